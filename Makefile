@@ -1,0 +1,39 @@
+# make run    set everything up and take the domain through the whole pipeline
+# make test   set everything up and pass the tests
+# make params compose conf/ into params.yaml
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: run test test-all params check lint clean
+
+run: .venv/.ready
+	@tunewright params --check-keys
+	@dvc repro --quiet
+	@tunewright result
+
+test: .venv/.ready
+	@tunewright params --check
+	@ruff check tunewright stages bench tests
+	@ruff format --check tunewright stages bench tests
+	@pyright
+	@python -m pytest
+
+params: .venv/.ready
+	@tunewright params
+
+lint: .venv/.ready
+	@ruff check --fix tunewright stages bench tests
+	@ruff format tunewright stages bench tests
+
+# The lock pins every package; pip, not uv, so that a CPU build of torch is taken where one is on disk.
+.venv/.ready: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing (about two minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv .cache

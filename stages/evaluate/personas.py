@@ -1,0 +1,90 @@
+"""evaluate-personas: the people on whom base and tuned are compared; no training example came from any of them.
+
+`authored`: people of the holdout split, whose recorded messages can be replayed. `sampled`: new ones from the taxonomy
+and the template, checked to differ from everyone in the training data.
+
+Reads data/generate/{train,valid,holdout}.jsonl, data/generate/personas.jsonl, the domain's authored personas,
+taxonomy and persona template. Writes data/evaluate/personas.jsonl and metrics/evaluate-personas.json.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tunewright.authored import load_authored
+from tunewright.config import Config as BaseConfig
+from tunewright.config import Domain, load, load_domain
+from tunewright.errors import RecordError, run_main
+from tunewright.personas import load_taxonomy, load_template, sample_persona
+from tunewright.records import Example, Persona, read_jsonl, stable_unit, write_json, write_jsonl
+from tunewright.terminal import Stage
+
+
+class Config(BaseConfig):
+    """Who is evaluated on."""
+
+    source: Literal["authored", "sampled"]
+    count: int = Field(ge=2)
+    seed: int
+
+
+def held_out(authored: list[Persona], holdout_ids: set[str], count: int, seed: int) -> list[Persona]:
+    """Up to `count` authored personas of the holdout split, by stable hash, in the order of their ids."""
+    there = [p for p in authored if p.id in holdout_ids]
+    chosen = sorted(there, key=lambda p: stable_unit("evaluate", seed, p.id))[:count]
+    return sorted(chosen, key=lambda p: p.id)
+
+
+def sampled(config: Config, domain: Domain, known: list[Persona]) -> list[Persona]:
+    """`count` new personas; one that equals a known one in everything but its id is passed over."""
+    taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
+    taken = {_likeness(p) for p in known}
+    found: list[Persona] = []
+    number = 0
+    while len(found) < config.count:
+        number += 1
+        persona = sample_persona(number, "evaluation", config.seed, taxonomy, template)
+        if _likeness(persona) not in taken:
+            found.append(persona)
+    return found
+
+
+def _likeness(persona: Persona) -> str:
+    return persona.model_copy(update={"id": "", "batch": 0}).model_dump_json()
+
+
+def refuse_overlap(personas: list[Persona], training: set[str]) -> None:
+    """Raise RecordError when a persona has a training example: the comparison would be worth nothing."""
+    if leaked := sorted({p.id for p in personas} & training):
+        raise RecordError(
+            f"data/evaluate/personas.jsonl: {len(leaked)} personas also have training examples ({', '.join(leaked[:5])}); "
+            "expected none; split again with: dvc repro -f generate-slices"
+        )
+
+
+def main() -> None:
+    """Pick or sample the evaluation personas."""
+    stage = Stage("evaluate-personas")
+    config, domain = load("evaluate.personas", Config), load_domain()
+    splits = {
+        s: read_jsonl(f"data/generate/{s}.jsonl", Example, "generate-slices") for s in ("train", "valid", "holdout")
+    }
+    stage.start(f"{config.count} personas, {config.source}")
+    if config.source == "authored":
+        personas = held_out(
+            load_authored(domain)[0], {e.persona_id for e in splits["holdout"]}, config.count, config.seed
+        )
+    else:
+        personas = sampled(config, domain, read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas"))
+    refuse_overlap(personas, {e.persona_id for s in ("train", "valid") for e in splits[s]})
+    if len(personas) < 2:
+        raise RecordError(
+            f"only {len(personas)} held-out personas; a comparison needs 2 or more: raise generate.slices.shares.holdout"
+        )
+    write_jsonl("data/evaluate/personas.jsonl", personas)
+    write_json("metrics/evaluate-personas.json", {"n_personas": len(personas), "source": config.source})
+    stage.end(f"{len(personas)} personas, none of them in the training data")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,145 @@
+"""generate-slices: passing conversations to training examples, without leakage.
+
+Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
+fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
+token limit is shortened to the longest that fits.
+
+Reads data/generate/{transcripts,scores}.jsonl, the domain's system prompt and models/base (its tokenizer).
+Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.config import Bounds, load, load_domain
+from tunewright.config import Config as BaseConfig
+from tunewright.errors import RecordError, run_main
+from tunewright.prompts import render
+from tunewright.records import Example, Message, Score, Transcript, read_jsonl, stable_seed, write_json, write_jsonl
+from tunewright.conversation import as_messages, assistant_variables, history
+from tunewright.splits import SPLITS, Shares, split_of
+from tunewright.terminal import Stage
+
+
+class Config(BaseConfig):
+    """Where conversations are cut, how long an example may be, who goes where."""
+
+    tokenizer: str  # the base model's id: another model's tokenizer slices anew
+    max_tokens: int = Field(ge=64)
+    first_exchange: int = Field(ge=1)
+    gap: Bounds
+    max_per_transcript: int = Field(ge=1)
+    shares: Shares
+    seed: int
+
+
+def slice_points(transcript_id: str, n_exchanges: int, config: Config) -> list[int]:
+    """Exchange numbers to cut after, rising, the last one always among them; empty below `first_exchange`.
+
+    With more points than `max_per_transcript` the last ones stay: they hold the most supervised text.
+    """
+    if n_exchanges < config.first_exchange:
+        return []
+    rng = random.Random(stable_seed("slices", config.seed, transcript_id))
+    points, at = [], config.first_exchange
+    while at < n_exchanges:
+        points.append(at)
+        at += rng.randint(int(config.gap.min or 1), int(config.gap.max or 1))
+    return [*points, n_exchanges][-config.max_per_transcript :]
+
+
+def examples_of(
+    transcript: Transcript, system: Sequence[Message], count: Callable[[Sequence[Message]], int], config: Config
+) -> tuple[list[Example], int]:
+    """A transcript's examples, each within `max_tokens`, and how many had to be shortened or dropped."""
+    found: dict[int, Example] = {}
+    n_shortened = 0
+    for point in slice_points(transcript.id, len(transcript.exchanges), config):
+        for n in range(point, 0, -1):
+            messages = (*system, *as_messages(history(transcript.exchanges[:n])))
+            n_tokens = count(messages)
+            if n_tokens <= config.max_tokens:
+                found[n] = _example(transcript, n, n_tokens, messages)
+                n_shortened += n < point
+                break
+        else:
+            n_shortened += 1
+    return [found[n] for n in sorted(found)], n_shortened
+
+
+def _example(transcript: Transcript, n: int, n_tokens: int, messages: tuple[Message, ...]) -> Example:
+    return Example(
+        id=f"{transcript.id}@{n}",
+        transcript_id=transcript.id,
+        persona_id=transcript.persona_id,
+        n_exchanges=n,
+        n_tokens=n_tokens,
+        messages=messages,
+    )
+
+
+def metrics(splits: dict[str, list[Example]], n_passed: int, n_all: int, n_shortened: int) -> dict[str, object]:
+    """Counts per split, and the yield."""
+    counts = {
+        name: {
+            "n_examples": len(examples),
+            "n_personas": len({e.persona_id for e in examples}),
+            "n_transcripts": len({e.transcript_id for e in examples}),
+            "n_tokens": sum(e.n_tokens for e in examples),
+        }
+        for name, examples in splits.items()
+    }
+    n_examples = sum(map(len, splits.values()))
+    return {
+        "n_transcripts": n_all,
+        "n_passed": n_passed,
+        "n_examples": n_examples,
+        "examples_per_transcript": round(n_examples / n_passed, 3) if n_passed else None,
+        "n_shortened": n_shortened,
+        "max_tokens_found": max((e.n_tokens for s in splits.values() for e in s), default=0),
+        "splits": counts,
+    }
+
+
+def refuse_empty(splits: Sequence[list[Example]], n_passed: int, n_all: int) -> None:
+    """Raise RecordError when there is nothing to train on."""
+    if not splits[0]:
+        raise RecordError(
+            f"data/generate/scores.jsonl: {n_passed} of {n_all} transcripts passed and none gave a training example; "
+            "see metrics/generate-scores.json for what fails, and reports/design-check.md"
+        )
+
+
+def main() -> None:
+    """Cut the passing transcripts into examples."""
+    stage = Stage("generate-slices")
+    config, domain = load("generate.slices", Config), load_domain()
+    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    passed = {s.transcript_id for s in read_jsonl("data/generate/scores.jsonl", Score, "generate-scores") if s.passed}
+    stage.start(f"{len(passed)} of {len(transcripts)} transcripts passed")
+    tokenizer = load_tokenizer(Path("models/base"))
+    system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
+    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
+    n_shortened = 0
+    for transcript in transcripts:
+        if transcript.id in passed:
+            examples, n = examples_of(transcript, system, tokenizer.count, config)
+            splits[split_of(transcript.persona_id, config.shares, config.seed)] += examples
+            n_shortened += n
+    refuse_empty(list(splits.values()), len(passed), len(transcripts))
+    for name, examples in splits.items():
+        write_jsonl(f"data/generate/{name}.jsonl", examples)
+    found = metrics(splits, len(passed), len(transcripts), n_shortened)
+    write_json("metrics/generate-slices.json", found)
+    stage.end(
+        ", ".join(f"{len(examples)} {name}" for name, examples in splits.items())
+        + f" examples, {n_shortened} shortened"
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

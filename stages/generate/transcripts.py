@@ -1,0 +1,119 @@
+"""generate-transcripts: conversations to learn from.
+
+Three sources: an LLM that plays each sampled persona against the assistant model (simulated), recorded user messages
+answered anew by the assistant model (replay), and the domain's expert-written conversations, taken in as they are
+(authored). A conversation that fails is kept with the reason and never trained on.
+
+Reads data/generate/personas.jsonl, the domain's authored conversations, persona template and prompts.
+Writes data/generate/transcripts.jsonl and metrics/generate-transcripts.json.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from tunewright.authored import load_authored
+from tunewright.config import Bounds, Domain, load, load_domain
+from tunewright.config import Config as BaseConfig
+from tunewright.errors import run_main
+from tunewright.llm import Client, ModelSpec, concurrency, map_items, refuse_many_failures
+from tunewright.personas import load_template
+from tunewright.records import Persona, Transcript, read_jsonl, stable_unit, write_json, write_jsonl
+from tunewright.simulation import Cast, Guidance, replay, simulate
+from tunewright.terminal import Stage, bar
+
+
+class Config(BaseConfig):
+    """Where conversations come from, and how simulated ones go."""
+
+    domain: str
+    authored: bool
+    replay: int = Field(ge=0)
+    user: ModelSpec
+    assistant: ModelSpec
+    exchanges: Bounds
+    days_between_exchanges: int
+    guidance: Guidance
+    max_failed_share: float = Field(ge=0, le=1)
+    seed: int
+
+
+def cast_of(config: Config, domain: Domain) -> Cast:
+    """The models, prompts and rules that all conversations of this run share."""
+    return Cast(
+        domain=domain,
+        template=load_template(domain.personas),
+        user=config.user,
+        assistant=config.assistant,
+        assistant_prompt=str(Path(domain.prompts) / "assistant.md"),
+        guidance=config.guidance,
+        exchanges=config.exchanges,
+        seed=config.seed,
+    )
+
+
+def replayed(transcripts: list[Transcript], n: int) -> list[Transcript]:
+    """Which `n` recordings to replay: by stable hash, so that one more adds one."""
+    return sorted(transcripts, key=lambda t: stable_unit("replay", t.id))[:n]
+
+
+async def generate(
+    client: Client,
+    config: Config,
+    cast: Cast,
+    sampled: list[Persona],
+    known: list[Persona],
+    recorded: list[Transcript],
+    advance: Callable[[], None],
+) -> list[Transcript]:
+    """All new conversations: the simulated ones in the order of their personas, then the replayed ones."""
+    by_id = {p.id: p for p in known}
+    longest = int(config.exchanges.max or 0) or None
+    jobs: list[Callable[[], Awaitable[Transcript]]] = [
+        lambda p=p: simulate(client, cast, p, 0, f"simulated-{p.id}") for p in sampled
+    ] + [
+        lambda t=t: replay(client, cast, by_id[t.persona_id], t, 0, f"replay-{t.id}", longest)
+        for t in replayed(recorded, config.replay)
+    ]
+    if not jobs:
+        return []
+    return await map_items(jobs, lambda job: job(), concurrency(client, [config.user, config.assistant]), advance)
+
+
+def metrics(transcripts: list[Transcript]) -> dict[str, object]:
+    """Counts by source, and what went wrong."""
+    sources = Counter(t.user_kind for t in transcripts)
+    return {
+        "n_transcripts": len(transcripts),
+        "n_exchanges": sum(len(t.exchanges) for t in transcripts),
+        "n_failed": sum(t.failure is not None for t in transcripts),
+        "by_user": dict(sorted(sources.items())),
+    }
+
+
+def main() -> None:
+    """Make or take in all conversations of this run."""
+    stage = Stage("generate-transcripts")
+    config, domain = load("generate.transcripts", Config), load_domain()
+    sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
+    known, recorded = load_authored(domain)
+    client, cast = Client.from_params(), cast_of(config, domain)
+    n_new = len(sampled) + min(config.replay, len(recorded))
+    stage.start(
+        f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(recorded) * config.authored} authored conversations"
+    )
+    with bar("conversations", n_new) as progress:
+        made = asyncio.run(generate(client, config, cast, sampled, known, recorded, progress.advance))
+    client.close()
+    refuse_many_failures([t.failure for t in made if t.failure], n_new, config.max_failed_share, "conversations")
+    transcripts = (recorded if config.authored else []) + made
+    write_jsonl("data/generate/transcripts.jsonl", transcripts)
+    write_json("metrics/generate-transcripts.json", metrics(transcripts))
+    stage.end(f"{len(transcripts)} transcripts; {client.tally}")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,90 @@
+"""train-export: a GGUF file for serving, base and tuned by the very same path.
+
+Only so does a difference between the two come from tuning and not from quantization or a template. The file is not
+believed: it must answer a prompt, and must tokenize training conversations exactly as transformers did.
+
+Run as `python -m stages.train.export base|tuned`.
+Reads models/base/ or models/merged/, data/generate/train.jsonl. Writes models/gguf/<variant>.gguf and
+metrics/train-export/<variant>.json.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tunewright.chat_labels import prompt_messages
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
+from tunewright.config import Config as BaseConfig
+from tunewright.config import load
+from tunewright.errors import ConfigError, MissingInputError, run_main
+from tunewright.gguf_export import answer, check_parity, check_template, convert
+from tunewright.records import Example, read_jsonl, stable_unit, write_json
+from tunewright.serving import Endpoint, serve
+from tunewright.terminal import Stage, bar
+from tunewright.weights import sha256_of
+
+SOURCES = {"base": Path("models/base"), "tuned": Path("models/merged")}
+MAKERS = {"base": "train-base", "tuned": "train-merge"}
+TRAIN = Path("data/generate/train.jsonl")
+SMOKE_TOKENS = 60
+THREADS = 2
+
+
+class Config(BaseConfig):
+    """Params section train.export."""
+
+    quantization: Literal["q8_0", "f16", "bf16", "f32"]
+    parity_conversations: int = Field(ge=1)
+    smoke_prompt: str = Field(min_length=1)
+
+
+def pick(examples: Sequence[Example], count: int) -> list[Example]:
+    """Which conversations are compared: `count` of them by stable hash, or all when there are fewer."""
+    return sorted(examples, key=lambda e: (stable_unit("parity", e.id), e.id))[:count]
+
+
+def variant_of(arguments: Sequence[str]) -> str:
+    """The variant named on the command line."""
+    if len(arguments) != 1 or arguments[0] not in SOURCES:
+        raise ConfigError(f"expected one of {', '.join(SOURCES)}, found {' '.join(arguments) or 'nothing'}")
+    return arguments[0]
+
+
+def parity(examples: Sequence[Example], tokenizer: ChatTokenizer, endpoint: Endpoint) -> dict[str, Any]:
+    """Compare every example's prompt; the first that differs raises TrainingError."""
+    with bar("comparing tokens", len(examples)) as progress:
+        for example in examples:
+            check_parity(example.id, prompt_messages(example), tokenizer, endpoint)
+            progress.advance()
+    return {"parity_checked": len(examples), "parity_equal": len(examples)}
+
+
+def main() -> None:
+    """Convert, ask, compare, write."""
+    variant, config = variant_of(sys.argv[1:]), load("train.export", Config)
+    stage, source, target = Stage(f"train-export {variant}"), SOURCES[variant], Path(f"models/gguf/{variant}.gguf")
+    if not source.exists():
+        raise MissingInputError(f"{source}: no such directory; make it with: dvc repro {MAKERS[variant]}")
+    tokenizer = load_tokenizer(source)
+    check_template(tokenizer.template, source)
+    examples = pick(read_jsonl(TRAIN, Example, made_by="generate-slices"), config.parity_conversations)
+    stage.start(f"{source} to {config.quantization}, {len(examples)} conversations to compare")
+    convert(source, target, config.quantization)
+    endpoint = serve(target, slots=1, context_tokens_per_slot=2048, threads=THREADS)
+    smoke = answer(endpoint, config.smoke_prompt, SMOKE_TOKENS)
+    checked = parity(examples, tokenizer, endpoint)
+    metrics = {"quantization": config.quantization, "bytes": target.stat().st_size, "sha256": sha256_of(target)}
+    write_json(f"metrics/train-export/{variant}.json", {**metrics, **checked, "smoke_answer": smoke})
+    stage.note(f"answers: {smoke[:120]!r}")
+    stage.end(
+        f"{metrics['bytes'] / 1e6:,.0f} MB, tokens equal in {len(examples)} of {len(examples)} conversations; {target}"
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

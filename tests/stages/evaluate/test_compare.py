@@ -1,0 +1,241 @@
+"""Base against tuned, on constructed scores with known answers."""
+
+import json
+
+import pytest
+
+from stages.evaluate import compare as stage
+from stages.evaluate.compare import Config, compare
+from tunewright.decision import decide
+from tunewright.errors import RecordError
+from tunewright.records import Score
+from tunewright.rubric import Rubric
+
+CONFIG = Config(
+    confidence=0.95,
+    bootstrap_samples=500,
+    permutation_samples=500,
+    exact_permutation_max=15,
+    success_points=0.10,
+    suspicious_points=0.30,
+    safety_margin=0.0,
+    seed=1,
+)
+
+
+def criterion(name, category, **more):
+    return {
+        "id": name, "category": category, "question": "Is it done as wanted?", "evaluator": "judge",
+        "na_allowed": False, "min_exchanges": 1, **more,
+    }  # fmt: skip
+
+
+RUBRIC = Rubric.model_validate(
+    {
+        "pass_threshold": 0.8,
+        "all_na_category": "leave_out",
+        "categories": {"warmth": {"title": "Warm", "weight": 0.5}, "form": {"title": "Brief", "weight": 0.5}},
+        "criteria": [
+            criterion("harmless", "safety", gate=True),
+            criterion("kind", "warmth"),
+            criterion("short", "form"),
+        ],
+        "lexicon": {},
+    }
+)
+
+
+def score(number, value, gate="YES", persona=None, short="YES", passed=None):
+    answers = {"harmless": gate, "kind": None, "short": short}
+    return Score(
+        transcript_id=f"pair-{number}",
+        persona_id=persona or f"person-{number}",
+        answers=answers,
+        unscored={c: "judge x is untrusted" for c, a in answers.items() if a is None},
+        categories={"warmth": None, "form": value},
+        score=value,
+        coverage=0.5,
+        gates_failed=("harmless",) if gate == "NO" else (),
+        gates_unscored=("harmless",) if gate is None else (),
+        disagreements=(),
+        passed=passed,
+        outcome="",
+    )
+
+
+BASE = [0.5, 0.4, 0.6, 0.5, 0.45, 0.55, 0.5, 0.4, 0.6, 0.5]
+GAINS = [0.2, 0.15, 0.25, 0.2, 0.1, 0.3, 0.2, 0.15, 0.25, 0.2]
+
+
+def sides(gains=GAINS, base_gate="YES", tuned_gate="YES"):
+    base = [score(i, b, base_gate) for i, b in enumerate(BASE)]
+    tuned = [score(i, b + g, tuned_gate) for i, (b, g) in enumerate(zip(BASE, gains, strict=True))]
+    return base, tuned
+
+
+def test_a_clear_gain_with_safety_kept_ships_with_the_numbers_of_the_paired_t_test():
+    found = compare(*sides(), RUBRIC, CONFIG)
+    assert (found["n_pairs"], found["n_personas"], found["base_score"], found["tuned_score"]) == (10, 10, 0.5, 0.7)
+    # differences: mean 0.2, sd sqrt(0.03 / 9) = 0.057735, se 0.0182574; t(0.975, 9) = 2.262157
+    assert (found["difference_low"], found["difference_high"]) == pytest.approx((0.158699, 0.241301), abs=2e-6)
+    assert found["p_permutation"] == pytest.approx(2 / 1024, abs=1e-6)
+    assert found["p_value"] == pytest.approx(found["naive_p"])  # one conversation a persona
+    assert (found["decision"], found["warnings"]) == ("ship", [])
+
+
+def test_only_pairs_scored_on_both_sides_count_and_the_others_are_counted():
+    base, tuned = sides()
+    base[0] = base[0].model_copy(update={"score": None})
+    found = compare(base, tuned[:-2] + [score(77, 0.9)], RUBRIC, CONFIG)
+    assert (found["n_pairs"], found["n_unpaired"]) == (7, 4)  # one unscored, two without tuned, one without base
+    assert any("4 conversations have no scored partner" in w for w in found["warnings"])
+
+
+def test_conversations_of_one_person_count_as_one_piece_of_evidence():
+    base = [score(f"{i}-{n}", b, persona=f"p{i}") for i, b in enumerate(BASE[:4]) for n in range(3)]
+    tuned = [
+        score(f"{i}-{n}", b + g, persona=f"p{i}")
+        for i, (b, g) in enumerate(zip(BASE, GAINS, strict=True))
+        if i < 4
+        for n in range(3)
+    ]
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    alone = compare(
+        [s for s in base if s.transcript_id.endswith("0")],
+        [s for s in tuned if s.transcript_id.endswith("0")],
+        RUBRIC,
+        CONFIG,
+    )
+    assert (found["n_pairs"], found["n_personas"]) == (12, 4)
+    assert found["p_value"] == pytest.approx(alone["p_value"]) and found["naive_p"] < found["p_value"] / 5
+    assert any("only 4 personas" in w for w in found["warnings"])
+
+
+def test_a_safety_regression_forbids_deployment_whatever_the_score():
+    base, tuned = sides()
+    tuned[3] = score(3, 1.0, "NO")
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    assert found["difference"] > 0.1 and found["p_value"] < 0.05
+    assert found["decision"] == "do not deploy"
+    assert found["decision_reason"] == "safety regressed: harmless failed 0 -> 1 times in 10"
+
+
+def test_failing_safety_as_often_as_the_base_does_is_no_regression_but_is_said():
+    base, tuned = sides()
+    base[3], tuned[5] = score(3, 0.5, "NO"), score(5, 0.85, "NO")
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    assert found["decision"] == "ship"
+    assert any("failed 1 of 10 conversations (the base 1)" in w for w in found["warnings"])
+
+
+def test_a_gate_failed_in_a_conversation_without_a_score_still_counts():
+    base, tuned = sides()
+    tuned[3] = tuned[3].model_copy(update={"score": None, "answers": {**tuned[3].answers, "harmless": "NO"}})
+    assert compare(base, tuned, RUBRIC, CONFIG)["decision"] == "do not deploy"
+
+
+def test_a_gate_that_nobody_scored_asks_for_more_evaluation_whatever_the_score():
+    found = compare(*sides(base_gate=None, tuned_gate=None), RUBRIC, CONFIG)
+    assert found["p_value"] < 0.05 and found["decision"] == "more evaluation"
+    assert found["decision_reason"] == "safety was not measured: harmless was never scored"
+    assert found["safety"]["harmless"] | {"tuned_failed_alone": 0} == {
+        "base_failed": 0, "tuned_failed": 0, "tuned_failed_alone": 0, "tuned_failed_share_high": None,
+        "n_scored": 0, "n_applicable": 0, "unscored": 10,
+    }  # fmt: skip
+
+
+def test_a_tuned_failure_where_the_base_was_not_scored_is_not_waved_through():
+    base, tuned = sides()
+    base[2], tuned[2] = score(2, 0.6, None), score(2, 0.85, "NO")
+    assert compare(base, tuned, RUBRIC, CONFIG)["decision"] == "more evaluation"
+
+
+def test_a_gate_that_applied_nowhere_is_scored_but_warned_about():
+    found = compare(*sides(base_gate="NA", tuned_gate="NA"), RUBRIC, CONFIG)
+    assert found["decision"] == "ship"
+    assert found["warnings"] == ["safety gate harmless applied to no conversation: nothing put it to the test"]
+
+
+def test_a_small_sure_gain_asks_for_more_data_and_a_sure_loss_is_not_deployed():
+    small = [g / 4 for g in GAINS]
+    assert compare(*sides(small), RUBRIC, CONFIG)["decision"] == "more data"
+    assert compare(*sides([-g for g in small]), RUBRIC, CONFIG)["decision"] == "do not deploy"
+
+
+def test_a_gain_lost_in_noise_asks_for_more_evaluation_and_says_how_much():
+    noisy = [0.5, -0.3, 0.4, -0.25, 0.5, -0.3, 0.4, 0.3, -0.3, 0.2]
+    found = compare(*sides(noisy), RUBRIC, CONFIG)
+    assert found["decision"] == "more evaluation" and found["minimum_detectable_effect"] > 0.3
+    assert f"about {found['personas_needed']} would show 0.1" in found["decision_reason"]
+    assert found["personas_needed"] > 60
+
+
+def test_a_gain_too_good_to_be_true_is_flagged_with_advice():
+    found = compare(*sides([g + 0.2 for g in GAINS]), RUBRIC, CONFIG)
+    assert found["decision"] == "ship" and "suspicious" in found["warnings"][0] and "trained on" in found["warnings"][0]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_little_to_test_gives_no_interval_rather_than_an_error(n):
+    base, tuned = sides()
+    found = compare(base[:n], tuned[:n], RUBRIC, CONFIG)
+    assert found["difference_low"] is None and found["p_value"] is None
+    assert found["decision"] == "more evaluation"
+    json.dumps(found, allow_nan=False)
+
+
+def test_equal_differences_fall_back_on_the_permutation_test():
+    found = compare(*sides([0.2] * 10), RUBRIC, CONFIG)
+    assert found["p_value"] == found["p_permutation"] == pytest.approx(2 / 1024, abs=1e-6)
+    assert any("no width" in w for w in found["warnings"])
+    assert found["naive_p"] is None
+
+
+def test_unscored_criteria_and_categories_are_shown_as_unscored_and_never_as_0():
+    found = compare(*sides(), RUBRIC, CONFIG)
+    assert (found["n_criteria_scored"], found["n_criteria_total"], found["coverage"]) == (1, 2, 0.5)
+    assert found["criteria"]["kind"] == {
+        "base": None,
+        "tuned": None,
+        "difference": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+    }
+    assert found["categories"]["warmth"]["p_holm"] is None
+    assert found["categories"]["form"]["p_holm"] == found["categories"]["form"]["p_value"]  # the only one tested
+    assert [row["category"] for row in stage.plot_rows(found)] == ["form"]
+
+
+def test_na_answers_are_left_out_of_the_share_of_yes():
+    base, tuned = sides()
+    base[0] = base[0].model_copy(update={"answers": {**base[0].answers, "short": "NA"}})
+    base[1] = base[1].model_copy(update={"answers": {**base[1].answers, "short": "NO"}})
+    row = compare(base, tuned, RUBRIC, CONFIG)["criteria"]["short"]
+    assert (row["n"], row["base"], row["tuned"]) == (9, pytest.approx(8 / 9, abs=1e-6), 1.0)
+
+
+def test_open_conversations_are_neither_passes_nor_failures():
+    base = [score(i, 0.5, passed=p) for i, p in enumerate([True, False, None, False])]
+    tuned = [score(i, 0.9, passed=p) for i, p in enumerate([True, True, True, False])]
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    assert (found["n_pass_decided"], found["base_pass_rate"], found["tuned_pass_rate"]) == (3, 0.333333, 0.666667)
+
+
+def test_a_doubled_transcript_is_refused_with_the_file_and_the_command():
+    base, tuned = sides()
+    with pytest.raises(RecordError, match=r"tuned.jsonl: 1 transcript ids stand twice.*evaluate-scores@tuned"):
+        compare(base, [*tuned, tuned[0]], RUBRIC, CONFIG)
+
+
+def test_a_safety_margin_allows_a_stated_regression():
+    metrics = compare(*sides(), RUBRIC, CONFIG)
+    metrics["safety"]["harmless"] |= {"tuned_failed": 1}
+    assert decide(metrics, CONFIG)[0] == "do not deploy"
+    assert decide(metrics, CONFIG.model_copy(update={"safety_margin": 0.10}))[0] == "ship"
+
+
+def test_the_same_scores_in_another_order_give_the_same_numbers():
+    base, tuned = sides([0.5, -0.3, 0.4, -0.25, 0.5, -0.3, 0.4, 0.3, -0.3, 0.2])
+    first = compare(base, tuned, RUBRIC, CONFIG)
+    assert compare(base[::-1], tuned[::-1], RUBRIC, CONFIG) == first

@@ -1,0 +1,308 @@
+"""The report on a made-up evaluation: what stands first, what is escaped, that bytes repeat."""
+
+import contextlib
+import html
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.evaluate import compare as compare_stage
+from stages.evaluate import report as stage
+from tunewright.document import Heading, SideBySide, Table, Text, Turn, md_escape, to_html, to_markdown
+from tunewright.measures import Lexicon, measure
+from tunewright.records import Exchange, Persona, Score, Transcript, write_json, write_jsonl
+from tunewright.report_answer import closing_lines
+from tunewright.report_sections import examples
+
+ROOT = Path(__file__).parents[3]
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(2)> ![x](http://evil.example/x.png) | **bold** `c` \u202egnp"
+)
+ADAPTER = {"examples": 46, "supervised_tokens": 21345, "steps": 36, "nested": {"left": "out"}}
+UNTRUSTED = "judge smollm2 is untrusted: it has not been calibrated"
+RUBRIC = {
+    "pass_threshold": 0.8,
+    "all_na_category": "leave_out",
+    "categories": {"warmth": {"title": "Warm & kind", "weight": 0.5}, "form": {"title": "Brief", "weight": 0.5}},
+    "criteria": [
+        {"id": name, "category": category, "question": "Is it done as wanted?", "evaluator": evaluator,
+         "na_allowed": False, "min_exchanges": 1, **more}
+        for name, category, evaluator, more in [
+            ("harmless", "safety", "judge", {"gate": True}),
+            ("kind", "warmth", "judge", {}),
+            ("short", "form", "measure", {"measure": {"length_ratio_mean": {"max": 1.6}}}),
+        ]
+    ],
+    "lexicon": {},
+}  # fmt: skip
+
+
+def made_up(side: str, number: int) -> tuple[Transcript, Score]:
+    said = HOSTILE if number == 0 else "I slept badly and shouted."
+    reply = f"{HOSTILE} of {side}" if number == 0 else "Say more about the shouting. " * (3 if side == "base" else 1)
+    value = [0.0, 1.0][side == "tuned" and number < 5]
+    talk = Transcript(
+        id=f"pair-{number}", domain="d", persona_id=f"p{number}", user_kind="replay", assistant=side, user="author",
+        exchanges=(Exchange(user=said, assistant=reply), Exchange(user="Later.", assistant=f"{side} {number}")),
+    )  # fmt: skip
+    score = Score(
+        transcript_id=talk.id, persona_id=talk.persona_id,
+        answers={"harmless": None, "kind": None, "short": "YES" if value else "NO"},
+        unscored={"harmless": UNTRUSTED, "kind": UNTRUSTED}, categories={"warmth": None, "form": value}, score=value,
+        coverage=0.5, gates_failed=(), gates_unscored=("harmless",), disagreements=(), passed=None, outcome="open",
+    )  # fmt: skip
+    return talk, score
+
+
+def persona(number: int) -> Persona:
+    name = "<b>Ann</b>" if number == 0 else f"Name{number}"
+    return Persona(
+        id=f"p{number}", source="authored", name=name, age=30, topic="work_stress", style="terse", context="c",
+        stance="s", presentation="x", difficulty="easy", min_words=1, max_words=9, trajectory="t",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run compare and report once, in an empty folder with made-up scores; returns what was printed."""
+    with pytest.MonkeyPatch.context() as patch, io.StringIO() as printed, contextlib.redirect_stdout(printed):
+        patch.chdir(tmp_path_factory.mktemp("report"))
+        write_inputs()
+        compare_stage.main()
+        stage.main()
+        yield printed.getvalue()
+
+
+def write_inputs() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    params["domain"] |= {"rubric": "rubric.yaml", "title": "Coach <i>x</i>"}
+    Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    Path("rubric.yaml").write_text(yaml.safe_dump(RUBRIC), "utf-8")
+    for side in ("base", "tuned"):
+        talks, scores = zip(*(made_up(side, n) for n in range(6)), strict=True)
+        write_jsonl(f"data/evaluate/transcripts/{side}.jsonl", talks)
+        write_jsonl(f"data/evaluate/scores/{side}.jsonl", scores)
+    write_jsonl("data/evaluate/personas.jsonl", [persona(n) for n in range(6)])
+    sanity = {
+        "n_conversations": 6,
+        "n_personas": 6,
+        "n_tokens": 900,
+        "base_perplexity": 31.216,
+        "tuned_perplexity": 17.9,
+    }
+    ratio = {"relative_change": -0.4266, "log_ratio_mean": -0.55, "log_ratio_low": -0.61, "log_ratio_high": -0.5}
+    write_json("metrics/evaluate-sanity.json", sanity | ratio)
+    write_json("metrics/train-adapter.json", ADAPTER)
+    write_json(
+        "plots/train-adapter.json", [{"step": 1, "epoch": 0.5, "loss": 3.0}, {"step": 2, "epoch": 1, "loss": 2.0}]
+    )
+    write_json("metrics/generate-scores.json", {"n_transcripts": 60})
+    write_json("metrics/generate-slices.json", {"train": 46})
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found, self.attributes = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append(tag)
+        self.attributes += attrs
+
+
+def page() -> str:
+    return Path("reports/evaluation_report.html").read_text("utf-8")
+
+
+def markdown() -> str:
+    return Path("reports/evaluation_report.md").read_text("utf-8")
+
+
+def test_the_first_lines_say_what_was_scored_and_whom_not_to_trust(run):
+    first = markdown().split("\n\n")[1]
+    assert first.startswith("Scored on 1 of 2 criteria (the measured ones) and 0 of 1 safety gates.")
+    assert UNTRUSTED in first and 'says nothing about "Warm \\& kind" or safety' in first
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page().split("<main>")[1]))
+    assert text.index("Scored on 1 of 2") < text.index(UNTRUSTED) < text.index("better than the base")
+
+
+def test_the_answer_says_what_is_not_shown(run):
+    third = (
+        "It does not show that the replies make better sense, since only their form was counted, that the tuned model"
+    )
+    assert f"{third} is safe or that people prefer it: nobody was asked." in markdown()
+
+
+def test_the_answer_and_the_decision_come_before_the_figure_and_the_tables(run):
+    text = page()
+    order = ["Scored on", "the tuned model is better", "more evaluation", "<figure>", "<table>"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+def test_text_of_users_models_and_personas_is_never_markup_in_the_page(run):
+    tags = Tags()
+    tags.feed(page())
+    assert set(tags.found) <= set(
+        [
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "main",
+            "h1",
+            "h2",
+            "h3",
+            "p",
+            "strong",
+            "b",
+            "figure",
+            "img",
+            "figcaption",
+            "div",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "ul",
+            "li",
+            "pre",
+            "code",
+        ]
+    )
+    assert all(value.startswith("data:image/png") for name, value in tags.attributes if name == "src")
+    assert not [name for name, _ in tags.attributes if name.startswith("on") or name == "href"]
+    assert page().count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # the user once, both replies
+    assert "&lt;b&gt;Ann&lt;/b&gt;" in page() and "\u202e" not in page()
+
+
+def test_text_of_users_and_models_is_never_markup_in_the_markdown(run):
+    from markdown_it import MarkdownIt
+
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown())
+    tags = Tags()
+    tags.feed(rendered)
+    images = [value for name, value in tags.attributes if name == "src"]
+    assert not {"script", "a"} & set(tags.found) and all(src.startswith("figures/") for src in images)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in rendered and "**bold**" in rendered
+
+
+def test_the_page_needs_nothing_from_outside(run):
+    outside = [part for part in ("url(", "@import", "<link", "<script", "<iframe") if part in page()]
+    assert not outside and "default-src 'none'" in page()
+
+
+def test_the_same_inputs_give_the_same_bytes(run):
+    def outputs():
+        return {path: path.read_bytes() for path in sorted(Path("reports").rglob("*")) if path.is_file()}
+
+    first = outputs()
+    stage.main()
+    assert outputs() == first
+    assert {p.name for p in first} >= {
+        "evaluation_report.md",
+        "evaluation_report.html",
+        "comparison.png",
+        "training.png",
+    }
+
+
+def test_a_changed_score_changes_the_page(run):
+    inputs, _ = stage.read_inputs()
+    changed = inputs.json["compare"] | {"tuned_score": 0.123}
+    blocks = stage.blocks(replace(inputs, json=inputs.json | {"compare": changed}), {}, stage.Config(examples=0))
+    assert "0.12 against 0.00" in to_html(blocks, "t") and "0.12 against 0.00" not in page()
+
+
+def test_the_closing_lines_name_score_p_perplexity_decision_and_report(run):
+    lines = dict(re.split(r"\s{2,}|(?<=score) ", line, maxsplit=1) for line in run.strip().splitlines())
+    assert lines["evaluated"] == "6 personas, 6 pairs, on 1 of 2 criteria and 0 of 1 safety gates"
+    assert lines["tuned score"].startswith("0.83 (95% interval 0.40 to 1.00)")
+    assert re.fullmatch(r"\+0\.83 \(\+0\.40 to \+1\.26\), p = 0\.004", lines["change"])
+    assert lines["perplexity"] == "31.22 -> 17.90 (-42.7%; log ratio -0.610 to -0.500)"
+    assert lines["decision"].startswith("more evaluation: safety was not measured: harmless")
+    assert lines["report"] == "reports/evaluation_report.html"
+
+
+def test_an_unscored_gate_is_shown_as_not_scored_and_not_as_0_failures(run):
+    row = next(line for line in markdown().splitlines() if line.startswith("| harmless"))
+    assert row == "| harmless | NOT SCORED | - | - | - | - |"
+
+
+def test_style_shows_what_the_rubric_wants(run):
+    row = next(line for line in markdown().splitlines() if line.startswith("| reply words over user words, mean"))
+    talks = [made_up("tuned", n)[0] for n in range(6)]
+    mean = sum(measure(t.exchanges, Lexicon())["length_ratio_mean"] for t in talks) / 6
+    assert f"| {mean:.2f} | at most 1.6 |" in row
+
+
+def test_numbers_of_earlier_stages_are_shown_and_nested_ones_left_out(run):
+    assert "| adapter | supervised tokens | 21345 |" in markdown() and "left" not in markdown().split("made from")[1]
+
+
+def test_examples_run_from_the_largest_gain_over_the_median_to_the_worst_loss():
+    def pair(number, change):
+        talk, base = made_up("base", number)
+        return talk, (base.model_copy(update={"score": 0.5}), base.model_copy(update={"score": 0.5 + change}))
+
+    made = [pair(n, change) for n, change in enumerate([0.1, -0.2, 0.4, 0.0, 0.3])]
+    talks = {talk.id: talk for talk, _ in made}
+    shown = [b.text for b in examples([p for _, p in made], talks, talks, {}, 3) if isinstance(b, Heading)][1:]
+    assert [t.split(":")[0] for t in shown] == ["Largest gain", "Median", "Worst loss"]
+    assert ["(p2)" in shown[0], "(p0)" in shown[1], "(p1)" in shown[2]] == [True] * 3
+
+
+def test_one_pair_is_one_example_and_no_pair_says_so():
+    talk, score = made_up("base", 1)
+    one = examples([(score, score)], {talk.id: talk}, {talk.id: talk}, {}, 3)
+    assert sum(isinstance(b, SideBySide) for b in one) == 1
+    assert Text("No pair of conversations to show.") in examples([], {}, {}, {}, 3)
+
+
+def test_where_the_users_differ_both_are_shown():
+    blocks = [SideBySide("base", "tuned", [Turn("mine", "yours", "a", "b")])]
+    assert "User of base" in to_html(blocks, "t") and "**User of tuned, 1**" in to_markdown(blocks)
+
+
+@pytest.mark.parametrize(
+    "text", ["# no heading", "1. no list", "- no list", "> no quote", "www.evil.example", "a | b", "&lt;"]
+)
+def test_markdown_escape_shows_text_literally(text):
+    from markdown_it import MarkdownIt
+
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(md_escape(text))
+    assert rendered.strip() == f"<p>{html.escape(text, quote=False)}</p>"
+
+
+def test_columns_of_numbers_are_set_flush_right():
+    table = Table(("name", "n"), [("a", "+0.27"), ("b", "-"), ("c", "12,345")])
+    assert "| --- | ---: |" in to_markdown([table]) and to_html([table], "t").count('class="number"') == 4
+
+
+def test_nothing_scored_still_gives_lines_and_no_error():
+    nothing = dict.fromkeys(
+        [
+            "base_score",
+            "base_score_low",
+            "base_score_high",
+            "tuned_score",
+            "tuned_score_low",
+            "tuned_score_high",
+            "difference",
+            "difference_low",
+            "difference_high",
+            "p_value",
+        ]
+    )
+    counts = {"n_personas": 0, "n_pairs": 0, "n_criteria_scored": 0, "n_criteria_total": 2, "n_gates_scored": 0}
+    rest = {"n_gates_total": 1, "confidence": 0.95, "decision": "more evaluation", "decision_reason": "no pairs"}
+    lines = closing_lines(nothing | counts | rest, {}, "r.html")
+    assert "tuned score - (95% interval -)" in lines and "perplexity  - -> -" in lines

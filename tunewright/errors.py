@@ -1,0 +1,72 @@
+"""The exceptions that Tunewright raises on purpose, and how a person sees them.
+
+    TunewrightError              everything below; shown as one message, without a traceback
+    |-- ConfigError              params.yaml, conf/, a rubric, a taxonomy or a prompt is wrong
+    |-- RecordError              a data file holds a line that does not fit its schema, or is cut off
+    |-- MissingInputError        a file that an earlier stage makes is not there
+    |-- ModelError               the model side failed in a way that more calls will not mend
+    |   |-- ModelAuthError       the provider refused the key
+    |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
+    |   `-- OfflineMissError     TUNEWRIGHT_OFFLINE=1 and the answer is not in the cache
+    |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
+    `-- TrainingError            data or configuration that cannot be trained on
+
+A message says what happened, where, what was found, what was expected, and the next command to try.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class TunewrightError(Exception):
+    """Base of every error that is the user's to mend. The text is the whole message."""
+
+
+class ConfigError(TunewrightError):
+    """A configuration or design file is wrong."""
+
+
+class RecordError(TunewrightError):
+    """A line of a data file does not fit its schema."""
+
+
+class MissingInputError(TunewrightError):
+    """An input that another stage makes does not exist."""
+
+
+class ModelError(TunewrightError):
+    """The model side failed for good; further calls would fail in the same way."""
+
+
+class ModelAuthError(ModelError):
+    """The provider refused the key."""
+
+
+class ModelSetupError(ModelError):
+    """The model cannot be called as configured."""
+
+
+class OfflineMissError(ModelError):
+    """Offline replay needs an answer that the cache does not hold."""
+
+
+class TooManyFailuresError(TunewrightError):
+    """More items failed than the stage's `max_failed_share` allows."""
+
+
+class TrainingError(TunewrightError):
+    """The data or the configuration cannot be trained on."""
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; a TunewrightError becomes one message on stderr and exit code 1."""
+    try:
+        main()
+    except TunewrightError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nstopped; finished model calls are in the cache, run the same command to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,182 @@
+"""Verdicts: every criterion of the rubric answered for every transcript, by measures and by judges.
+
+A measured criterion is computed. A judged one is one model call per criterion and judge, with the transcript first
+and the criterion last: an edited criterion then costs its own calls alone, and the provider's prefix cache serves
+the transcript to all but the first. Within one transcript calls follow one another for that reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tunewright.config import Config, load_domain
+from tunewright.llm import Client, ItemFailure, Judge, map_items, refuse_many_failures
+from tunewright.measures import STATISTICS, measure
+from tunewright.prompts import ChatMessage, render
+from tunewright.records import Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
+from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.terminal import Stage, bar
+from tunewright.verdict_rules import NOT_SAMPLED, RULES, needs_judge, rule_verdicts
+
+JUDGE_PROMPT = "prompts/shared/judge.md"
+
+
+class JudgeAnswer(BaseModel):
+    """What a judge must answer, evidence and reasoning before the answer."""
+
+    model_config = ConfigDict(extra="ignore")
+    evidence: list[int] = Field(max_length=12, description="numbers of the exchanges that decide it")
+    reasoning: str = Field(description="one or two sentences on what those exchanges show")
+    answer: Literal["YES", "NO", "NA"]
+
+
+class JudgingConfig(Config):
+    """How verdicts are made: the params of generate.verdicts and evaluate.verdicts."""
+
+    judges: tuple[Judge, ...]
+    judged_transcripts: int | None  # None: all
+    samples: int = Field(ge=1)
+    reasks: int = Field(ge=0)
+    reasoning_chars: int = Field(ge=20)
+    max_failed_share: float = Field(ge=0, le=1)
+
+
+async def judge_transcripts(
+    client: Client,
+    transcripts: Sequence[Transcript],
+    rubric: Rubric,
+    judged_ids: set[str],
+    config: JudgingConfig,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Verdict]:
+    """All verdicts, ordered by transcript, criterion, judge, sample. Failed transcripts get none."""
+    judges = config.judges
+    whole = [t for t in transcripts if t.failure is None and t.exchanges]
+    work = [(t, j) for t in whole if t.id in judged_ids for j in judges]
+    in_flight = max((client.connection(j).concurrency for j in judges), default=1)
+
+    async def one(item: tuple[Transcript, Judge]) -> list[Verdict]:
+        verdicts = await _judge_all(client, item[0], item[1], rubric, config)
+        advance()
+        return verdicts
+
+    judged = await map_items(work, one, in_flight)
+    by_transcript: dict[str, list[Verdict]] = {
+        t.id: rule_verdicts(t, rubric, [j.name for j in judges], t.id in judged_ids) for t in whole
+    }
+    for verdicts in judged:
+        for verdict in verdicts:
+            by_transcript[verdict.transcript_id].append(verdict)
+    position = {c.id: n for n, c in enumerate(rubric.safety_first)}
+    return [v for t in whole for v in sorted(by_transcript[t.id], key=lambda v: (position[v.criterion], v.judge))]
+
+
+async def _judge_all(
+    client: Client, transcript: Transcript, judge: Judge, rubric: Rubric, config: JudgingConfig
+) -> list[Verdict]:
+    verdicts = []
+    for criterion in rubric.safety_first:  # in turn: each finds the transcript in the prefix cache
+        if needs_judge(criterion, transcript):
+            for sample in range(config.samples):
+                verdicts.append(await _judge_one(client, transcript, judge, criterion, rubric, sample, config))
+    return verdicts
+
+
+async def _judge_one(
+    client: Client,
+    transcript: Transcript,
+    judge: Judge,
+    criterion: Criterion,
+    rubric: Rubric,
+    sample: int,
+    config: JudgingConfig,
+) -> Verdict:
+    who = f"{judge.name}#{sample}" if sample else judge.name
+    try:
+        messages = judge_messages(transcript, criterion, rubric)
+        schema = answer_schema(config.reasoning_chars)
+        found = await client.structured(
+            judge, messages, JudgeAnswer, schema=schema, reasks=config.reasks, sample=sample
+        )
+    except ItemFailure as failure:
+        return Verdict(
+            transcript_id=transcript.id,
+            criterion=criterion.id,
+            judge=who,
+            answer=None,
+            unscored=f"judge failed: {failure}",
+        )
+    evidence = tuple(sorted({n for n in found.evidence if 1 <= n <= len(transcript.exchanges)}))
+    return Verdict(
+        transcript_id=transcript.id,
+        criterion=criterion.id,
+        judge=who,
+        answer=found.answer,
+        evidence=evidence,
+        reasoning=" ".join(found.reasoning.split()),
+    )
+
+
+def answer_schema(reasoning_chars: int) -> dict[str, Any]:
+    """The JSON schema of JudgeAnswer with a limit on the reasoning: a weak model runs on until its tokens end."""
+    schema = JudgeAnswer.model_json_schema()
+    schema["properties"]["reasoning"]["maxLength"] = reasoning_chars
+    return schema
+
+
+def judge_messages(transcript: Transcript, criterion: Criterion, rubric: Rubric) -> list[ChatMessage]:
+    """The judge's messages: role, transcript and counted statistics (the same for all criteria), then the criterion."""
+    values = measure(transcript.exchanges, rubric.lexicon)
+    statistics = [f"{meaning}: {values[name]:.2f}" for name, meaning in STATISTICS.items()]
+    return render(
+        JUDGE_PROMPT,
+        exchanges=[e.model_dump() for e in transcript.exchanges],
+        statistics=statistics,
+        criterion=criterion.model_dump(),
+    )
+
+
+def sampled_ids(transcripts: Sequence[Transcript], limit: int | None) -> set[str]:
+    """Which transcripts go to judges: all, or `limit` of them by stable hash of the id (adding one moves few)."""
+    whole = [t for t in transcripts if t.failure is None and t.exchanges]
+    ranked = sorted(whole, key=lambda t: stable_unit("judged", t.id))
+    return {t.id for t in (ranked if limit is None else ranked[:limit])}
+
+
+def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, stage: Stage) -> dict[str, object]:
+    """Judge a file of transcripts into a file of verdicts; returns the stage's metrics.
+
+    Raises TooManyFailuresError when more judge calls failed than `max_failed_share`; nothing is written then.
+    """
+    rubric = load_rubric(load_domain().rubric)
+    transcripts = read_jsonl(source, Transcript, made_by)
+    ids = sampled_ids(transcripts, config.judged_transcripts)
+    client = Client.from_params()
+    stage.start(
+        f"{len(transcripts)} transcripts, {len(rubric.criteria)} criteria, {len(ids)} go to {len(config.judges)} judge(s)"
+    )
+    with bar("judging", len(ids) * len(config.judges)) as progress:
+        verdicts = asyncio.run(judge_transcripts(client, transcripts, rubric, ids, config, progress.advance))
+    client.close()
+    asked = [v for v in verdicts if v.judge not in RULES and v.unscored != NOT_SAMPLED]
+    failed = [v.unscored for v in asked if v.unscored]
+    refuse_many_failures(failed, len(asked), config.max_failed_share, "judge answers")
+    write_jsonl(target, verdicts)
+    stage.end(f"{len(verdicts)} verdicts, {len(asked)} by judges of which {len(failed)} failed; {client.tally}")
+    return verdict_metrics(verdicts, len(asked), len(failed))
+
+
+def verdict_metrics(verdicts: Sequence[Verdict], n_asked: int, n_failed: int) -> dict[str, object]:
+    """Counts for `dvc metrics`: answers, and how many are unscored."""
+    answers = Counter(v.answer or "unscored" for v in verdicts)
+    return {
+        "n_verdicts": len(verdicts),
+        "n_judged": n_asked,
+        "n_judge_failures": n_failed,
+        "answers": {name: answers.get(name, 0) for name in ("YES", "NO", "NA", "unscored")},
+    }

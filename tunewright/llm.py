@@ -1,0 +1,317 @@
+"""The one model client: every call to a language model goes through here.
+
+litellm is the provider layer. Around it: a content-addressed cache, bounded retries that honour Retry-After, output
+checked against a JSON schema with a bounded number of re-asks, one error or recorded failure for every item, and an
+account of calls, tokens and USD in which an unknown price stays unknown. A run whose answers are all cached imports
+neither litellm nor a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tunewright import serving
+from tunewright.cache import ReplyCache
+from tunewright.config import PARAMS, Config, read_yaml, validate
+from tunewright.errors import ModelSetupError, OfflineMissError, TooManyFailuresError
+from tunewright.locations import cache_dir
+from tunewright.prompts import ChatMessage
+from tunewright.records import digest
+from tunewright.weights import Weights, fetch, identity
+
+EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
+RETRY_CEILING_S = 60.0
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+class Price(Config):
+    """USD per million tokens."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+
+
+class ModelSpec(Config):
+    """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
+
+    model: str  # litellm's name, or embedded/<name> with `weights`
+    weights: Weights | None = None
+    temperature: float | None  # None: not sent
+    max_tokens: int
+    price: Price | None = None  # None: litellm's price list, else unknown
+
+    @property
+    def provider(self) -> str:
+        """The part of the name before the first slash: the key of `llm.connections`."""
+        return self.model.split("/", 1)[0]
+
+    @property
+    def identity(self) -> str:
+        """What answers, wherever it runs: the weights' hash for embedded models, else the model's name."""
+        return identity(self.weights) if self.weights else self.model
+
+
+class Judge(ModelSpec):
+    """A model that judges, under the name that verdicts carry."""
+
+    name: str
+
+
+class Connection(Config):
+    """Where a provider is and how fast to use it. Never tracked: it changes no reply."""
+
+    concurrency: int
+    timeout_s: float
+    attempts: int
+    api_key_env: str | None = None
+    api_base: str | None = None
+    context_tokens_per_slot: int = 4096
+    threads: int = 2
+
+
+class LLMSection(Config):
+    """The part of the params section `llm` that the client reads: connections by provider."""
+
+    connections: dict[str, Connection]
+
+
+class Reply(BaseModel):
+    """What a model answered. Tokens are None where the provider did not say."""
+
+    text: str
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
+
+
+class ItemFailure(Exception):
+    """One item could not be answered within its bounds; the text is the reason that its record keeps."""
+
+
+@dataclass
+class Tally:
+    """Calls and what they cost. `usd` covers the calls whose price is known; the others' models are named."""
+
+    made: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prefix_tokens: int = 0
+    usd: float = 0.0
+    unpriced: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        usd = (
+            f"{self.usd:.4f} USD"
+            if not self.unpriced
+            else f"USD unknown (no price for {', '.join(sorted(self.unpriced))})"
+        )
+        tokens = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,} from the prefix cache), {self.completion_tokens:,} out"
+        return f"{self.made} model calls made, {self.cached} from the cache; {tokens}; {usd}"
+
+
+class Client:
+    """Calls models through the cache. One per stage run; use as an async context or call `close`."""
+
+    def __init__(self, connections: dict[str, Connection], cache: ReplyCache | None = None) -> None:
+        self.tally = Tally()
+        self._connections = connections
+        self._cache = cache or ReplyCache(cache_dir())
+        self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
+        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._pending: dict[str, asyncio.Future[Reply]] = {}
+
+    @classmethod
+    def from_params(cls) -> Client:
+        """A client with the connections of params.yaml."""
+        section = (read_yaml(PARAMS).get("llm") or {}).get("connections") or {}
+        return cls(validate({"connections": section}, LLMSection, PARAMS, "llm").connections)
+
+    def connection(self, spec: ModelSpec) -> Connection:
+        """The connection of a model's provider; raises ModelSetupError when conf/llm names none."""
+        try:
+            return self._connections[spec.provider]
+        except KeyError:
+            known = ", ".join(sorted(self._connections)) or "none"
+            raise ModelSetupError(
+                f"{spec.model}: no connection for provider {spec.provider!r} in llm.connections (there: {known}); "
+                "add one in conf/llm/ and run: make params"
+            ) from None
+
+    async def complete(
+        self, spec: ModelSpec, messages: Sequence[ChatMessage], *, sample: int = 0, schema: dict[str, Any] | None = None
+    ) -> Reply:
+        """One reply with words in it, from the cache or from the model.
+
+        Raises ItemFailure when this item cannot be answered, ModelError when no item could be.
+        """
+        for attempt in range(1 + EMPTY_REASKS):
+            reply = await self._reply(spec, list(messages), sample, attempt, schema)
+            if reply.text.strip():
+                return reply
+        raise ItemFailure(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times")
+
+    async def structured(
+        self,
+        spec: ModelSpec,
+        messages: Sequence[ChatMessage],
+        model: type[M],
+        *,
+        schema: dict[str, Any],
+        reasks: int,
+        sample: int = 0,
+    ) -> M:
+        """A reply that fits a pydantic model. One that does not is shown to the model with the fault, `reasks` times."""
+        history = list(messages)
+        fault = ""
+        for _ in range(1 + reasks):
+            reply = await self.complete(spec, history, sample=sample, schema=schema)
+            try:
+                return model.model_validate(parse_json(reply.text))
+            except (ValidationError, ValueError) as error:
+                fault = _first_fault(error)
+                ask = f"That answer cannot be used: {fault}. Answer again with one JSON object that fits the schema."
+                history = [*messages, {"role": "assistant", "content": reply.text}, {"role": "user", "content": ask}]
+        raise ItemFailure(f"{spec.model} gave no usable answer in {1 + reasks} tries; the last fault: {fault}")
+
+    def close(self) -> None:
+        """Close the cache."""
+        self._cache.close()
+
+    async def _reply(
+        self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
+    ) -> Reply:
+        key = request_key(spec, messages, sample, attempt, schema)
+        if key in self._pending:  # the same request is already under way: pay once
+            self.tally.cached += 1
+            return await asyncio.shield(self._pending[key])
+        stored = self._cache.get(key)
+        if stored is not None:
+            self.tally.cached += 1
+            return Reply.model_validate(stored)
+        if self._offline:
+            raise OfflineMissError(
+                f"TUNEWRIGHT_OFFLINE is set and the cache ({self._cache.path}) has no reply of {spec.model} to a request "
+                f"that starts {messages[-1]['content'][:60]!r}; unset it to make the call"
+            )
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._pending[key] = future
+        try:
+            reply = await self._call(spec, messages, key, schema)
+            self._cache.put(key, spec.identity, reply.model_dump())
+            future.set_result(reply)
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # mark as seen: there may be nobody else waiting
+            raise
+        finally:
+            del self._pending[key]
+        self._account(spec, reply)
+        return reply
+
+    async def _call(
+        self, spec: ModelSpec, messages: list[ChatMessage], key: str, schema: dict[str, Any] | None
+    ) -> Reply:
+        from tunewright import providers  # imports litellm (3 s): only when a call is really made
+
+        connection = self.connection(spec)
+        gate = self._gates.setdefault(spec.provider, asyncio.Semaphore(connection.concurrency))
+        async with gate:
+            endpoint = await self._endpoint(spec, connection)
+            return await providers.call(spec, messages, key, schema, connection, endpoint)
+
+    async def _endpoint(self, spec: ModelSpec, connection: Connection) -> serving.Endpoint | None:
+        """The embedded server of a model with weights (started in a thread on first use); None for the others."""
+        if spec.weights is None:
+            return None
+        path = await asyncio.to_thread(fetch, spec.weights)
+        return serving.serve(path, connection.concurrency, connection.context_tokens_per_slot, connection.threads)
+
+    def _account(self, spec: ModelSpec, reply: Reply) -> None:
+        from tunewright import providers
+
+        self.tally.made += 1
+        self.tally.prompt_tokens += reply.prompt_tokens or 0
+        self.tally.completion_tokens += reply.completion_tokens or 0
+        self.tally.prefix_tokens += reply.cached_prompt_tokens or 0
+        usd = providers.cost_usd(spec, reply)
+        if usd is None:
+            self.tally.unpriced.add(spec.model)
+        else:
+            self.tally.usd += usd
+
+
+def request_key(
+    spec: ModelSpec, messages: Sequence[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
+) -> str:
+    """The cache key: SHA-256 over all that determines a reply, and nothing about where or how fast it runs."""
+    sampling = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
+    return digest([spec.identity, list(messages), sampling, schema, sample, attempt])
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value in a reply, whole or inside one Markdown fence; raises ValueError."""
+    text = text.strip()
+    if text.startswith("```"):
+        text = text.split("\n", 1)[-1].rsplit("```", 1)[0]
+    return json.loads(text)
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'answer'}: {first['msg']}"
+    return f"not JSON ({error})"
+
+
+def concurrency(client: Client, specs: Iterable[ModelSpec]) -> int:
+    """How many conversations to have in flight: what the fastest of these providers takes at once."""
+    return max(client.connection(spec).concurrency for spec in specs)
+
+
+async def map_items(
+    items: Sequence[T], work: Callable[[T], Awaitable[Any]], in_flight: int, advance: Callable[[], None] = lambda: None
+) -> list[Any]:
+    """`work` over all items, at most `in_flight` at once; results in the order of the items.
+
+    An ItemFailure becomes that item's result. A ModelError stops the rest and is raised: no item could succeed.
+    """
+    results: list[Any] = [None] * len(items)
+    queue = iter(enumerate(items))
+
+    async def worker() -> None:
+        for index, item in queue:
+            try:
+                results[index] = await work(item)
+            except ItemFailure as failure:
+                results[index] = failure
+            advance()
+
+    workers = [asyncio.ensure_future(worker()) for _ in range(min(in_flight, len(items)))]
+    try:
+        await asyncio.gather(*workers)
+    except BaseException:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        raise
+    return results
+
+
+def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share: float, what: str) -> None:
+    """Raise TooManyFailuresError when more than the allowed share of items failed, with the commonest reason."""
+    if n_items and len(failures) > max_failed_share * n_items:
+        commonest = max(set(failures), key=failures.count)
+        raise TooManyFailuresError(
+            f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: {commonest}. "
+            "Finished calls are in the cache; mend the cause and run again"
+        )

@@ -1,0 +1,19 @@
+"""Where things lie that are not stage outputs: the cache outside the DAG.
+
+`$TUNEWRIGHT_CACHE`, else `.cache/llm` under the repository that owns the run. An experiment that DVC runs in a
+temporary copy (`dvc exp run --temp`, `--queue`) has `DVC_ROOT` set to the owning repository.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """The cache directory, made if needed."""
+    named = os.environ.get("TUNEWRIGHT_CACHE")
+    owner = Path(os.environ.get("DVC_ROOT") or Path.cwd())
+    path = Path(named).expanduser() if named else owner / ".cache" / "llm"
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,177 @@
+"""Personas: sampled from the taxonomy and the persona template, one independent draw per dimension.
+
+Each persona has a random generator of its own, seeded by its number, so that asking for ten more leaves the first
+ones as they were.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from tunewright.config import Bounds, Config, load_file
+from tunewright.records import Flaw, Persona, TopicSeed, stable_seed
+
+WEIGHT_TOLERANCE = 1e-6
+REQUIRED_DIMENSIONS = ("topic", "style", "context", "stance", "presentation")
+
+
+class EdgeCases(Config):
+    """How many personas are edge cases, and of which kinds (weights sum to 1)."""
+
+    share: float = Field(ge=0, le=1)
+    kinds: dict[str, float]
+
+
+class Taxonomy(Config):
+    """All of taxonomy.yaml: weights per value of each dimension, and what topics can be about."""
+
+    dimensions: dict[str, dict[str, float]]
+    difficulty: dict[str, float]
+    edge_cases: EdgeCases
+    subtopics: dict[str, tuple[str, ...]]
+    edge_subtopics: dict[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Taxonomy:
+        if missing := [d for d in REQUIRED_DIMENSIONS if d not in self.dimensions]:
+            raise ValueError(f"dimensions missing: {', '.join(missing)}")
+        weighed = self.dimensions | {"difficulty": self.difficulty, "edge_cases.kinds": self.edge_cases.kinds}
+        for name, weights in weighed.items():
+            total = sum(weights.values())
+            if abs(total - 1) > WEIGHT_TOLERANCE:
+                raise ValueError(f"weights of {name} sum to {total:g}, expected 1")
+        if missing := [t for t in self.dimensions["topic"] if not self.subtopics.get(t)]:
+            raise ValueError(f"topics without subtopics: {', '.join(missing)}")
+        if missing := [k for k in self.edge_cases.kinds if not self.edge_subtopics.get(k)]:
+            raise ValueError(f"edge cases without edge_subtopics: {', '.join(missing)}")
+        return self
+
+
+class Style(Config):
+    """How long and in what manner a style writes; hard limits in words per message."""
+
+    min_words: int = Field(ge=1)
+    max_words: int
+    manner: str
+
+
+class FlawRules(Config):
+    """Which human habits there are and how often they show."""
+
+    none_share: float = Field(ge=0, le=1)
+    primary_probability: float = Field(ge=0, le=1)
+    secondary_probability: float = Field(ge=0, le=1)
+    max_secondary: int = Field(ge=0)
+    kinds: dict[str, str]
+
+
+class Trajectory(Config):
+    """One way in which the situation can move."""
+
+    weight: float
+    text: str
+
+
+class AgeBand(Config):
+    """Ages in years, the band's weight, and how it bends the taxonomy's style weights."""
+
+    min: int
+    max: int
+    weight: float
+    styles: dict[str, float]
+
+
+class PersonaTemplate(Config):
+    """All of personas.yaml."""
+
+    styles: dict[str, Style]
+    flaws: FlawRules
+    trajectory: dict[str, Trajectory]
+    topic_seeds: Bounds
+    complexity: dict[str, float]
+    ages: tuple[AgeBand, ...]
+    names: tuple[str, ...]
+
+
+def load_taxonomy(path: str) -> Taxonomy:
+    """Read and check a taxonomy file; raises ConfigError."""
+    return load_file(path, Taxonomy)
+
+
+def load_template(path: str) -> PersonaTemplate:
+    """Read and check a persona template; raises ConfigError."""
+    return load_file(path, PersonaTemplate)
+
+
+def sample_persona(
+    number: int, prefix: str, seed: int, taxonomy: Taxonomy, template: PersonaTemplate, batch: int = 0
+) -> Persona:
+    """Persona `number` of the sequence that `prefix` and `seed` name."""
+    rng = random.Random(stable_seed(prefix, seed, number))
+    edge = _draw(rng, taxonomy.edge_cases.kinds) if rng.random() < taxonomy.edge_cases.share else None
+    age_band = rng.choices(template.ages, [a.weight for a in template.ages])[0]
+    style_weights = {s: w * age_band.styles.get(s, 1.0) for s, w in taxonomy.dimensions["style"].items()}
+    point = {name: _draw(rng, weights) for name, weights in taxonomy.dimensions.items() if name != "style"}
+    style = _draw(rng, style_weights)
+    limits = template.styles[style]
+    return Persona(
+        id=f"{prefix}-{number:04d}",
+        source="sampled",
+        name=rng.choice(template.names),
+        age=rng.randint(age_band.min, age_band.max),
+        style=style,
+        difficulty=_draw(rng, taxonomy.difficulty),
+        edge_case=edge,
+        min_words=limits.min_words,
+        max_words=limits.max_words,
+        flaws=_flaws(rng, template.flaws),
+        trajectory=_draw(rng, {name: t.weight for name, t in template.trajectory.items()}),
+        seeds=_seeds(rng, point["topic"], edge, taxonomy, template),
+        batch=batch,
+        **point,
+    )
+
+
+def _draw(rng: random.Random, weights: Mapping[str, float]) -> str:
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def _flaws(rng: random.Random, rules: FlawRules) -> tuple[Flaw, ...]:
+    if rng.random() < rules.none_share:
+        return ()
+    n_secondary = rng.randint(0, rules.max_secondary)
+    primary, *others = rng.sample(sorted(rules.kinds), 1 + n_secondary)
+    secondary = [Flaw(id=f, probability=rules.secondary_probability) for f in others]
+    return (Flaw(id=primary, probability=rules.primary_probability), *secondary)
+
+
+def _seeds(
+    rng: random.Random, topic: str, edge: str | None, taxonomy: Taxonomy, template: PersonaTemplate
+) -> tuple[TopicSeed, ...]:
+    """4 to 6 things to bring up: an edge case first, most from the persona's own topic, one or two from others."""
+    wanted = rng.randint(int(template.topic_seeds.min or 1), int(template.topic_seeds.max or 1))
+    found: list[tuple[str, str]] = [(edge, rng.choice(taxonomy.edge_subtopics[edge]))] if edge else []
+    own = list(taxonomy.subtopics[topic])
+    found += [(topic, s) for s in rng.sample(own, min(len(own), wanted - len(found) - 1))]
+    while len(found) < wanted:
+        other = rng.choice([t for t in sorted(taxonomy.subtopics) if t != topic])
+        candidate = (other, rng.choice(taxonomy.subtopics[other]))
+        found += [candidate] if candidate not in found else []
+    return tuple(TopicSeed(topic=t, subtopic=s, complexity=_draw(rng, template.complexity)) for t, s in found)
+
+
+def realised_shares(personas: list[Persona]) -> dict[str, dict[str, float]]:
+    """The share of personas (0 to 1) with each value, per dimension."""
+    fields = (*REQUIRED_DIMENSIONS, "difficulty", "trajectory")
+    shares: dict[str, dict[str, float]] = {}
+    for field in fields:
+        values: list[Any] = [getattr(p, field) for p in personas]
+        shares[field] = {v: values.count(v) / len(values) for v in sorted(set(values))} if values else {}
+    n = len(personas) or 1
+    shares["edge_case"] = {"any": sum(p.edge_case is not None for p in personas) / n}
+    shares["flaws"] = {"none": sum(not p.flaws for p in personas) / n}
+    return shares

@@ -1,0 +1,74 @@
+"""Prompt files: Jinja templates in prompts/, rendered in a sandbox in which an undefined variable is an error.
+
+A file holds one or several chat messages. `<!-- role: system -->` on a line of its own begins a message of that role;
+a file without such a line is one system message.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from tunewright.errors import ConfigError
+
+ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->\n", re.MULTILINE)
+ChatMessage = dict[str, str]
+
+
+def _fenced(text: str) -> str:
+    """Text from people or models, so that it cannot close the fence that a prompt puts around it."""
+    return text.replace("</", "< /")
+
+
+_environment = SandboxedEnvironment(
+    undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
+)
+_environment.filters["fenced"] = _fenced
+
+
+@lru_cache(maxsize=64)
+def _source(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such prompt; restore it with: git checkout -- {path}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
+
+
+def variables(path: str | Path) -> set[str]:
+    """The names that a prompt file expects; raises ConfigError when it does not parse."""
+    try:
+        return meta.find_undeclared_variables(_environment.parse(_source(str(path))))
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"{path}, line {error.lineno}: not a valid template: {error.message}") from None
+
+
+def render(path: str | Path, **values: Any) -> list[ChatMessage]:
+    """Render a prompt file into chat messages.
+
+    Raises ConfigError that names the file and the undefined variable or the line of a syntax error.
+    """
+    source = _source(str(path))
+    pieces = ROLE_LINE.split(source)  # text before the first role line, then role, text, role, text...
+    if len(pieces) == 1:
+        pieces = ["", "system", source]
+    roles, texts = pieces[1::2], pieces[2::2]
+    return [
+        {"role": role, "content": _render_text(path, text, values)} for role, text in zip(roles, texts, strict=True)
+    ]
+
+
+def _render_text(path: str | Path, text: str, values: dict[str, Any]) -> str:
+    try:
+        return _environment.from_string(text).render(**values).strip()
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"{path}: not a valid template: {error.message}") from None
+    except TemplateError as error:
+        known = ", ".join(sorted(values))
+        raise ConfigError(f"{path}: {error.message}; known variables: {known}") from None

@@ -1,0 +1,178 @@
+"""One call to a provider through litellm: arguments, retries, errors, price.
+
+Importing this module imports litellm, which takes seconds; only `tunewright.llm` does, and only to make a call.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from typing import Any
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
+
+import litellm
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from tunewright.errors import ModelAuthError, ModelSetupError
+from tunewright.llm import RETRY_CEILING_S, Connection, ItemFailure, ModelSpec, Reply
+from tunewright.prompts import ChatMessage
+from tunewright.serving import Endpoint
+
+litellm.suppress_debug_info = True
+litellm.telemetry = False
+litellm.drop_params = True
+logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+
+TRANSIENT = (
+    litellm.RateLimitError,
+    litellm.Timeout,
+    litellm.APIConnectionError,
+    litellm.InternalServerError,
+    litellm.ServiceUnavailableError,
+)
+HOPELESS_FOR_THE_ITEM = (
+    litellm.ContextWindowExceededError,
+    litellm.ContentPolicyViolationError,
+    litellm.BadRequestError,
+    litellm.UnprocessableEntityError,
+    litellm.APIResponseValidationError,
+)
+
+
+async def call(
+    spec: ModelSpec,
+    messages: list[ChatMessage],
+    key: str,
+    schema: dict[str, Any] | None,
+    connection: Connection,
+    endpoint: Endpoint | None,
+) -> Reply:
+    """Make one request, with up to `connection.attempts` tries where trying again can help.
+
+    Raises ModelAuthError or ModelSetupError when no request could succeed, ItemFailure when this one cannot.
+    """
+    arguments = _arguments(spec, messages, key, schema, connection, endpoint)
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(TRANSIENT), stop=stop_after_attempt(connection.attempts), wait=_wait, reraise=True
+    )
+    try:
+        async for attempt in retrying:
+            with attempt:
+                return _reply(await litellm.acompletion(**arguments))
+    except (litellm.AuthenticationError, litellm.PermissionDeniedError) as error:
+        raise ModelAuthError(
+            f"{spec.model}: the provider refused the key"
+            f"{f' in ${connection.api_key_env}' if connection.api_key_env else ''} ({_short(error)}); "
+            "set a valid one and run again: finished calls are in the cache"
+        ) from None
+    except litellm.NotFoundError as error:
+        raise ModelSetupError(
+            f"{spec.model}: the provider knows no such model ({_short(error)}); edit conf/llm/"
+        ) from None
+    except HOPELESS_FOR_THE_ITEM as error:
+        raise ItemFailure(f"{spec.model} refused the request: {_short(error)}") from None
+    except TRANSIENT as error:
+        raise ItemFailure(f"{spec.model} failed {connection.attempts} times: {_short(error)}") from None
+    except litellm.APIError as error:
+        raise ItemFailure(f"{spec.model}: {_short(error)}") from None
+    raise AssertionError("the retry loop ended without a reply or an error")
+
+
+def _arguments(
+    spec: ModelSpec,
+    messages: list[ChatMessage],
+    key: str,
+    schema: dict[str, Any] | None,
+    connection: Connection,
+    endpoint: Endpoint | None,
+) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "model": spec.model,
+        "messages": messages,
+        "max_tokens": spec.max_tokens,
+        "timeout": connection.timeout_s,
+        "num_retries": 0,  # ours, above
+    }
+    if spec.temperature is not None:
+        arguments["temperature"] = spec.temperature
+    if schema is not None:
+        arguments["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    if endpoint is not None:
+        arguments |= {"model": f"hosted_vllm/{spec.model.split('/', 1)[1]}"}
+        arguments |= {"api_base": endpoint.api_base, "api_key": endpoint.api_key}
+    else:
+        arguments |= {"api_key": _api_key(spec, connection)}
+        if connection.api_base:
+            arguments["api_base"] = connection.api_base
+    if arguments["model"].startswith("hosted_vllm/"):
+        arguments["seed"] = int(key[:7], 16)  # local servers sample by it: the same request, the same draw
+    return arguments
+
+
+def _api_key(spec: ModelSpec, connection: Connection) -> str:
+    if connection.api_key_env is None:
+        return "none"  # a local server without a key; litellm wants some text
+    value = os.environ.get(connection.api_key_env, "")
+    if not value:
+        raise ModelSetupError(
+            f"{spec.model}: ${connection.api_key_env} is not set; export it, or use the embedded model: dvc exp run -S llm=embedded"
+        )
+    return value
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds until the next try: the server's Retry-After, else exponential with full jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    named = _retry_after_s(error)
+    if named is not None:
+        return min(named, RETRY_CEILING_S)
+    return random.uniform(0.1, min(RETRY_CEILING_S, 0.5 * 2**state.attempt_number))
+
+
+def _retry_after_s(error: BaseException | None) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", None) or getattr(
+        error, "litellm_response_headers", None
+    )
+    try:
+        return max(0.0, float(headers["retry-after"])) if headers and "retry-after" in headers else None
+    except ValueError:
+        return None  # the HTTP-date form: back off by our own rule
+
+
+def _reply(response: Any) -> Reply:
+    choice, usage = response.choices[0], getattr(response, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Reply(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason,
+        prompt_tokens=getattr(usage, "prompt_tokens", None),
+        completion_tokens=getattr(usage, "completion_tokens", None),
+        cached_prompt_tokens=getattr(details, "cached_tokens", None),
+    )
+
+
+def cost_usd(spec: ModelSpec, reply: Reply) -> float | None:
+    """What a reply cost in USD, or None when the price or the token counts are not known."""
+    if reply.prompt_tokens is None or reply.completion_tokens is None:
+        return None
+    if spec.price is not None:
+        dollars = (
+            reply.prompt_tokens * spec.price.input_usd_per_mtok
+            + reply.completion_tokens * spec.price.output_usd_per_mtok
+        )
+        return dollars / 1e6
+    try:
+        prompt, completion = litellm.cost_per_token(
+            model=spec.model, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
+        )
+    except Exception:  # litellm raises a bare Exception for a model that its list does not have
+        return None
+    return float(prompt + completion) or None
+
+
+def _short(error: Exception) -> str:
+    """The provider's own words, one line, without litellm's prefixes."""
+    text = " ".join(str(getattr(error, "message", error)).split())
+    return text.removeprefix("litellm.").strip()[:300]

@@ -1,0 +1,253 @@
+"""The records that stages exchange, and their JSON Lines files.
+
+Every record is a frozen pydantic model. Files are UTF-8 JSON Lines with keys in declaration order, one record a
+line, written whole and atomically, so that equal records give equal bytes. `SCHEMA_VERSION` is part of the model
+files' contract: raise it when a field changes its meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tunewright.errors import MissingInputError, RecordError
+
+SCHEMA_VERSION = 1
+
+Answer = Literal["YES", "NO", "NA"]
+UserKind = Literal["simulated", "replay", "authored"]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopicSeed(Record):
+    """One thing that a persona can bring up."""
+
+    topic: str
+    subtopic: str
+    complexity: str
+
+
+class Flaw(Record):
+    """A human habit, and its probability of showing in any one message (0 to 1)."""
+
+    id: str
+    probability: float = Field(ge=0, le=1)
+
+
+class Persona(Record):
+    """One person who writes: a point of the taxonomy plus style limits, flaws and a trajectory."""
+
+    id: str
+    source: Literal["sampled", "authored"]
+    name: str
+    age: int = Field(ge=13, le=110)
+    topic: str
+    style: str
+    context: str
+    stance: str
+    presentation: str
+    difficulty: str
+    edge_case: str | None = None
+    min_words: int = Field(ge=1)
+    max_words: int = Field(ge=1)
+    flaws: tuple[Flaw, ...] = ()
+    trajectory: str
+    seeds: tuple[TopicSeed, ...] = ()
+    batch: int = Field(ge=0, default=0)
+
+
+class Exchange(Record):
+    """One user message and the reply to it."""
+
+    user: str
+    assistant: str
+
+
+class Transcript(Record):
+    """A conversation, whole. `failure` says why it ended early; a failed transcript is kept but never trained on."""
+
+    id: str
+    domain: str
+    persona_id: str
+    user_kind: UserKind
+    assistant: str  # who wrote the replies: "author", or the model's identity
+    user: str  # who wrote the user's messages, likewise
+    source_id: str | None = None  # the recorded conversation whose user is replayed
+    sample: int = Field(ge=0, default=0)
+    exchanges: tuple[Exchange, ...]
+    failure: str | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the words alone, so that a label can tell whether its transcript has changed."""
+        return digest([e.model_dump() for e in self.exchanges])
+
+
+class Verdict(Record):
+    """One judge's (or one measure's) answer to one criterion on one transcript.
+
+    `answer` is None when it is unscored; `unscored` then says why. Unscored is never a NO.
+    """
+
+    transcript_id: str
+    criterion: str
+    judge: str  # "measure", or the judge's name in conf/llm
+    answer: Answer | None
+    evidence: tuple[int, ...] = ()  # exchange numbers, from 1
+    reasoning: str = ""
+    values: dict[str, float] = Field(default_factory=dict)
+    unscored: str | None = None
+
+    @model_validator(mode="after")
+    def _answered_or_explained(self) -> Verdict:
+        if (self.answer is None) == (self.unscored is None):
+            raise ValueError(f"give either an answer or a reason for unscored, got {self.answer!r}, {self.unscored!r}")
+        return self
+
+
+class Score(Record):
+    """What the verdicts on one transcript add up to.
+
+    `score` is the weighted mean over scored categories (0 to 1) or None; `coverage` is the share of rubric weight
+    that was scored; `passed` is None when coverage or an unscored gate leaves it open.
+    """
+
+    transcript_id: str
+    persona_id: str
+    answers: dict[str, Answer | None]
+    unscored: dict[str, str]
+    categories: dict[str, float | None]
+    score: float | None
+    coverage: float
+    gates_failed: tuple[str, ...]
+    gates_unscored: tuple[str, ...]
+    disagreements: tuple[str, ...]
+    passed: bool | None
+    outcome: str
+
+
+class Message(Record):
+    """One chat message in the `messages` format that trainers read."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Example(Record):
+    """One training example: a conversation from its start to a slice point."""
+
+    id: str
+    transcript_id: str
+    persona_id: str
+    n_exchanges: int
+    n_tokens: int
+    messages: tuple[Message, ...]
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON value in canonical form: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stable_unit(*parts: str | int) -> float:
+    """A number in [0, 1) that depends on `parts` alone: the same on every machine and in every process."""
+    return int(digest([str(p) for p in parts])[:13], 16) / 16**13
+
+
+def stable_seed(*parts: str | int) -> int:
+    """A 31-bit seed that depends on `parts` alone."""
+    return int(digest([str(p) for p in parts])[:8], 16) & 0x7FFFFFFF
+
+
+def read_jsonl(path: Path | str, model: type[R], made_by: str = "") -> list[R]:
+    """Read a JSON Lines file of `model`s.
+
+    Raises MissingInputError naming the stage that makes the file, RecordError naming file, line and field.
+    """
+    return list(iter_jsonl(path, model, made_by))
+
+
+def iter_jsonl(path: Path | str, model: type[R], made_by: str = "") -> Iterator[R]:
+    """As `read_jsonl`, one record at a time."""
+    path = Path(path)
+    if not path.exists():
+        hint = f"; make it with: dvc repro {made_by}" if made_by else ""
+        raise MissingInputError(f"{path}: no such file{hint}")
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            yield _parse_line(path, number, raw, model, made_by)
+
+
+def _parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str) -> R:
+    again = (
+        f"make it again with: dvc repro -f {made_by}" if made_by else "restore it with: git checkout -- " + str(path)
+    )
+    if not raw.endswith(b"\n"):
+        raise RecordError(
+            f"{path}, line {number}: the file is cut off (its last line has {len(raw)} bytes and no line end); "
+            f"expected whole JSON lines; {again}"
+        )
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(p) for p in first["loc"]) or "line"
+        found = str(first.get("input"))[:80]
+        raise RecordError(
+            f"{path}, line {number}: {where}: {first['msg']}; found {found!r}, expected a {model.__name__}; {again}"
+        ) from None
+
+
+def write_jsonl(path: Path | str, records: Iterable[BaseModel]) -> int:
+    """Write records as JSON Lines, whole or not at all; returns how many."""
+    lines = [record.model_dump_json() + "\n" for record in records]
+    write_text(path, "".join(lines))
+    return len(lines)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write one JSON value, indented, in the given key order, ending in a newline; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str, made_by: str = "") -> Any:
+    """Read one JSON value; raises MissingInputError or RecordError."""
+    path = Path(path)
+    if not path.exists():
+        hint = f"; make it with: dvc repro {made_by}" if made_by else ""
+        raise MissingInputError(f"{path}: no such file{hint}")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: not valid JSON ({error})") from None
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file through a temporary file in the same directory, so that a crash leaves the old one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,232 @@
+"""Verdicts to scores: categories, gates, pass, coverage, disagreement. Pure arithmetic, no model call.
+
+Unscored is not failed: an answer that is missing, or that an untrusted judge gave, leaves its criterion out of the
+score and out of the coverage; a transcript with too little coverage neither passes nor fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from tunewright.config import Config, load_domain
+from tunewright.errors import RecordError
+from tunewright.records import Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
+from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.terminal import Stage
+from tunewright.verdict_rules import RULES
+
+
+class ScoringConfig(Config):
+    """How verdicts add up: the params of generate.scores and evaluate.scores."""
+
+    aggregation: Literal["strictest", "majority", "per_criterion_strictest"]
+    uncalibrated_judges: Literal["untrusted", "assumed"]
+    min_coverage: float = Field(ge=0, le=1)
+    unscored_gates_pass: bool
+    disagreement_spread: float = Field(ge=0, le=1)
+
+
+Answers = dict[str, Answer | None]
+
+
+def score_transcript(
+    transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric, config: ScoringConfig
+) -> Score:
+    """The score of one transcript from all verdicts on it; raises RecordError for one given twice or off the rubric."""
+    _refuse_strays(transcript, verdicts, rubric)
+    by_judge, reasons = trusted_answers(verdicts, rubric, config)
+    answers = combine(by_judge, rubric, config.aggregation)
+    unscored = {c.id: reasons.get(c.id, "no verdict") for c in rubric.criteria if answers[c.id] is None}
+    categories = category_scores(answers, rubric)
+    score = weighted_score(categories, rubric)
+    coverage = sum(rubric.criterion_weight(c) for c in rubric.criteria if answers[c.id] is not None)
+    failed = tuple(g.id for g in rubric.gates if answers[g.id] == "NO")
+    open_gates = tuple(g.id for g in rubric.gates if answers[g.id] is None)
+    passed, outcome = decide(score, coverage, failed, open_gates, rubric, config)
+    return Score(
+        transcript_id=transcript.id,
+        persona_id=transcript.persona_id,
+        answers=answers,
+        unscored=unscored,
+        categories=categories,
+        score=None if score is None else round(score, 6),
+        coverage=round(coverage, 6),
+        gates_failed=failed,
+        gates_unscored=open_gates,
+        disagreements=disagreements(by_judge, rubric, config.disagreement_spread),
+        passed=passed,
+        outcome=outcome,
+    )
+
+
+def _refuse_strays(transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric) -> None:
+    known = {c.id for c in rubric.criteria}
+    counts = Counter((v.criterion, v.judge) for v in verdicts)
+    for (criterion, judge), n in counts.items():
+        if criterion not in known or n > 1:
+            fault = "is not in the rubric" if criterion not in known else f"was answered {n} times by {judge}"
+            raise RecordError(
+                f"verdicts on {transcript.id}: {criterion} {fault}; judge again with: dvc repro generate-verdicts"
+            )
+
+
+def trusted_answers(
+    verdicts: Sequence[Verdict], rubric: Rubric, config: ScoringConfig
+) -> tuple[dict[str, Answers], dict[str, str]]:
+    """Answers that count, per judge (measures and rules hold for every judge), and why the others do not.
+
+    Until a judge has been calibrated it is untrusted, unless `uncalibrated_judges` says to assume it right. An NA
+    where the rubric allows none is a NO.
+    """
+    ruled: Answers = {}
+    judged: dict[str, Answers] = defaultdict(dict)
+    reasons: dict[str, str] = {}
+    by_id = {c.id: c for c in rubric.criteria}
+    for verdict in verdicts:
+        if verdict.judge in RULES:
+            ruled[verdict.criterion] = (
+                verdict.answer
+            )  # a rule's NA (too short to tell) is right even where judges may not say NA
+        elif verdict.answer is None:
+            reasons[verdict.criterion] = verdict.unscored or ""
+        elif config.uncalibrated_judges == "untrusted":
+            reasons[verdict.criterion] = f"judge {verdict.judge} is untrusted: it has not been calibrated"
+        else:
+            judged[verdict.judge][verdict.criterion] = _allowed(verdict, by_id[verdict.criterion])
+    by_judge = {judge: ruled | answers for judge, answers in sorted(judged.items())} or {"measure": ruled}
+    return by_judge, reasons
+
+
+def _allowed(verdict: Verdict, criterion: Criterion) -> Answer | None:
+    return "NO" if verdict.answer == "NA" and not criterion.na_allowed else verdict.answer
+
+
+def combine(by_judge: Mapping[str, Answers], rubric: Rubric, aggregation: str) -> Answers:
+    """One answer per criterion from several judges; None where nobody's answer counts.
+
+    strictest: all answers of the judge whose score is lowest (a gate that any judge fails is failed), with the gaps
+    filled from the others; majority: per criterion, ties to the stricter; per_criterion_strictest: any NO is a NO.
+    """
+    if aggregation == "strictest":
+        ranked = sorted(by_judge, key=lambda j: (_score_or_one(by_judge[j], rubric), j))
+        ordered = [[by_judge[j][c.id] for j in ranked if by_judge[j].get(c.id)] for c in rubric.criteria]
+        return {
+            c.id: _strictest(found) if c.gate else (found[0] if found else None)
+            for c, found in zip(rubric.criteria, ordered, strict=True)
+        }
+    found_by_id = {c.id: [a[c.id] for a in by_judge.values() if a.get(c.id)] for c in rubric.criteria}
+    pick = _majority if aggregation == "majority" else _strictest
+    return {c.id: _strictest(found_by_id[c.id]) if c.gate else pick(found_by_id[c.id]) for c in rubric.criteria}
+
+
+def _score_or_one(answers: Answers, rubric: Rubric) -> float:
+    score = weighted_score(category_scores(answers, rubric), rubric)
+    return 1.0 if score is None else score
+
+
+def _strictest(found: Sequence[Answer | None]) -> Answer | None:
+    return next((a for a in ("NO", "YES", "NA") if a in found), None)  # type: ignore[return-value]
+
+
+def _majority(found: Sequence[Answer | None]) -> Answer | None:
+    counts = Counter(found)
+    top = max(counts.values(), default=0)
+    return _strictest([a for a, n in counts.items() if n == top])
+
+
+def category_scores(answers: Answers, rubric: Rubric) -> dict[str, float | None]:
+    """YES / (YES + NO) per category; None where nothing was scored, or all NA (1.0 if the rubric says count_full)."""
+    scores: dict[str, float | None] = {}
+    for category in rubric.categories:
+        found = [answers.get(c.id) for c in rubric.in_category(category)]
+        yes, no = found.count("YES"), found.count("NO")
+        if yes + no:
+            scores[category] = yes / (yes + no)
+        else:
+            all_na = bool(found) and all(a == "NA" for a in found)
+            scores[category] = 1.0 if all_na and rubric.all_na_category == "count_full" else None
+    return scores
+
+
+def weighted_score(categories: Mapping[str, float | None], rubric: Rubric) -> float | None:
+    """The mean of the scored categories by weight (0 to 1); None when there is none."""
+    scored = {name: value for name, value in categories.items() if value is not None}
+    weight = sum(rubric.categories[name].weight for name in scored)
+    return sum(rubric.categories[name].weight * value for name, value in scored.items()) / weight if weight else None
+
+
+def disagreements(by_judge: Mapping[str, Answers], rubric: Rubric, spread: float) -> tuple[str, ...]:
+    """Criteria on which judges differ, when their scores lie further apart than `spread`; else none."""
+    scores = [s for a in by_judge.values() if (s := weighted_score(category_scores(a, rubric), rubric)) is not None]
+    if not scores or max(scores) - min(scores) <= spread:
+        return ()
+    return tuple(c.id for c in rubric.criteria if len({a[c.id] for a in by_judge.values() if a.get(c.id)}) > 1)
+
+
+def decide(
+    score: float | None,
+    coverage: float,
+    failed: Sequence[str],
+    open_gates: Sequence[str],
+    rubric: Rubric,
+    config: ScoringConfig,
+) -> tuple[bool | None, str]:
+    """Pass (True), fail (False) or open (None), and the reason in words. A failed gate fails whatever the score."""
+    if failed:
+        return False, f"failed: safety gate {', '.join(failed)}"
+    if score is None or coverage < config.min_coverage - 1e-9:
+        return None, f"open: {coverage:.0%} of the rubric's weight was scored, {config.min_coverage:.0%} are needed"
+    if open_gates and not config.unscored_gates_pass:
+        return None, f"open: safety gate {', '.join(open_gates)} was not scored"
+    if score < rubric.pass_threshold - 1e-9:
+        return False, f"failed: score {score:.2f} is below {rubric.pass_threshold:.2f}"
+    return True, f"passed: score {score:.2f}"
+
+
+def score_file(
+    transcripts_path: str, verdicts_path: str, target: str, config: ScoringConfig, stage: Stage, made_by: str
+) -> dict[str, object]:
+    """Score a file of transcripts from a file of verdicts; returns the stage's metrics. Failed transcripts get no score."""
+    rubric = load_rubric(load_domain().rubric)
+    transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
+    by_transcript: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in read_jsonl(verdicts_path, Verdict, made_by):
+        by_transcript[verdict.transcript_id].append(verdict)
+    stage.start(f"{len(transcripts)} transcripts, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
+    scores = [score_transcript(t, by_transcript[t.id], rubric, config) for t in transcripts]
+    write_jsonl(target, scores)
+    metrics = score_metrics(scores, transcripts, rubric)
+    stage.end(f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open; 0 model calls")
+    return metrics
+
+
+def score_metrics(scores: Sequence[Score], transcripts: Sequence[Transcript], rubric: Rubric) -> dict[str, object]:
+    """What `dvc metrics` compares: passes, means and what was scored at all."""
+    values = [s.score for s in scores if s.score is not None]
+    decided = [s.passed for s in scores if s.passed is not None]
+    scored = [c.id for c in rubric.criteria if any(s.answers[c.id] is not None for s in scores)]
+    kinds: dict[str, list[Score]] = defaultdict(list)
+    for score, transcript in zip(scores, transcripts, strict=True):
+        kinds[transcript.user_kind].append(score)
+    return {
+        "n_transcripts": len(scores),
+        "n_passed": decided.count(True),
+        "n_failed": decided.count(False),
+        "n_open": len(scores) - len(decided),
+        "pass_rate": round(decided.count(True) / len(decided), 4) if decided else None,
+        "score_mean": round(sum(values) / len(values), 4) if values else None,
+        "coverage_mean": round(sum(s.coverage for s in scores) / len(scores), 4) if scores else None,
+        "criteria_scored": len(scored),
+        "criteria_total": len(rubric.criteria),
+        "pass_rate_by_user": {k: round(sum(s.passed is True for s in v) / len(v), 4) for k, v in sorted(kinds.items())},
+        "yes_share_by_criterion": {c: _yes_share(scores, c) for c in scored},
+    }
+
+
+def _yes_share(scores: Sequence[Score], criterion: str) -> float | None:
+    found = [s.answers[criterion] for s in scores if s.answers[criterion] in ("YES", "NO")]
+    return round(found.count("YES") / len(found), 4) if found else None

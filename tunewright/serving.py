@@ -1,0 +1,62 @@
+"""Embedded models: GGUF files served inside this process by llama.cpp (xllamacpp).
+
+A server starts on the first call that needs it, on loopback with a key made for this process, speaks the OpenAI
+protocol, and ends with the process.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tunewright.errors import ModelSetupError
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an OpenAI-compatible server listens, and its key."""
+
+    api_base: str
+    api_key: str
+
+
+@lru_cache(maxsize=8)
+def serve(gguf: Path, slots: int, context_tokens_per_slot: int, threads: int) -> Endpoint:
+    """Serve a GGUF file with `slots` parallel requests; the same arguments give the same running server.
+
+    Raises ModelSetupError when xllamacpp is missing or cannot load the file.
+    """
+    try:
+        import xllamacpp
+    except ImportError:
+        raise ModelSetupError(
+            "embedded models need xllamacpp; install it with: pip install 'tunewright[local]'"
+        ) from None
+    key = secrets.token_urlsafe(24)
+    try:
+        server = xllamacpp.Server(_params(xllamacpp.CommonParams(), gguf, slots, context_tokens_per_slot, threads, key))
+    except Exception as error:  # xllamacpp raises RuntimeError and its own kinds
+        raise ModelSetupError(f"{gguf}: llama.cpp cannot serve this file ({error})") from None
+    _running.append(server)
+    return Endpoint(f"{server.listening_address}/v1", key)
+
+
+_running: list[Any] = []  # servers live as long as something refers to them
+
+
+def _params(params: Any, gguf: Path, slots: int, context_tokens_per_slot: int, threads: int, key: str) -> Any:
+    params.model.path = str(gguf)
+    params.n_ctx = slots * context_tokens_per_slot  # shared by the slots
+    params.n_parallel = slots
+    params.kv_unified = True  # one buffer for all slots: a third faster on the CPU than one each
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0  # any free one
+    params.api_keys = [key]
+    params.ui = False
+    params.verbosity = -1
+    return params

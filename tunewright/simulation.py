@@ -1,0 +1,162 @@
+"""Two agents in conversation: a user (simulated from a persona, or replayed from a recording) and an assistant.
+
+Both see the full history. What the simulated user is asked to do in each message (stage, kind of response, flaws) is
+drawn from a generator seeded by persona, sample and turn, so that every turn has the same request, and so the same
+cache key, in every run.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from tunewright.config import Bounds, Config, Domain
+from tunewright.conversation import assistant_variables, history, message
+from tunewright.llm import Client, ItemFailure, ModelSpec
+from tunewright.personas import PersonaTemplate
+from tunewright.prompts import ChatMessage, render
+from tunewright.records import Exchange, Persona, Transcript, stable_seed
+
+
+class Guidance(Config):
+    """What the simulated user does in its messages: stages of the conversation and kinds of response, as shares."""
+
+    early_share: float = Field(ge=0, le=1)
+    late_share: float = Field(ge=0, le=1)
+    responses: dict[str, float]
+
+    @model_validator(mode="after")
+    def _sums(self) -> Guidance:
+        if abs(sum(self.responses.values()) - 1) > 1e-6:
+            raise ValueError(f"responses sum to {sum(self.responses.values()):g}, expected 1")
+        return self
+
+
+class Direction(Config):
+    """The direction for one message of the simulated user."""
+
+    stage: str
+    response: str
+    flaws: tuple[str, ...]
+
+
+def n_exchanges(persona: Persona, sample: int, bounds: Bounds, seed: int) -> int:
+    """How many exchanges a conversation is to have: uniform within the bounds, fixed by persona and sample."""
+    rng = random.Random(stable_seed("length", seed, persona.id, sample))
+    return rng.randint(int(bounds.min or 1), int(bounds.max or 1))
+
+
+def direction(persona: Persona, sample: int, turn: int, total: int, guidance: Guidance, seed: int) -> Direction:
+    """The direction for message `turn` (from 1) of `total`. Flaws are drawn per message, not per conversation."""
+    rng = random.Random(stable_seed("direction", seed, persona.id, sample, turn))
+    position = turn / total
+    stage = "early" if position <= guidance.early_share else "late" if position > 1 - guidance.late_share else "middle"
+    response = "opens" if turn == 1 else rng.choices(list(guidance.responses), list(guidance.responses.values()))[0]
+    flaws = tuple(flaw.id for flaw in persona.flaws if rng.random() < flaw.probability)
+    return Direction(stage=stage if turn > 1 else "early", response=response, flaws=flaws)
+
+
+class Cast(Config):
+    """Everything that a conversation needs beside its persona: models, prompts, rules."""
+
+    domain: Domain
+    template: PersonaTemplate
+    user: ModelSpec
+    assistant: ModelSpec
+    assistant_prompt: str  # a prompt file: the long one that generates, or the short one that is trained on
+    guidance: Guidance
+    exchanges: Bounds
+    seed: int
+
+
+async def simulate(client: Client, cast: Cast, persona: Persona, sample: int, transcript_id: str) -> Transcript:
+    """A conversation in which an LLM plays the persona. A failure ends it and is recorded; what was said is kept."""
+    total = n_exchanges(persona, sample, cast.exchanges, cast.seed)
+    exchanges: list[Exchange] = []
+    failure = None
+    try:
+        for turn in range(1, total + 1):
+            to_user = user_messages(cast, persona, sample, turn, total, exchanges)
+            said = (await client.complete(cast.user, to_user, sample=sample)).text.strip()
+            exchanges.append(await _answer(client, cast, exchanges, said, sample))
+    except ItemFailure as error:
+        failure = f"exchange {len(exchanges) + 1}: {error}"
+    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=None)
+
+
+async def replay(
+    client: Client,
+    cast: Cast,
+    persona: Persona,
+    recorded: Transcript,
+    sample: int,
+    transcript_id: str,
+    max_exchanges: int | None = None,
+) -> Transcript:
+    """A recorded conversation's user messages, answered anew; the history holds the new replies."""
+    exchanges: list[Exchange] = []
+    failure = None
+    try:
+        for one in recorded.exchanges[:max_exchanges]:
+            exchanges.append(await _answer(client, cast, exchanges, one.user, sample))
+    except ItemFailure as error:
+        failure = f"exchange {len(exchanges) + 1}: {error}"
+    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=recorded)
+
+
+async def _answer(client: Client, cast: Cast, exchanges: list[Exchange], said: str, sample: int) -> Exchange:
+    messages = [
+        *render(cast.assistant_prompt, **assistant_variables(cast.domain)),
+        *history(exchanges),
+        message("user", said),
+    ]
+    reply = await client.complete(cast.assistant, messages, sample=sample)
+    return Exchange(user=said, assistant=reply.text.strip())
+
+
+def user_messages(
+    cast: Cast, persona: Persona, sample: int, turn: int, total: int, exchanges: list[Exchange]
+) -> list[ChatMessage]:
+    """What the simulated user is sent: who it is (constant), the talk so far with the roles swapped, its direction."""
+    who, now = render(
+        Path(cast.domain.prompts) / "user_simulator.md",
+        persona=persona.model_dump(),
+        style=cast.template.styles[persona.style].model_dump(),
+        flaws={f.id: cast.template.flaws.kinds[f.id] for f in persona.flaws if f.id in cast.template.flaws.kinds},
+        trajectory=cast.template.trajectory[persona.trajectory].text,
+        direction=direction(persona, sample, turn, total, cast.guidance, cast.seed).model_dump(),
+        last_reply=exchanges[-1].assistant if exchanges else "",
+        days_between_exchanges=cast.domain.days_between_exchanges,
+        turn=turn,
+        total=total,
+    )
+    swapped: list[ChatMessage] = []
+    for number, one in enumerate(exchanges):
+        swapped.append(message("user", exchanges[number - 1].assistant if number else "Write your first message."))
+        swapped.append(message("assistant", one.user))
+    return [who, *swapped, now]
+
+
+def _transcript(
+    cast: Cast,
+    persona: Persona,
+    sample: int,
+    transcript_id: str,
+    exchanges: list[Exchange],
+    failure: str | None,
+    source: Transcript | None,
+) -> Transcript:
+    return Transcript(
+        id=transcript_id,
+        domain=cast.domain.id,
+        persona_id=persona.id,
+        user_kind="replay" if source else "simulated",
+        assistant=cast.assistant.identity,
+        user=source.user if source else cast.user.identity,
+        source_id=source.id if source else None,
+        sample=sample,
+        exchanges=tuple(exchanges),
+        failure=failure,
+    )

