@@ -19,6 +19,7 @@ from pydantic import Field
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError, TrainingError
+from tunewright.quiet import quiet_libraries
 from tunewright.weights import Weights, fetch, sha256_of
 
 __all__ = ["BaseModelConfig", "ChatTokenizer", "load_tokenizer", "obtain", "parameter_count", "folder_digest"]
@@ -129,16 +130,15 @@ def dequantize(gguf: Path, folder: Path) -> None:
     `dequantize=True` matters: without it transformers leaves the model marked as quantized, and neither the Trainer
     nor save_pretrained will have it.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, GgufConfig
-    from transformers.utils import logging
+    with quiet_libraries():
+        import torch
+        from transformers import AutoModelForCausalLM, GgufConfig
 
-    logging.disable_progress_bar()
-    plain = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        str(gguf.parent), gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=plain
-    )
-    model.save_pretrained(folder)
+        plain = GgufConfig(dequantize=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=plain
+        )
+        model.save_pretrained(folder)
 
 
 def _from_hub(source: HubSource, folder: Path) -> str:
@@ -168,7 +168,7 @@ def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:
     for name, expected in names.items():
         if name in found and found[name] != expected:
             raise TrainingError(
-                f"conf/base_model/{model.id}.yaml: the model's config.json has {name} {found[name]}, expected {expected}; "
+                f"conf/base_model/{model.id}.yaml: config.json has {name} {found[name]}, expected {expected}; "
                 "correct the file and run: make params"
             )
 

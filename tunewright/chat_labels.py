@@ -46,8 +46,8 @@ def label_example(example: Example, tokenizer: ChatTokenizer, max_tokens: int) -
     ids, spans = tokenizer.encode_with_spans(text)
     if len(ids) > max_tokens:
         raise TrainingError(
-            f"example {example.id}: {len(ids)} tokens, at most {max_tokens} are allowed (max_tokens); nothing is cut off "
-            "silently: raise max_tokens_per_example in conf/preset, or make shorter slices"
+            f"example {example.id}: {len(ids)} tokens, at most {max_tokens} are allowed (max_tokens); nothing is cut "
+            "off silently: raise max_tokens_per_example in conf/preset, or make shorter slices"
         )
     labels = [IGNORED] * len(ids)
     for turn in (i for i, message in enumerate(example.messages) if message.role == "assistant"):
@@ -100,8 +100,8 @@ def _turn_positions(
         if right <= words_end or text[words_end:right].isspace():
             positions.append(position)
     raise TrainingError(
-        f"example {example.id}, message {turn + 1}: no control token ends this reply in the rendered text; the model would "
-        "never learn to stop"
+        f"example {example.id}, message {turn + 1}: no control token ends this reply in the rendered text; the model "
+        "would never learn to stop"
     )
 
 

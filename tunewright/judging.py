@@ -158,7 +158,7 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
     ids = sampled_ids(transcripts, config.judged_transcripts)
     client = Client.from_params()
     stage.start(
-        f"{len(transcripts)} transcripts, {len(rubric.criteria)} criteria, {len(ids)} go to {len(config.judges)} judge(s)"
+        f"{len(transcripts)} transcripts, {len(rubric.criteria)} criteria, {len(ids)} to {len(config.judges)} judge(s)"
     )
     with bar("judging", len(ids) * len(config.judges)) as progress:
         verdicts = asyncio.run(judge_transcripts(client, transcripts, rubric, ids, config, progress.advance))

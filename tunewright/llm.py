@@ -56,7 +56,7 @@ class ModelSpec(Config):
     @property
     def identity(self) -> str:
         """What answers, wherever it runs: the weights' hash for embedded models, else the model's name."""
-        return identity(self.weights) if self.weights else self.model
+        return identity(self.weights) if self.weights else self.model  # type: ignore[arg-type]
 
 
 class Judge(ModelSpec):
@@ -115,7 +115,8 @@ class Tally:
             if not self.unpriced
             else f"USD unknown (no price for {', '.join(sorted(self.unpriced))})"
         )
-        tokens = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,} from the prefix cache), {self.completion_tokens:,} out"
+        prompt = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,} from the prefix cache)"
+        tokens = f"{prompt}, {self.completion_tokens:,} out"
         return f"{self.made} model calls made, {self.cached} from the cache; {tokens}; {usd}"
 
 
@@ -170,7 +171,7 @@ class Client:
         reasks: int,
         sample: int = 0,
     ) -> M:
-        """A reply that fits a pydantic model. One that does not is shown to the model with the fault, `reasks` times."""
+        """A reply that fits `model`; one that does not is shown to the model with the fault, `reasks` times."""
         history = list(messages)
         fault = ""
         for _ in range(1 + reasks):
@@ -200,7 +201,7 @@ class Client:
             return Reply.model_validate(stored)
         if self._offline:
             raise OfflineMissError(
-                f"TUNEWRIGHT_OFFLINE is set and the cache ({self._cache.path}) has no reply of {spec.model} to a request "
+                f"TUNEWRIGHT_OFFLINE is set and {self._cache.path} has no reply of {spec.model} to a request "
                 f"that starts {messages[-1]['content'][:60]!r}; unset it to make the call"
             )
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()

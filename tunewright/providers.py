@@ -13,6 +13,22 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
 
 import litellm
+from litellm.exceptions import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    AuthenticationError,
+    BadRequestError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServiceUnavailableError,
+    Timeout,
+    UnprocessableEntityError,
+)
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tunewright.errors import ModelAuthError, ModelSetupError
@@ -21,23 +37,22 @@ from tunewright.prompts import ChatMessage
 from tunewright.serving import Endpoint
 
 litellm.suppress_debug_info = True
-litellm.telemetry = False
 litellm.drop_params = True
 logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
 
 TRANSIENT = (
-    litellm.RateLimitError,
-    litellm.Timeout,
-    litellm.APIConnectionError,
-    litellm.InternalServerError,
-    litellm.ServiceUnavailableError,
+    RateLimitError,
+    Timeout,
+    APIConnectionError,
+    InternalServerError,
+    ServiceUnavailableError,
 )
 HOPELESS_FOR_THE_ITEM = (
-    litellm.ContextWindowExceededError,
-    litellm.ContentPolicyViolationError,
-    litellm.BadRequestError,
-    litellm.UnprocessableEntityError,
-    litellm.APIResponseValidationError,
+    ContextWindowExceededError,
+    ContentPolicyViolationError,
+    BadRequestError,
+    UnprocessableEntityError,
+    APIResponseValidationError,
 )
 
 
@@ -61,13 +76,13 @@ async def call(
         async for attempt in retrying:
             with attempt:
                 return _reply(await litellm.acompletion(**arguments))
-    except (litellm.AuthenticationError, litellm.PermissionDeniedError) as error:
+    except (AuthenticationError, PermissionDeniedError) as error:
         raise ModelAuthError(
             f"{spec.model}: the provider refused the key"
             f"{f' in ${connection.api_key_env}' if connection.api_key_env else ''} ({_short(error)}); "
             "set a valid one and run again: finished calls are in the cache"
         ) from None
-    except litellm.NotFoundError as error:
+    except NotFoundError as error:
         raise ModelSetupError(
             f"{spec.model}: the provider knows no such model ({_short(error)}); edit conf/llm/"
         ) from None
@@ -75,7 +90,7 @@ async def call(
         raise ItemFailure(f"{spec.model} refused the request: {_short(error)}") from None
     except TRANSIENT as error:
         raise ItemFailure(f"{spec.model} failed {connection.attempts} times: {_short(error)}") from None
-    except litellm.APIError as error:
+    except APIError as error:
         raise ItemFailure(f"{spec.model}: {_short(error)}") from None
     raise AssertionError("the retry loop ended without a reply or an error")
 
@@ -117,7 +132,8 @@ def _api_key(spec: ModelSpec, connection: Connection) -> str:
     value = os.environ.get(connection.api_key_env, "")
     if not value:
         raise ModelSetupError(
-            f"{spec.model}: ${connection.api_key_env} is not set; export it, or use the embedded model: dvc exp run -S llm=embedded"
+            f"{spec.model}: ${connection.api_key_env} is not set; export it, or use the embedded model: "
+            "dvc exp run -S llm=embedded"
         )
     return value
 

@@ -111,16 +111,18 @@ def combine(by_judge: Mapping[str, Answers], rubric: Rubric, aggregation: str) -
     strictest: all answers of the judge whose score is lowest (a gate that any judge fails is failed), with the gaps
     filled from the others; majority: per criterion, ties to the stricter; per_criterion_strictest: any NO is a NO.
     """
-    if aggregation == "strictest":
-        ranked = sorted(by_judge, key=lambda j: (_score_or_one(by_judge[j], rubric), j))
-        ordered = [[by_judge[j][c.id] for j in ranked if by_judge[j].get(c.id)] for c in rubric.criteria]
-        return {
-            c.id: _strictest(found) if c.gate else (found[0] if found else None)
-            for c, found in zip(rubric.criteria, ordered, strict=True)
-        }
-    found_by_id = {c.id: [a[c.id] for a in by_judge.values() if a.get(c.id)] for c in rubric.criteria}
-    pick = _majority if aggregation == "majority" else _strictest
-    return {c.id: _strictest(found_by_id[c.id]) if c.gate else pick(found_by_id[c.id]) for c in rubric.criteria}
+    judges = sorted(by_judge, key=lambda j: (_score_or_one(by_judge[j], rubric), j))  # the strictest first
+    combined: Answers = {}
+    for criterion in rubric.criteria:
+        given = [by_judge[judge].get(criterion.id) for judge in judges]
+        found: list[Answer] = [answer for answer in given if answer is not None]
+        if criterion.gate or aggregation == "per_criterion_strictest":
+            combined[criterion.id] = _strictest(found)
+        elif aggregation == "majority":
+            combined[criterion.id] = _majority(found)
+        else:
+            combined[criterion.id] = found[0] if found else None
+    return combined
 
 
 def _score_or_one(answers: Answers, rubric: Rubric) -> float:
@@ -128,11 +130,12 @@ def _score_or_one(answers: Answers, rubric: Rubric) -> float:
     return 1.0 if score is None else score
 
 
-def _strictest(found: Sequence[Answer | None]) -> Answer | None:
-    return next((a for a in ("NO", "YES", "NA") if a in found), None)  # type: ignore[return-value]
+def _strictest(found: Sequence[Answer]) -> Answer | None:
+    order: tuple[Answer, ...] = ("NO", "YES", "NA")
+    return next((answer for answer in order if answer in found), None)
 
 
-def _majority(found: Sequence[Answer | None]) -> Answer | None:
+def _majority(found: Sequence[Answer]) -> Answer | None:
     counts = Counter(found)
     top = max(counts.values(), default=0)
     return _strictest([a for a, n in counts.items() if n == top])
@@ -190,7 +193,7 @@ def decide(
 def score_file(
     transcripts_path: str, verdicts_path: str, target: str, config: ScoringConfig, stage: Stage, made_by: str
 ) -> dict[str, object]:
-    """Score a file of transcripts from a file of verdicts; returns the stage's metrics. Failed transcripts get no score."""
+    """Score a file of transcripts; returns the stage's metrics. Failed transcripts get no score."""
     rubric = load_rubric(load_domain().rubric)
     transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
     by_transcript: dict[str, list[Verdict]] = defaultdict(list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def serve(gguf: Path, slots: int, context_tokens_per_slot: int, threads: int) ->
     Raises ModelSetupError when xllamacpp is missing or cannot load the file.
     """
     try:
-        import xllamacpp
+        xllamacpp: Any = import_module("xllamacpp")
     except ImportError:
         raise ModelSetupError(
             "embedded models need xllamacpp; install it with: pip install 'tunewright[local]'"

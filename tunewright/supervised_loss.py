@@ -8,17 +8,14 @@ times the head. Both are computed chunk by chunk in the forward pass, and nothin
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import torch
-from trl import SFTTrainer
+from trl.trainer.sft_trainer import SFTTrainer
 
 from tunewright.chat_labels import IGNORED
 
 CHUNK = 256  # positions whose logits are held at once: 50 MB in float32 at a vocabulary of 49,152
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-KEEP_BYTES = 1 << 30
 
 
 class FrozenHeadLoss(torch.autograd.Function):
@@ -72,13 +69,3 @@ def suits(model: Any) -> bool:
     scales = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
     head = model.get_output_embeddings()
     return head is not None and head.bias is None and all(getattr(settings, name, None) is None for name in scales)
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory: returning and faulting in hundreds of MB a step took most of the time."""
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(M_MMAP_THRESHOLD, KEEP_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEEP_BYTES)
-    except (OSError, AttributeError):
-        return  # not glibc: slower, nothing else

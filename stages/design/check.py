@@ -131,7 +131,7 @@ def check_prompts(domain: Domain) -> Iterator[Check]:
 def check_exemplars(
     personas: list[Persona], transcripts: list[Transcript], rubric: Rubric, config: Config, domain: Domain
 ) -> Iterator[Check]:
-    """Authored conversations: enough, of allowed length, with edge cases, within word limits, passing what is measured."""
+    """Authored conversations: enough, of allowed length, with edge cases, within word limits, passing the measures."""
     path = f"{domain.authored}/transcripts.jsonl"
     yield Check(
         "authored conversations",
@@ -182,10 +182,8 @@ def failed_measures(transcript: Transcript, rubric: Rubric) -> list[str]:
 
 def report(checks: list[Check]) -> str:
     """reports/design-check.md."""
-    marks = {True: "ok", False: "FAILED"}
     rows = "\n".join(
-        f"| {c.name} | {marks[c.passed]}{'' if c.passed else f' ({c.level})'} | {c.evidence.replace('|', '/')} | `{c.edit}` |"
-        for c in checks
+        f"| {c.name} | {'ok' if c.passed else c.level} | {c.evidence.replace('|', '/')} | `{c.edit}` |" for c in checks
     )
     n_failed = sum(not c.passed for c in checks)
     return (
@@ -214,7 +212,8 @@ def main() -> None:
     if errors:
         listed = "\n".join(f"  {c.edit}: {c.name}: {c.evidence}" for c in errors)
         raise ConfigError(
-            f"the design of {domain.id} fails {len(errors)} of {len(checks)} checks:\n{listed}\nedit and run: dvc repro design-check"
+            f"the design of {domain.id} fails {len(errors)} of {len(checks)} checks:\n{listed}\n"
+            "edit and run: dvc repro design-check"
         )
     write_text("reports/design-check.md", report(checks))
     n_warnings = sum(not c.passed for c in checks)

@@ -15,10 +15,10 @@ from tunewright.authored import load_authored
 from tunewright.base_models import BaseModelConfig, load_tokenizer
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
+from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import run_main
 from tunewright.prompts import render
 from tunewright.records import write_json, write_text
-from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.terminal import Stage
 
 GIB = 2**30
@@ -115,8 +115,8 @@ Written by `dvc repro design-tokens`; measured on the domain's authored conversa
 | one conversation, mean | {found.conversation_tokens_mean} |
 | one conversation, longest | {found.conversation_tokens_max} |
 
-An example may have {found.limit_tokens:,} tokens (the smaller of the {config.max_tokens_per_example:,}-token ceiling and
-the usable window), which is {found.exchanges_in_limit} exchanges at the 95th percentile.
+An example may have {found.limit_tokens:,} tokens (the smaller of the {config.max_tokens_per_example:,}-token
+ceiling and the usable window), which is {found.exchanges_in_limit} exchanges at the 95th percentile.
 
 ## Memory for LoRA training (rank {config.lora_rank}, batch 1, an example of the longest conversation)
 

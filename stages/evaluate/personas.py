@@ -57,7 +57,7 @@ def refuse_overlap(personas: list[Persona], training: set[str]) -> None:
     """Raise RecordError when a persona has a training example: the comparison would be worth nothing."""
     if leaked := sorted({p.id for p in personas} & training):
         raise RecordError(
-            f"data/evaluate/personas.jsonl: {len(leaked)} personas also have training examples ({', '.join(leaked[:5])}); "
+            f"data/evaluate/personas.jsonl: {len(leaked)} people have training examples too ({', '.join(leaked[:5])}); "
             "expected none; split again with: dvc repro -f generate-slices"
         )
 
@@ -79,7 +79,7 @@ def main() -> None:
     refuse_overlap(personas, {e.persona_id for s in ("train", "valid") for e in splits[s]})
     if len(personas) < 2:
         raise RecordError(
-            f"only {len(personas)} held-out personas; a comparison needs 2 or more: raise generate.slices.shares.holdout"
+            f"only {len(personas)} held-out personas; a comparison needs 2: raise generate.slices.shares.holdout"
         )
     write_jsonl("data/evaluate/personas.jsonl", personas)
     write_json("metrics/evaluate-personas.json", {"n_personas": len(personas), "source": config.source})

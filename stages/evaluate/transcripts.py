@@ -4,12 +4,14 @@ Same personas, same user (replayed or simulated with the same seeds), same syste
 a difference is the weights'. The system prompt is the short one that the training data carry.
 
 Reads data/evaluate/personas.jsonl, the domain's authored conversations, persona template and prompts, and the
-candidate's weights. Writes data/evaluate/transcripts/<candidate>.jsonl and metrics/evaluate-transcripts/<candidate>.json.
+candidate's weights.
+Writes data/evaluate/transcripts/<candidate>.jsonl and metrics/evaluate-transcripts/<candidate>.json.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -71,9 +73,9 @@ def jobs(
     """One job per conversation. Ids are the same for every candidate: a comparison pairs on them."""
     if config.user_kind == "replay":
         pairs = recordings(personas, recorded, config.conversations_per_persona)
-        return [lambda p=p, t=t: replay(client, cast, p, t, 0, f"pair-{t.id}", config.max_exchanges) for p, t in pairs]
+        return [partial(replay, client, cast, p, t, 0, f"pair-{t.id}", config.max_exchanges) for p, t in pairs]
     return [
-        lambda p=p, n=n: simulate(client, cast, p, n, f"pair-{p.id}-{n}")
+        partial(simulate, client, cast, p, n, f"pair-{p.id}-{n}")
         for p in personas
         for n in range(config.conversations_per_persona)
     ]

@@ -3,7 +3,8 @@
 Seeded by number, so that asking for more adds to the ones that are there. Realised shares are reported beside the
 wanted ones.
 
-Reads the domain's taxonomy and persona template. Writes data/generate/personas.jsonl and metrics/generate-personas.json.
+Reads the domain's taxonomy and persona template.
+Writes data/generate/personas.jsonl and metrics/generate-personas.json.
 """
 
 from pydantic import Field

@@ -17,10 +17,10 @@ from pydantic import Field
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
+from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
 from tunewright.prompts import render
 from tunewright.records import Example, Message, Score, Transcript, read_jsonl, stable_seed, write_json, write_jsonl
-from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
 

@@ -11,6 +11,7 @@ Writes data/generate/transcripts.jsonl and metrics/generate-transcripts.json.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -72,12 +73,11 @@ async def generate(
     """All new conversations: the simulated ones in the order of their personas, then the replayed ones."""
     by_id = {p.id: p for p in known}
     longest = int(config.exchanges.max or 0) or None
-    jobs: list[Callable[[], Awaitable[Transcript]]] = [
-        lambda p=p: simulate(client, cast, p, 0, f"simulated-{p.id}") for p in sampled
-    ] + [
-        lambda t=t: replay(client, cast, by_id[t.persona_id], t, 0, f"replay-{t.id}", longest)
-        for t in replayed(recorded, config.replay)
-    ]
+    jobs: list[Callable[[], Awaitable[Transcript]]] = []
+    for person in sampled:
+        jobs.append(partial(simulate, client, cast, person, 0, f"simulated-{person.id}"))
+    for one in replayed(recorded, config.replay):
+        jobs.append(partial(replay, client, cast, by_id[one.persona_id], one, 0, f"replay-{one.id}", longest))
     if not jobs:
         return []
     return await map_items(jobs, lambda job: job(), concurrency(client, [config.user, config.assistant]), advance)
@@ -103,7 +103,7 @@ def main() -> None:
     client, cast = Client.from_params(), cast_of(config, domain)
     n_new = len(sampled) + min(config.replay, len(recorded))
     stage.start(
-        f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(recorded) * config.authored} authored conversations"
+        f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(recorded) * config.authored} authored"
     )
     with bar("conversations", n_new) as progress:
         made = asyncio.run(generate(client, config, cast, sampled, known, recorded, progress.advance))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,14 +19,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tunewright.allocator import keep_freed_memory
 from tunewright.base_models import ChatTokenizer, folder_digest, load_tokenizer
 from tunewright.chat_labels import Labelled, decode_supervised, label_example
 from tunewright.checkpoints import mark_complete, newest_complete, step_of, steps_between, training_dir
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load
-from tunewright.errors import MissingInputError, TrainingError, run_main
+from tunewright.errors import TrainingError, run_main
 from tunewright.folders import whole_folder
 from tunewright.likelihood import likelihoods, pooled_loss
+from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl, write_json
 from tunewright.terminal import Stage, bar
 
@@ -122,7 +123,7 @@ def trainer_settings(config: Config, n_examples: int, folder: Path, device: str)
         "use_cpu": device == "cpu",
         "bf16": config.dtype == "bfloat16",
         "fp16": config.dtype == "float16" and device == "cuda",
-        "gradient_checkpointing": device == "cuda",
+        "activation_checkpointing": device == "cuda",
         "dataloader_pin_memory": device == "cuda",
         "seed": config.seed,
         "disable_tqdm": True,
@@ -137,9 +138,10 @@ def make_trainer(
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import PrinterCallback, set_seed
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
-    from tunewright.supervised_loss import CpuTrainer, keep_freed_memory, suits
+    from tunewright.supervised_loss import CpuTrainer, suits
 
     set_seed(config.seed)
     model = load_base(config, device)
@@ -231,7 +233,6 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 def main() -> None:
     """Label, train or go on training, measure, write."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     config, stage = load("train.adapter", Config), Stage("train-adapter")
     tokenizer = load_tokenizer(BASE)
     examples, valid = (labelled(path, tokenizer, config.max_tokens) for path in (TRAIN, VALID))
@@ -247,10 +248,11 @@ def main() -> None:
     device = device_for(config, torch.cuda.is_available())
     base = folder_digest(BASE)
     folder = training_dir(config.model_dump(mode="json"), [[e.id, e.input_ids, e.labels] for e in examples], base)
-    trainer = make_trainer(config, examples, tokenizer, folder, device)
-    before = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None
-    train(trainer, folder, stage)
-    after = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None
+    with quiet_libraries():
+        trainer = make_trainer(config, examples, tokenizer, folder, device)
+        before = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None
+        train(trainer, folder, stage)
+        after = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None
     rows = curve(trainer.state.log_history, before, after)
     with whole_folder(OUTPUT) as draft:
         save_adapter(trainer.model, draft)

@@ -9,7 +9,6 @@ Reads models/base/, models/adapter/. Writes models/merged/ and metrics/train-mer
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from tunewright.config import Config as BaseConfig
 from tunewright.config import load
 from tunewright.errors import MissingInputError, TrainingError, run_main
 from tunewright.folders import whole_folder
+from tunewright.quiet import quiet_libraries
 from tunewright.records import write_json
 from tunewright.terminal import Stage
 
@@ -80,7 +80,7 @@ def delta_norms(tuned: Any) -> dict[str, Any]:
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """The base's tokenizer files, byte for byte: a re-saved tokenizer could differ from the one that was trained with."""
+    """The base's tokenizer files, byte for byte: a re-saved one could differ from what was trained with."""
     for pattern in NOT_WEIGHTS:
         for path in sorted(source.glob(pattern)):
             shutil.copyfile(path, target / path.name)
@@ -88,14 +88,13 @@ def copy_tokenizer(source: Path, target: Path) -> None:
 
 def main() -> None:
     """Merge, write."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     config, stage = load("train.merge", Config), Stage("train-merge")
     for folder, maker in ((BASE, "train-base"), (ADAPTER, "train-adapter")):
         if not folder.exists():
             raise MissingInputError(f"{folder}: no such directory; make it with: dvc repro {maker}")
     stage.start(f"{ADAPTER} into {BASE} in {config.dtype}")
-    model, norms = merged(config)
-    with whole_folder(OUTPUT) as draft:
+    with quiet_libraries(), whole_folder(OUTPUT) as draft:
+        model, norms = merged(config)
         model.save_pretrained(draft)
         copy_tokenizer(BASE, draft)
     write_json(METRICS, {"dtype": config.dtype, **norms})

@@ -1,0 +1,109 @@
+"""train-adapter: it learns, it resumes, it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from stages.train import adapter
+from tests.model_fixtures import ROOT, make_example, metrics
+from tunewright.checkpoints import MARKER, newest_complete, steps_between
+from tunewright.errors import TrainingError
+from tunewright.records import read_json, write_jsonl
+
+
+def test_training_lowers_the_loss_and_writes_whole_outputs(project) -> None:
+    adapter.main()
+    found = metrics(project, "train-adapter")
+    assert (found["examples"], found["steps"]) == (8, 8)  # 8 examples / batch of 2 * 2 epochs
+    assert found["validation_loss_after"] < found["validation_loss_before"]
+    assert sorted(p.name for p in (project / "models/adapter").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    rows = read_json(project / "plots/train-adapter.json")
+    assert [row["step"] for row in rows] == list(range(1, 9))
+    assert rows[-1]["validation_loss"] == found["validation_loss_after"]
+    assert list((project / "cache/training").iterdir()) == []  # no checkpoint is left
+
+
+def test_validation_may_be_empty(project) -> None:
+    write_jsonl(project / "data/generate/valid.jsonl", [])
+    adapter.main()
+    assert metrics(project, "train-adapter")["validation_loss_after"] is None
+
+
+def test_the_cpu_loss_equals_torchs_cross_entropy_and_its_gradient() -> None:
+    import torch
+
+    from tunewright.supervised_loss import FrozenHeadLoss
+
+    torch.manual_seed(1)
+    hidden, head = torch.randn(300, 8, requires_grad=True), torch.randn(50, 8)
+    targets = torch.randint(0, 50, (300,))
+    (FrozenHeadLoss.apply(hidden, head, targets) / 300).backward()
+    ours, hidden.grad = hidden.grad, None
+    expected = torch.nn.functional.cross_entropy(hidden @ head.T, targets)
+    expected.backward()
+    assert torch.allclose(ours, hidden.grad, atol=1e-6)
+    assert FrozenHeadLoss.apply(hidden, head, targets).item() / 300 == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_too_long_example_stops_training_before_it_begins(project) -> None:
+    write_jsonl(project / "data/generate/train.jsonl", [make_example(3, "Hi", "word " * 5000)])
+    with pytest.raises(TrainingError, match="e3: 50.. tokens, at most 4096"):
+        adapter.main()
+
+
+def test_four_bit_training_without_cuda_is_refused(project) -> None:
+    config = adapter.load("train.adapter", adapter.Config).model_copy(update={"quantize_4bit": True})
+    with pytest.raises(TrainingError, match="needs an NVIDIA GPU"):
+        adapter.device_for(config, cuda=False)
+    assert adapter.device_for(config, cuda=True) == "cuda"
+
+
+def test_a_half_written_checkpoint_is_skipped_and_removed(tmp_path) -> None:
+    for step, complete in ((2, True), (10, True), (12, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if complete:
+            (tmp_path / f"checkpoint-{step}" / MARKER).touch()
+    assert newest_complete(tmp_path) == tmp_path / "checkpoint-10"  # by number, not by name
+    assert not (tmp_path / "checkpoint-12").exists()
+
+
+def test_checkpoints_are_at_least_one_step_apart() -> None:
+    assert [steps_between(12, 4), steps_between(3, 4), steps_between(9, 2)] == [3, 1, 4]
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(project) -> None:
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["train"]["adapter"]["epochs"] = 12
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    adapter.main()
+    unbroken = metrics(project, "train-adapter")
+    assert unbroken["steps"] == 48
+
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages.train.adapter"]
+    running = subprocess.Popen(command, cwd=project, env=env, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(project.glob("cache/training/*/checkpoint-*/complete"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    folder = next(iter(project.glob("cache/training/*")))
+    (folder / "checkpoint-9999").mkdir()  # as a kill in the middle of a save would leave it
+
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=True)
+    assert "going on from step" in done.stderr
+    resumed = metrics(project, "train-adapter")
+    assert resumed["steps"] == 48
+    assert resumed["train_loss_last"] == pytest.approx(unbroken["train_loss_last"], rel=1e-3)
+    assert not folder.exists()

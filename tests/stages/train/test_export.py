@@ -1,0 +1,67 @@
+"""train-export: a GGUF that answers, and reads conversations as training did."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.train import export
+from tests.model_fixtures import make_example, metrics
+from tunewright.errors import ConfigError, TrainingError
+from tunewright.gguf_export import check_parity, check_template, convert, first_difference
+from tunewright.serving import serve
+
+
+def test_the_first_difference_of_two_token_lists_is_found() -> None:
+    assert first_difference([1, 2, 3], [1, 9, 3]) == 1
+    assert first_difference([1, 2], [1, 2, 3]) == 2
+    assert first_difference([1, 2], [1, 2]) is None
+
+
+def test_a_template_with_a_generation_block_is_refused(tmp_path) -> None:
+    check_template("{% if add_generation_prompt %}x{% endif %}", tmp_path)
+    for block in ("{% generation %}", "{%- generation -%}"):
+        with pytest.raises(TrainingError, match="generation"):
+            check_template(f"a{block}b", tmp_path)
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    assert export.variant_of(["tuned"]) == "tuned"
+    with pytest.raises(ConfigError, match="found merged"):
+        export.variant_of(["merged"])
+
+
+def test_the_choice_of_conversations_does_not_depend_on_their_order() -> None:
+    examples = [make_example(i, "Hi", "Yes.") for i in range(9)]
+    assert export.pick(examples, 4) == export.pick(examples[::-1], 4)
+    assert len(export.pick(examples, 4)) == 4
+    assert len(export.pick(examples, 99)) == 9
+
+
+@pytest.mark.slow
+def test_the_exported_model_tokenizes_conversations_as_transformers_does(project, chat) -> None:
+    convert(project / "models/base", project / "tiny.gguf", "q8_0")
+    endpoint = serve(project / "tiny.gguf", slots=1, context_tokens_per_slot=512, threads=2)
+    messages = make_example(1, "At 3:45 I'd\n\n1. naïve 😀", "Ok.", "  And?").messages
+    check_parity("e1", messages, chat, endpoint)
+    chat.backend.chat_template, kept = chat.template.replace("<|im_start|>", "<|im_start|> "), chat.template
+    try:
+        with pytest.raises(TrainingError, match=r"e1: .* from token \d+"):
+            check_parity("e1", messages, chat, endpoint)
+    finally:
+        chat.backend.chat_template = kept
+
+
+@pytest.mark.slow
+def test_a_model_that_says_nothing_is_not_exported_in_silence(project, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["export", "base"])
+    monkeypatch.setattr(export, "answer", lambda *_: "An answer.")  # the tiny model is random
+    export.main()
+    found = metrics(project, "train-export/base")
+    assert (found["quantization"], found["parity_checked"], found["parity_equal"]) == ("q8_0", 8, 8)
+    assert found["bytes"] == (project / "models/gguf/base.gguf").stat().st_size
+    monkeypatch.undo()
+    from tunewright import gguf_export
+
+    monkeypatch.setattr(gguf_export, "post", lambda *_: {"choices": [{"message": {"content": " \n"}}]})
+    with pytest.raises(TrainingError, match="answers nothing"):
+        gguf_export.answer(None, "Hello?", 5)  # type: ignore[arg-type]

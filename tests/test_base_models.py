@@ -1,0 +1,84 @@
+"""Base models: their configuration, their pin, and a tokenizer equal to llama.cpp's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.model_fixtures import ROOT
+from tunewright.base_models import BaseModelConfig, check_shape, folder_digest, parameter_count
+from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.config import load_file, read_yaml
+from tunewright.errors import ConfigError, MissingInputError, TrainingError
+from tunewright.gguf_export import post
+from tunewright.serving import serve
+
+AWKWARD = [
+    "\n\n1. one", "2024-11-22 12:05", "it's we'll DON'T I'd've", "naïve façade – “quotes” 😀👩‍👩‍👧", "a  b   c\t\td ",
+    "", "  leading", "x\n\n\ny\r\nz", "日本語 テスト", "<|im_start|>user\nhi<|im_end|>", "100,000.50$ #tag @me",
+    "٣٤ ½ ²",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf/base_model").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_base_model_file_is_valid_and_named_by_its_id(path) -> None:
+    assert load_file(path, BaseModelConfig).id == path.stem
+
+
+def test_a_branch_name_is_not_a_pin(tmp_path) -> None:
+    text = (ROOT / "conf/base_model/qwen3_0_6b.yaml").read_text()
+    pin = read_yaml(ROOT / "conf/base_model/qwen3_0_6b.yaml")["source"]["revision"]
+    (tmp_path / "m.yaml").write_text(text.replace(pin, "main"))
+    with pytest.raises(ConfigError, match="revision"):
+        load_file(tmp_path / "m.yaml", BaseModelConfig)
+
+
+def test_a_model_of_another_shape_is_refused() -> None:
+    model = load_file(ROOT / "conf/base_model/smollm2_135m.yaml", BaseModelConfig)
+    check_shape(model, {"hidden_size": 576, "num_hidden_layers": 30, "vocab_size": 49152})
+    with pytest.raises(TrainingError, match="num_hidden_layers 31, expected 30"):
+        check_shape(model, {"hidden_size": 576, "num_hidden_layers": 31})
+
+
+def test_parameters_are_counted_from_the_files_with_a_tied_head_once(tiny_base) -> None:
+    layer = 64 * 64 + 2 * 64 * 32 + 64 * 64 + 3 * 64 * 128 + 2 * 64  # q, k and v, o, mlp, norms
+    assert parameter_count(tiny_base) == 49152 * 64 + 2 * layer + 64
+
+
+def test_a_folders_digest_changes_with_a_byte_and_with_a_name(tmp_path) -> None:
+    (tmp_path / "a").write_text("x")
+    first = folder_digest(tmp_path)
+    (tmp_path / "a").write_text("y")
+    second = folder_digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert len({first, second, folder_digest(tmp_path)}) == 3
+
+
+def test_a_missing_tokenizer_names_the_command_that_makes_it(tmp_path) -> None:
+    with pytest.raises(MissingInputError, match="dvc repro train-base"):
+        load_tokenizer(tmp_path)
+
+
+def test_the_tokenizer_renders_and_counts_without_torch(tiny_base) -> None:
+    code = f"""import sys; sys.modules["torch"] = None
+from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.records import Message
+turns = [Message(role="system", content="a"), Message(role="user", content="b")]
+print(load_tokenizer({str(tiny_base)!r}).count(turns))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert int(done.stdout) == 12  # two turns of: start, role, newline, word, end, newline
+    assert done.stderr == ""
+
+
+def test_tokens_equal_llama_cpps_on_awkward_strings(gguf, chat) -> None:
+    endpoint = serve(gguf, slots=1, context_tokens_per_slot=256, threads=2)
+    for text in AWKWARD:
+        theirs = post(endpoint, "/tokenize", {"content": text, "add_special": False, "parse_special": True})["tokens"]
+        assert chat.encode(text) == theirs, text
+        assert chat.decode(chat.encode(text)) == text
+
+
+def test_every_digit_is_a_token_of_its_own(chat) -> None:
+    assert [chat.decode([token]) for token in chat.encode("2024")] == ["2", "0", "2", "4"]
