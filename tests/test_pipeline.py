@@ -1,0 +1,199 @@
+"""The whole DAG, once, in a repository of its own: a scripted model behind the real HTTP client, real training.
+
+Then the promises that only a whole run can show: nothing runs twice, an edit reruns what it touches and pays for no
+more, an offline replay gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.fake_model_server import Answer, FakeModelServer
+from tunewright.locations import cache_dir
+
+ROOT = Path(__file__).parents[1]
+SPEC = {"model": "hosted_vllm/fake", "temperature": 0.0, "max_tokens": 100}
+PRICE = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}
+
+
+def script(body: dict[str, Any]) -> Answer:
+    """Judges get a verdict, users and assistants a sentence; `tuned` answers at the length of what it was sent."""
+    last = body["messages"][-1]["content"]
+    if "response_format" in body:
+        return Answer(json.dumps({"evidence": [1], "reasoning": "as scripted", "answer": "YES"}))
+    if body["model"].endswith("tuned"):
+        n = max(3, len(last.split()))
+        lead = f"{last.split()[0]} {len(body['messages'])}"
+        return Answer(f"{lead} " + " ".join(["word"] * (n - 2)) + ("?" if len(body["messages"]) % 4 == 2 else "."))
+    return Answer("It sounds like you are not alone. " + "Here is a tip for you today. " * 40)
+
+
+class Repository:
+    """A clone of the working tree with a small configuration, driven as a user would."""
+
+    def __init__(self, folder: Path, server: FakeModelServer, cache: Path) -> None:
+        self.folder, self.server = folder, server
+        bin_dir = str(Path(sys.executable).parent)
+        self.env = {
+            **os.environ,
+            "PATH": bin_dir + os.pathsep + os.environ["PATH"],
+            "PYTHONPATH": str(folder),
+            "TUNEWRIGHT_CACHE": str(cache),
+        }
+
+    def run(self, *command: str, ok: bool = True, **env: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env | env, capture_output=True, text=True, check=False, timeout=500
+        )
+        assert (done.returncode == 0) == ok, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    def repro(self, *arguments: str, **env: str) -> set[str]:
+        """`dvc repro`; the stages that ran, matrix items under their stage's name."""
+        output = self.run("dvc", "repro", *arguments, **env)
+        ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+        return {name.split("@")[0] for name in ran}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.folder / path
+        text = file.read_text("utf-8")
+        assert text.count(old) == 1, (path, old, text.count(old))
+        file.write_text(text.replace(old, new), "utf-8")
+
+
+def _configure(folder: Path, url: str) -> None:
+    """A run of minutes: three replayed people, one epoch on the few shortest conversations."""
+    candidates = {side: {**SPEC, "model": f"hosted_vllm/{side}", "price": PRICE} for side in ("base", "tuned")}
+    llm = {
+        "user": {**SPEC, "price": PRICE},
+        "assistant": {**SPEC, "price": PRICE},
+        "judges": [{"name": "scripted", **SPEC, "price": PRICE}],
+        "judge_reasoning_chars": 200,
+        "candidates": candidates,
+        "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
+    }
+    (folder / "conf/llm/fake.yaml").write_text(yaml.safe_dump(llm), "utf-8")
+    preset = yaml.safe_load((folder / "conf/preset/demo.yaml").read_text("utf-8"))
+    preset |= {"max_tokens_per_example": 512, "evaluation_personas": 4, "evaluation_max_exchanges": 3}
+    (folder / "conf/preset/tiny.yaml").write_text(yaml.safe_dump(preset), "utf-8")
+    config = (folder / "conf/config.yaml").read_text("utf-8")
+    config = config.replace("preset: demo", "preset: tiny").replace("llm: embedded", "llm: fake")
+    (folder / "conf/config.yaml").write_text(config, "utf-8")
+    _keep_short(folder / "data/authored/therapy/transcripts.jsonl", 14)
+    domain = folder / "conf/domain/therapy.yaml"
+    domain.write_text(domain.read_text("utf-8").replace("exemplars_min: 60", "exemplars_min: 10"), "utf-8")
+
+
+def _keep_short(path: Path, n: int) -> None:
+    """The `n` shortest conversations, a fifth of them edge cases as before."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    people = path.with_name("personas.jsonl").read_text("utf-8").splitlines()
+    edges = {p["id"] for p in map(json.loads, people) if p["edge_case"]}
+    edge = sorted((line for line in lines if json.loads(line)["persona_id"] in edges), key=len)[:2]
+    plain = sorted((line for line in lines if json.loads(line)["persona_id"] not in edges), key=len)[: n - 2]
+    path.write_text("".join(edge + plain), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """A configured repository in which the whole pipeline has run once."""
+    folder = tmp_path_factory.mktemp("pipeline") / "repository"
+    left_out = shutil.ignore_patterns(".venv", ".git", ".cache", "models", "data", "metrics", "plots", "reports", "tmp", "*.lock", "cache")
+    shutil.copytree(ROOT, folder, ignore=left_out)
+    shutil.copytree(ROOT / "data/authored", folder / "data/authored")
+    cache = tmp_path_factory.mktemp("cache")
+    if (weights := cache_dir() / "weights").exists():
+        shutil.copytree(weights, cache / "weights")  # the base model's file, fetched once for all tests
+    with FakeModelServer(script) as server:
+        _configure(folder, server.url)
+        repository = Repository(folder, server, cache)
+        for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+            repository.run(*command)
+        repository.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+        repository.run(sys.executable, "-m", "tunewright.cli", "params")
+        repository.repro()
+        yield repository
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_pipeline_ends_in_a_report_that_says_what_it_rests_on(repository: Repository) -> None:
+    report = (repository.folder / "reports/evaluation_report.md").read_text("utf-8")
+    assert "untrusted" in report.split("\n## ")[0]
+    compare = json.loads((repository.folder / "metrics/evaluate-compare.json").read_text("utf-8"))
+    assert compare["n_personas"] >= 2
+    assert compare["tuned_score"] > compare["base_score"]
+    sanity = json.loads((repository.folder / "metrics/evaluate-sanity.json").read_text("utf-8"))
+    assert sanity["tuned_perplexity"] != sanity["base_perplexity"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_second_run_runs_nothing_and_calls_no_model(repository: Repository) -> None:
+    before = len(repository.server.requests)
+    assert repository.repro() == set()
+    assert len(repository.server.requests) == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_threshold_edit_scores_again_without_a_model_call(repository: Repository) -> None:
+    before = len(repository.server.requests)
+    repository.edit("conf/domain/therapy/rubric.yaml", "pass_threshold: 0.80", "pass_threshold: 0.79")
+    ran = repository.repro()
+    assert {"generate-scores", "evaluate-scores"} <= ran
+    assert not ran & {"generate-transcripts", "generate-verdicts", "evaluate-verdicts", "train-adapter"}
+    assert len(repository.server.requests) == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> None:
+    before = len(repository.server.requests)
+    repository.edit("conf/domain/therapy/rubric.yaml", "(a person, a moment, a phrase), in most", "(a person, a moment, a word), in most")
+    ran = repository.repro()
+    asked = repository.server.requests[before:]
+    assert asked
+    assert all("response_format" in body for body in asked)
+    assert all("a word), in most" in body["messages"][-1]["content"] for body in asked)
+    assert "generate-transcripts" not in ran
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:
+    path = repository.folder / "data/generate/transcripts.jsonl"
+    before, calls = path.read_bytes(), len(repository.server.requests)
+    repository.repro("-f", "-s", "generate-transcripts", TUNEWRIGHT_OFFLINE="1")
+    assert path.read_bytes() == before
+    assert len(repository.server.requests) == calls
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        ("params.yaml", "judged_transcripts: 2\n    samples: 1", "judged_transcripts: 2\n    sample: 1", "did you mean 'samples'"),
+        ("conf/domain/therapy/rubric.yaml", "weight: 0.25", "weight: 0.15", "weights sum to 0.9"),
+    ],
+)
+def test_bad_input_ends_in_one_clear_message(repository: Repository, path: str, old: str, new: str, said: str) -> None:
+    file = repository.folder / path
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+    output = repository.run("dvc", "repro", "generate-scores", ok=False)
+    file.write_text(text, "utf-8")
+    assert said in output
+    assert "Traceback" not in output

@@ -1,0 +1,107 @@
+"""The repository keeps its own rules: one address per stage, dvc.yaml against imports, params.yaml against conf/."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tunewright.cli import composed_text
+from tunewright.config import CONF
+from tunewright.structure import dependencies, first_party_imports
+
+ROOT = Path(__file__).parents[1]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+
+
+def _stages() -> dict[str, dict]:
+    raw = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+    return {name: stage.get("do", stage) for name, stage in raw.items()}
+
+
+STAGES = _stages()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_has_one_address_everywhere(name: str) -> None:
+    phase, stage = name.split("-", 1)
+    assert (ROOT / f"stages/{phase}/{stage}.py").exists()
+    assert STAGES[name]["cmd"].startswith(f"python -m stages.{phase}.{stage}")
+    assert stage in PARAMS[phase]
+    assert f"{phase}.{stage}" in STAGES[name]["params"]
+    assert (ROOT / f"tests/stages/{phase}/test_{stage}.py").exists()
+    assert any(f"metrics/{name}" in str(metric) for metric in STAGES[name].get("metrics", []))
+
+
+def test_every_stage_file_is_in_the_pipeline() -> None:
+    files = {f"{p.parent.name}-{p.stem}" for p in (ROOT / "stages").glob("*/*.py") if p.stem != "__init__"}
+    assert files == set(STAGES)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_every_first_party_module_that_it_imports(name: str) -> None:
+    phase, stage = name.split("-", 1)
+    wanted = {str(path) for path in dependencies(Path(f"stages/{phase}/{stage}.py"), ROOT)}
+    listed = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
+    assert listed == wanted
+
+
+def test_stages_never_import_stages_and_the_library_never_imports_stages() -> None:
+    for path in [*(ROOT / "stages").rglob("*.py"), *(ROOT / "tunewright").glob("*.py")]:
+        imported = [str(p) for p in first_party_imports(path, ROOT) if p.parts[0] == "stages"]
+        assert not imported, f"{path} imports {imported}"
+
+
+def test_params_yaml_is_what_conf_composes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert (ROOT / "params.yaml").read_text("utf-8") == composed_text([])
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "override", [f"{g}={o}" for g in ("preset", "llm", "base_model", "trainer", "runner") for o in _options(g)]
+)
+def test_every_option_of_conf_composes_and_fits_every_stage_config(
+    override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import import_module
+
+    from tunewright.config import load
+
+    monkeypatch.chdir(ROOT)
+    text = composed_text([override])
+    (tmp_path / "params.yaml").write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name in STAGES:
+        phase, stage = name.split("-", 1)
+        load(f"{phase}.{stage}", import_module(f"stages.{phase}.{stage}").Config)
+
+
+def test_where_and_how_fast_is_never_a_tracked_param() -> None:
+    for name, stage in STAGES.items():
+        tracked = [p for p in stage.get("params", []) if isinstance(p, str)]
+        assert not [p for p in tracked if p.startswith(("llm", "runner"))], name
+
+
+def test_a_stage_that_calls_no_model_imports_no_heavy_library() -> None:
+    heavy = ("torch", "litellm", "transformers", "ray", "xllamacpp")
+    script = "import sys, stages.generate.scores, stages.generate.verdicts, stages.design.check; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & set(heavy)
+
+
+def test_no_file_holds_a_path_of_a_machine_or_the_host_of_a_registry() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    pattern = re.compile("/" + r"(?:work|root|home)/|files\.python" + r"hosted\.org")
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".py", ".yaml", ".md", ".toml", ".lock", ".jsonl"} and path.exists():
+            assert not pattern.search(path.read_text("utf-8")), name
