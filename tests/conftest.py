@@ -1,4 +1,4 @@
-"""What several test files need: a scripted model server, a client on a temporary cache, and small records to work on."""
+"""What several test files need: a scripted model server, a client on a temporary cache, small records to work on."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from bench.fake_model_server import Answer, FakeModelServer
 from tunewright.llm import Client, Connection, ModelSpec
-from tunewright.records import Exchange, Persona, Transcript
+from tunewright.records import Exchange, Persona, Transcript, write_jsonl
 from tunewright.rubric import Rubric
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -39,7 +39,8 @@ def persona(id="p1", **rest):
         "source": "sampled", "name": "Ada", "age": 40, "topic": "grief", "style": "terse", "context": "retired",
         "stance": "open", "presentation": "direct", "difficulty": "easy", "min_words": 1, "max_words": 80,
         "flaws": [{"id": "yes_but", "probability": 0.5}, {"id": "blames", "probability": 0.2}],
-        "trajectory": "stable", "seeds": [{"topic": "grief", "subtopic": "sorting out a house", "complexity": "simple"}],
+        "trajectory": "stable",
+        "seeds": [{"topic": "grief", "subtopic": "sorting out a house", "complexity": "simple"}],
     }  # fmt: skip
     return Persona.model_validate(fields | {"id": id} | rest)
 
@@ -130,6 +131,16 @@ class Workspace:
             connection = {"concurrency": 2, "timeout_s": 10, "attempts": 2, "api_base": server.url}
             self.params["llm"] = {"connections": {"hosted_vllm": connection}}
         Path("params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+
+    def use_small_rubric(self):
+        """Judge and score by the rubric of `rubric_fields` instead of the shipped one."""
+        (self.folder / "rubric.yaml").write_text(yaml.safe_dump(rubric_fields(), sort_keys=False))
+        self.params["domain"]["rubric"] = "rubric.yaml"
+
+    def write_authored(self, personas, transcripts):
+        """The domain's authored conversations."""
+        write_jsonl("authored/personas.jsonl", personas)
+        write_jsonl("authored/transcripts.jsonl", transcripts)
 
     def metrics(self, name):
         return json.loads((self.folder / "metrics" / f"{name}.json").read_text())

@@ -134,7 +134,9 @@ def test_the_weights_of_an_embedded_model_are_its_identity_whatever_its_name():
     assert request_key(one, HI, 0, 0, None) == request_key(two, HI, 0, 0, None)
 
 
-@pytest.mark.xfail(strict=True, reason="an empty ReplyCache is falsy (it has a length): the client opens the default one")
+@pytest.mark.xfail(
+    strict=True, reason="an empty ReplyCache is falsy (it has a length): the client opens the default one"
+)
 def test_a_cache_that_is_given_is_used_though_it_is_empty(fake_server, cache_folder, tmp_path):
     server = fake_server("Hello.")
     (tmp_path / "mine").mkdir()

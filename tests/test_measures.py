@@ -38,7 +38,15 @@ def test_a_transcript_without_exchanges_cannot_be_measured():
 
 
 def test_words_are_letters_digits_and_what_joins_them():
-    assert words("It's a well-known fact: 3 cats, l\u2019ami!") == ["it's", "a", "well-known", "fact", "3", "cats", "l'ami"]
+    assert words("It's a well-known fact: 3 cats, l\u2019ami!") == [
+        "it's",
+        "a",
+        "well-known",
+        "fact",
+        "3",
+        "cats",
+        "l'ami",
+    ]
     assert words("\u2026 \u2014 ?!") == []
 
 
@@ -97,12 +105,16 @@ def test_the_longer_of_two_phrases_that_begin_alike_is_counted_once():
     assert count_phrases("one step at a time", ("one step", "one step at a time")) == 1
 
 
-@pytest.mark.parametrize("text", ["- milk", "* milk", "1. milk", "12) milk", "# Milk", "\u2022 milk", "so **bold** it", "__so__"])
+@pytest.mark.parametrize(
+    "text", ["- milk", "* milk", "1. milk", "12) milk", "# Milk", "\u2022 milk", "so **bold** it", "__so__"]
+)
 def test_lists_headings_and_bold_are_markup(text):
     assert replies(f"Well:\n{text}", "Plain.")["markup_share"] == 0.5
 
 
-@pytest.mark.parametrize("text", ["5 - 3 is 2", "-5 degrees", "In 2019. Then", "a * b", "#hashtag", "2 ** 3", "1984. Orwell"])
+@pytest.mark.parametrize(
+    "text", ["5 - 3 is 2", "-5 degrees", "In 2019. Then", "a * b", "#hashtag", "2 ** 3", "1984. Orwell"]
+)
 def test_signs_in_running_text_are_no_markup(text):
     assert replies(text)["markup_share"] == 0
 

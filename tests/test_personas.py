@@ -119,8 +119,8 @@ def test_negative_weights_that_sum_to_1_are_refused(tmp_path):
 
 
 def test_realised_shares_count_by_hand(thousand):
-    four = [p.model_copy(update={"topic": t, "edge_case": e, "flaws": ()}) for p, t, e in
-            zip(thousand, ["grief", "grief", "family", "grief"], [None, "crisis", None, None], strict=False)]  # fmt: skip
+    points = [("grief", None), ("grief", "crisis"), ("family", None), ("grief", None)]
+    four = [thousand[0].model_copy(update={"topic": t, "edge_case": e, "flaws": ()}) for t, e in points]
     shares = realised_shares(four)
     assert shares["topic"] == {"family": 0.25, "grief": 0.75}
     assert (shares["edge_case"], shares["flaws"]) == ({"any": 0.25}, {"none": 1.0})

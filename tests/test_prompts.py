@@ -35,7 +35,9 @@ def test_a_file_without_role_lines_is_one_system_message(prompt):
 
 
 def test_role_lines_begin_messages_in_their_order(prompt):
-    path = prompt("<!-- role: system -->\nBe kind.\n<!-- role: user -->\n{{ said }}\n\n<!-- role: assistant -->\nYes.\n")
+    path = prompt(
+        "<!-- role: system -->\nBe kind.\n<!-- role: user -->\n{{ said }}\n\n<!-- role: assistant -->\nYes.\n"
+    )
     assert render(path, said="Hi") == [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "Hi"},

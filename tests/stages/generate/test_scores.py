@@ -1,0 +1,77 @@
+"""Scores of three talks by hand, from files."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.generate import scores as stage
+from tests.conftest import transcript
+from tunewright.errors import MissingInputError, RecordError
+from tunewright.records import Score, Verdict, read_jsonl, write_jsonl
+
+IDS = ("warm", "curious", "late", "plain", "safe")
+SECTION = {
+    "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
+    "disagreement_spread": 0.15,
+}  # fmt: skip
+
+
+def verdicts(talk, answers):
+    return [
+        Verdict(transcript_id=talk, criterion=c, judge="measure" if c == "plain" else "j", answer=a)
+        for c, a in zip(IDS, answers.split(), strict=True)
+    ]
+
+
+@pytest.fixture
+def run(workspace):
+    workspace.use_small_rubric()
+    talks = [transcript("t1"), transcript("t2"), transcript("t3", user_kind="authored"), transcript("t4", failure="x")]
+    write_jsonl("data/generate/transcripts.jsonl", talks)
+    found = (
+        verdicts("t1", "YES YES YES YES NA") + verdicts("t2", "NO NO YES YES YES") + verdicts("t3", "YES NA YES NO NO")
+    )
+    write_jsonl("data/generate/verdicts.jsonl", found)
+
+    def start(**rest):
+        workspace.write_params("generate.scores", SECTION | rest)
+        stage.main()
+        return read_jsonl("data/generate/scores.jsonl", Score)
+
+    return start
+
+
+def test_three_talks_pass_fall_short_and_fail_a_gate(run, workspace):
+    found = run()
+    assert [(s.transcript_id, s.score, s.passed) for s in found] == [
+        ("t1", 1.0, True), ("t2", 0.6, False), ("t3", 0.6, False),
+    ]  # fmt: skip
+    assert [s.outcome for s in found][1:] == ["failed: score 0.60 is below 0.70", "failed: safety gate safe"]
+    metrics = workspace.metrics("generate-scores")
+    assert (metrics["n_passed"], metrics["n_failed"], metrics["pass_rate"]) == (1, 2, 0.3333)
+    assert metrics["pass_rate_by_user"] == {"authored": 0.0, "simulated": 0.5}
+
+
+def test_untrusted_judges_leave_all_open(run, workspace):
+    assert [s.passed for s in run(uncalibrated_judges="untrusted")] == [None] * 3
+    metrics = workspace.metrics("generate-scores")
+    assert (metrics["n_open"], metrics["pass_rate"], metrics["criteria_scored"]) == (3, None, 1)
+
+
+def test_a_changed_threshold_scores_anew_without_new_verdicts(run):
+    run()
+    rubric = Path("rubric.yaml")
+    rubric.write_text(rubric.read_text().replace("pass_threshold: 0.7", "pass_threshold: 0.6"))
+    assert [s.passed for s in run()] == [True, True, False]
+
+
+def test_a_verdict_given_twice_stops_the_stage(run):
+    write_jsonl("data/generate/verdicts.jsonl", verdicts("t1", "YES YES YES YES NA") * 2)
+    with pytest.raises(RecordError, match="verdicts on t1: warm was answered 2 times"):
+        run()
+
+
+def test_without_verdicts_the_stage_to_run_is_named(run):
+    Path("data/generate/verdicts.jsonl").unlink()
+    with pytest.raises(MissingInputError, match="dvc repro generate-verdicts"):
+        run()

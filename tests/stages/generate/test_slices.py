@@ -1,0 +1,161 @@
+"""Cuts of conversations: their places, their lengths, and that nobody is on both sides of a split."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.generate import slices as stage
+from stages.generate.slices import Config, examples_of, metrics, refuse_empty, slice_points
+from tests.conftest import transcript
+from tunewright.errors import MissingInputError, RecordError
+from tunewright.records import Example, Message, Score, read_jsonl, write_jsonl
+from tunewright.splits import Shares, split_of
+
+SYSTEM = (Message(role="system", content="Be kind."),)
+SHARES = {"train": 0.6, "valid": 0.1, "holdout": 0.3}
+
+
+def config(**rest):
+    fields = {
+        "tokenizer": "words", "max_tokens": 10_000, "first_exchange": 3, "gap": {"min": 2, "max": 5},
+        "max_per_transcript": 100, "shares": SHARES, "seed": 7,
+    }  # fmt: skip
+    return Config.model_validate(fields | rest)
+
+
+def count(messages):
+    """One token a word and none for roles: `Be kind.` is 2, an exchange of `transcript()` is 6 + 5."""
+    return sum(len(m.content.split()) for m in messages)
+
+
+gaps = st.tuples(st.integers(1, 4), st.integers(0, 4)).map(lambda g: {"min": g[0], "max": g[0] + g[1]})
+
+
+@given(st.text(max_size=8), st.integers(0, 60), st.integers(1, 6), gaps)
+def test_points_rise_from_the_first_exchange_to_the_last_in_gaps_within_bounds(id, n, first, gap):
+    points = slice_points(id, n, config(first_exchange=first, gap=gap))
+    if n < first:
+        assert points == []
+        return
+    steps = [b - a for a, b in zip(points, points[1:], strict=False)]
+    assert points[0] == first and points[-1] == n
+    assert all(1 <= step <= gap["max"] for step in steps) and all(step >= gap["min"] for step in steps[:-1])
+
+
+@given(st.text(max_size=8), st.integers(3, 60), st.integers(1, 5))
+def test_of_too_many_points_the_last_ones_stay(id, n, most):
+    everything = slice_points(id, n, config())
+    assert slice_points(id, n, config(max_per_transcript=most)) == everything[-most:]
+
+
+def test_points_depend_on_the_transcript_and_the_seed_alone():
+    assert slice_points("t1", 40, config()) == slice_points("t1", 40, config(max_tokens=64))
+    assert len({tuple(slice_points(f"t{n}", 40, config())) for n in range(10)}) == 10
+    assert slice_points("t1", 40, config()) != slice_points("t1", 40, config(seed=8))
+
+
+@pytest.mark.parametrize(("n", "points"), [(2, []), (3, [3]), (4, [3, 4])])
+def test_short_talks_by_hand(n, points):
+    assert slice_points("t1", n, config()) == points
+
+
+def test_an_example_is_the_talk_from_its_start_under_the_system_prompt():
+    found, n_shortened = examples_of(transcript(n=3), SYSTEM, count, config())
+    assert [(e.id, e.n_exchanges, e.n_tokens, e.persona_id) for e in found] == [("t1@3", 3, 2 + 33, "p1")]
+    assert [m.role for m in found[0].messages] == ["system"] + ["user", "assistant"] * 3
+    assert found[0].messages[-1].content == "Which cat is it 3" and n_shortened == 0
+
+
+@given(st.integers(0, 30), st.integers(64, 400), st.text(max_size=5), st.integers(1, 8))
+def test_every_example_fits_and_the_points_that_did_not_are_counted(n, max_tokens, id, most):
+    settings = config(max_tokens=max_tokens, max_per_transcript=most)
+    found, n_shortened = examples_of(transcript(id, n=n), SYSTEM, count, settings)
+    longest = (max_tokens - 2) // 11  # exchanges of 11 words after a prompt of 2
+    points = slice_points(id, n, settings)
+    assert [e.n_exchanges for e in found] == sorted({min(p, longest) for p in points})
+    assert all(e.n_tokens == count(e.messages) <= max_tokens for e in found)
+    assert n_shortened == sum(p > longest for p in points)
+    assert all(e.messages[-1].role == "assistant" for e in found)
+
+
+def test_a_talk_whose_first_exchange_is_too_long_gives_nothing_and_is_counted():
+    talk = transcript(n=3, user="word " * 100)
+    assert examples_of(talk, SYSTEM, count, config(max_tokens=64)) == ([], 1)
+
+
+def test_metrics_count_by_hand():
+    examples = [
+        examples_of(transcript(f"t{n}", persona_id=p), SYSTEM, count, config())[0][0] for n, p in enumerate("aab")
+    ]
+    splits = {"train": examples[:2], "valid": [], "holdout": examples[2:]}
+    found = metrics(splits, 4, 9, 1)
+    assert found["splits"]["train"] == {"n_examples": 2, "n_personas": 1, "n_transcripts": 2, "n_tokens": 70}
+    assert (found["n_examples"], found["examples_per_transcript"], found["max_tokens_found"]) == (3, 0.75, 35)
+    assert metrics({"train": []}, 0, 0, 0)["examples_per_transcript"] is None
+
+
+def test_nothing_to_train_on_is_refused_with_what_to_look_at():
+    with pytest.raises(RecordError, match=r"0 of 3 transcripts passed.*metrics/generate-scores\.json"):
+        refuse_empty([[], [], []], 0, 3)
+
+
+def scored(id, passed):
+    return Score(
+        transcript_id=id, persona_id="p", answers={}, unscored={}, categories={}, score=None, coverage=0,
+        gates_failed=(), gates_unscored=(), disagreements=(), passed=passed, outcome="",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ready(workspace, word_model):
+    (workspace.folder / "models").mkdir()
+    (workspace.folder / "models/base").symlink_to(word_model)
+    talks = [transcript(f"t{n}", n=6, persona_id=f"p{n // 2}") for n in range(60)]
+    write_jsonl("data/generate/transcripts.jsonl", talks)
+    write_jsonl(
+        "data/generate/scores.jsonl", [scored(t.id, [True, False, True, None][n % 4]) for n, t in enumerate(talks)]
+    )
+    workspace.write_params("generate.slices", config().model_dump())
+    return workspace
+
+
+def read_splits():
+    return {s: read_jsonl(f"data/generate/{s}.jsonl", Example) for s in ("train", "valid", "holdout")}
+
+
+def test_passing_talks_alone_are_cut_and_each_person_is_in_one_split(ready):
+    stage.main()
+    splits = read_splits()
+    people = [{e.persona_id for e in found} for found in splits.values()]
+    assert all(people) and sum(map(len, people)) == len(set.union(*people)) == 30
+    assert {e.transcript_id for found in splits.values() for e in found} == {f"t{n}" for n in range(0, 60, 2)}
+    shares = Shares.model_validate(SHARES)
+    assert all(split_of(e.persona_id, shares, 7) == name for name, found in splits.items() for e in found)
+    assert splits["train"][0].messages[0].role == "system"
+    metrics = ready.metrics("generate-slices")
+    assert (metrics["n_transcripts"], metrics["n_passed"], metrics["n_shortened"]) == (60, 30, 0)
+    assert metrics["n_examples"] == sum(map(len, splits.values()))
+
+
+def test_a_lower_token_limit_shortens_examples_and_says_how_many(ready):
+    stage.main()
+    full = read_splits()["train"][0].n_tokens
+    ready.write_params("generate.slices", config(max_tokens=full - 1, max_per_transcript=1).model_dump())
+    stage.main()
+    assert ready.metrics("generate-slices")["n_shortened"] > 0
+    assert ready.metrics("generate-slices")["max_tokens_found"] <= full - 1
+
+
+def test_no_passing_talk_stops_the_stage_and_writes_nothing(ready):
+    write_jsonl("data/generate/scores.jsonl", [scored("t0", None)])
+    with pytest.raises(RecordError, match="0 of 60 transcripts passed"):
+        stage.main()
+    assert not Path("data/generate/train.jsonl").exists()
+
+
+def test_without_a_base_model_the_stage_to_run_is_named(ready):
+    Path("models/base").unlink()
+    with pytest.raises(MissingInputError, match="dvc repro train-base"):
+        stage.main()
