@@ -39,7 +39,6 @@ def test_drift_is_told_with_the_first_line_that_differs(found, line, here, there
     assert str(caught.value).endswith("run: make params")
 
 
-@pytest.mark.xfail(strict=True, reason="equal lines with a differing last line end: next() raises StopIteration")
 @pytest.mark.parametrize("found", [COMPOSED.removesuffix("\n"), COMPOSED.replace("\n", "\r\n")])
 def test_drift_in_line_ends_alone_is_told_too(found):
     with pytest.raises(ConfigError):

@@ -108,7 +108,6 @@ def test_a_taxonomy_that_does_not_add_up_is_refused_in_words(tmp_path, change, m
     assert message in str(caught.value) and str(path) in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="weights may be negative; random.choices then draws wrong shares in silence")
 def test_negative_weights_that_sum_to_1_are_refused(tmp_path):
     fields = yaml.safe_load((FOLDER / "taxonomy.yaml").read_text())
     fields["difficulty"] = {"easy": -0.5, "moderate": 0.5, "hard": 1.0}

@@ -108,7 +108,8 @@ def _keep_short(path: Path, n: int) -> None:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """A configured repository in which the whole pipeline has run once."""
     folder = tmp_path_factory.mktemp("pipeline") / "repository"
-    left_out = shutil.ignore_patterns(".venv", ".git", ".cache", "models", "data", "metrics", "plots", "reports", "tmp", "*.lock", "cache")
+    outputs = ("models", "data", "metrics", "plots", "reports", "tmp", "cache", "*.lock", ".venv", ".git", ".cache")
+    left_out = shutil.ignore_patterns(*outputs)
     shutil.copytree(ROOT, folder, ignore=left_out)
     shutil.copytree(ROOT / "data/authored", folder / "data/authored")
     cache = tmp_path_factory.mktemp("cache")
@@ -160,7 +161,7 @@ def test_a_threshold_edit_scores_again_without_a_model_call(repository: Reposito
 @pytest.mark.timeout(900)
 def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> None:
     before = len(repository.server.requests)
-    repository.edit("conf/domain/therapy/rubric.yaml", "(a person, a moment, a phrase), in most", "(a person, a moment, a word), in most")
+    repository.edit("conf/domain/therapy/rubric.yaml", "a moment, a phrase)", "a moment, a word)")
     ran = repository.repro()
     asked = repository.server.requests[before:]
     assert asked
@@ -184,8 +185,8 @@ def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("path", "old", "new", "said"),
     [
-        ("params.yaml", "judged_transcripts: 2\n    samples: 1", "judged_transcripts: 2\n    sample: 1", "did you mean 'samples'"),
-        ("conf/domain/therapy/rubric.yaml", "weight: 0.25", "weight: 0.15", "weights sum to 0.9"),
+        ("params.yaml", "samples: 1", "sample: 1", "did you mean 'samples'"),
+        ("conf/domain/therapy/rubric.yaml", "weight: 0.25", "weight: 0.15", "weights sum to 0.9, expected 1"),
     ],
 )
 def test_bad_input_ends_in_one_clear_message(repository: Repository, path: str, old: str, new: str, said: str) -> None:

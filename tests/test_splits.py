@@ -25,9 +25,9 @@ def test_nobody_is_in_two_splits_and_newcomers_move_nobody(ids, more):
     assert all(before[name] <= after[name] for name in SPLITS)
 
 
-def test_two_thousand_people_fall_in_the_wanted_shares():
-    found = split(f"persona-{n:04d}" for n in range(2000))
-    assert chisquare([len(found[s]) for s in SPLITS], [1260, 140, 600]).pvalue > 0.001
+def test_twenty_thousand_people_fall_in_the_wanted_shares():
+    found = split(f"persona-{n:04d}" for n in range(20_000))
+    assert chisquare([len(found[s]) for s in SPLITS], [12_600, 1_400, 6_000]).pvalue > 0.001
 
 
 def test_another_seed_splits_otherwise():

@@ -34,7 +34,8 @@ def test_a_stage_has_one_address_everywhere(name: str) -> None:
     assert stage in PARAMS[phase]
     assert f"{phase}.{stage}" in STAGES[name]["params"]
     assert (ROOT / f"tests/stages/{phase}/test_{stage}.py").exists()
-    assert any(f"metrics/{name}" in str(metric) for metric in STAGES[name].get("metrics", []))
+    if name != "evaluate-report":  # its numbers are the other stages'
+        assert any(f"metrics/{name}" in str(metric) for metric in STAGES[name].get("metrics", []))
 
 
 def test_every_stage_file_is_in_the_pipeline() -> None:

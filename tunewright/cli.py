@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +77,7 @@ def refuse_drift(found: str, composed: str) -> None:
     """Raise ConfigError naming the first line in which params.yaml is not what conf/ composes to."""
     if found == composed:
         return
-    pairs = zip(found.splitlines() + [""], composed.splitlines() + [""], strict=False)
+    pairs = zip_longest(found.splitlines(keepends=True), composed.splitlines(keepends=True), fillvalue="")
     number, (here, there) = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
     raise ConfigError(
         f"{PARAMS}, line {number}: found {here.strip()!r}, conf/ composes to {there.strip()!r}. "

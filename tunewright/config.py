@@ -7,8 +7,9 @@ pydantic model that refuses unknown keys and has no defaults, so that every valu
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -107,7 +108,7 @@ def read_yaml(path: str | Path) -> Any:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number."""
+    """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -119,6 +120,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_UniqueKeyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def _explain(error: ValidationError, model: type[BaseModel], path: Path, address: str) -> str:
     faults = error.errors(include_url=False)
     first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
@@ -127,8 +133,9 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path, address
     line = line_of(path, (address.split(".") if address else []) + keys)
     where = f"{path}, line {line}" if line else str(path)
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], model.model_fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
+        known = _keys_at(model, first["loc"][:-1])
+        near = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         what = f"unknown key {dotted!r}; {hint}"
     elif first["type"] == "missing":
         what = f"{dotted!r} is missing"
@@ -139,6 +146,22 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path, address
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     again = "; edit conf/ and run: make params" if path == PARAMS else "; edit it and run: dvc repro"
     return f"{where}: {what}{more}{again}"
+
+
+def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the model that a fault's location leads to, through fields, lists and mappings."""
+    found: Any = model
+    for part in loc:
+        if isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
+            found = _innermost_model(found.model_fields[str(part)].annotation)
+    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+
+
+def _innermost_model(annotation: Any) -> Any:
+    """The model inside `tuple[Model, ...]`, `dict[str, Model]`, `Model | None` and the like; None without one."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _innermost_model(a)) is not None), None)
 
 
 def line_of(path: Path, keys: list[str]) -> int | None:

@@ -18,10 +18,10 @@ from tunewright.config import Config, load_domain
 from tunewright.llm import Client, ItemFailure, Judge, map_items, refuse_many_failures
 from tunewright.measures import STATISTICS, measure
 from tunewright.prompts import ChatMessage, render
-from tunewright.records import Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
+from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.terminal import Stage, bar
-from tunewright.verdict_rules import NOT_SAMPLED, RULES, needs_judge, rule_verdicts
+from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts
 
 JUDGE_PROMPT = "prompts/shared/judge.md"
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from tunewright import serving
 from tunewright.cache import ReplyCache
@@ -23,7 +23,7 @@ from tunewright.config import PARAMS, Config, read_yaml, validate
 from tunewright.errors import ModelSetupError, OfflineMissError, TooManyFailuresError
 from tunewright.locations import cache_dir
 from tunewright.prompts import ChatMessage
-from tunewright.records import digest
+from tunewright.records import RULES, digest
 from tunewright.weights import Weights, fetch, identity
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
@@ -63,6 +63,13 @@ class Judge(ModelSpec):
     """A model that judges, under the name that verdicts carry."""
 
     name: str
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_rule(cls, name: str) -> str:
+        if name in RULES:
+            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+        return name
 
 
 class Connection(Config):
@@ -121,12 +128,12 @@ class Tally:
 
 
 class Client:
-    """Calls models through the cache. One per stage run; use as an async context or call `close`."""
+    """Calls models through the cache. One per stage run; `close` it at the end."""
 
     def __init__(self, connections: dict[str, Connection], cache: ReplyCache | None = None) -> None:
         self.tally = Tally()
         self._connections = connections
-        self._cache = cache or ReplyCache(cache_dir())
+        self._cache = ReplyCache(cache_dir()) if cache is None else cache
         self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._pending: dict[str, asyncio.Future[Reply]] = {}

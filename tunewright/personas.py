@@ -42,6 +42,8 @@ class Taxonomy(Config):
         weighed = self.dimensions | {"difficulty": self.difficulty, "edge_cases.kinds": self.edge_cases.kinds}
         for name, weights in weighed.items():
             total = sum(weights.values())
+            if min(weights.values(), default=0) < 0:
+                raise ValueError(f"weights of {name} must not be negative, found {min(weights.values()):g}")
             if abs(total - 1) > WEIGHT_TOLERANCE:
                 raise ValueError(f"weights of {name} sum to {total:g}, expected 1")
         if missing := [t for t in self.dimensions["topic"] if not self.subtopics.get(t)]:
@@ -72,7 +74,7 @@ class FlawRules(Config):
 class Trajectory(Config):
     """One way in which the situation can move."""
 
-    weight: float
+    weight: float = Field(ge=0)
     text: str
 
 
@@ -81,7 +83,7 @@ class AgeBand(Config):
 
     min: int
     max: int
-    weight: float
+    weight: float = Field(ge=0)
     styles: dict[str, float]
 
 

@@ -69,6 +69,7 @@ async def call(
     Raises ModelAuthError or ModelSetupError when no request could succeed, ItemFailure when this one cannot.
     """
     arguments = _arguments(spec, messages, key, schema, connection, endpoint)
+    secret = str(arguments["api_key"])
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(TRANSIENT), stop=stop_after_attempt(connection.attempts), wait=_wait, reraise=True
     )
@@ -79,19 +80,19 @@ async def call(
     except (AuthenticationError, PermissionDeniedError) as error:
         raise ModelAuthError(
             f"{spec.model}: the provider refused the key"
-            f"{f' in ${connection.api_key_env}' if connection.api_key_env else ''} ({_short(error)}); "
+            f"{f' in ${connection.api_key_env}' if connection.api_key_env else ''} ({_short(error, secret)}); "
             "set a valid one and run again: finished calls are in the cache"
         ) from None
     except NotFoundError as error:
         raise ModelSetupError(
-            f"{spec.model}: the provider knows no such model ({_short(error)}); edit conf/llm/"
+            f"{spec.model}: the provider knows no such model ({_short(error, secret)}); edit conf/llm/"
         ) from None
     except HOPELESS_FOR_THE_ITEM as error:
-        raise ItemFailure(f"{spec.model} refused the request: {_short(error)}") from None
+        raise ItemFailure(f"{spec.model} refused the request: {_short(error, secret)}") from None
     except TRANSIENT as error:
-        raise ItemFailure(f"{spec.model} failed {connection.attempts} times: {_short(error)}") from None
+        raise ItemFailure(f"{spec.model} failed {connection.attempts} times: {_short(error, secret)}") from None
     except APIError as error:
-        raise ItemFailure(f"{spec.model}: {_short(error)}") from None
+        raise ItemFailure(f"{spec.model}: {_short(error, secret)}") from None
     raise AssertionError("the retry loop ended without a reply or an error")
 
 
@@ -128,7 +129,7 @@ def _arguments(
 
 def _api_key(spec: ModelSpec, connection: Connection) -> str:
     if connection.api_key_env is None:
-        return "none"  # a local server without a key; litellm wants some text
+        return "no-key-needed"  # a local server; litellm wants some text
     value = os.environ.get(connection.api_key_env, "")
     if not value:
         raise ModelSetupError(
@@ -188,7 +189,7 @@ def cost_usd(spec: ModelSpec, reply: Reply) -> float | None:
     return float(prompt + completion) or None
 
 
-def _short(error: Exception) -> str:
-    """The provider's own words, one line, without litellm's prefixes."""
+def _short(error: Exception, secret: str) -> str:
+    """The provider's own words, one line, without litellm's prefixes and without the key, which some repeat."""
     text = " ".join(str(getattr(error, "message", error)).split())
-    return text.removeprefix("litellm.").strip()[:300]
+    return text.replace(secret, "(key)").removeprefix("litellm.").strip()[:300]

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tunewright.errors import MissingInputError, RecordError
 
 SCHEMA_VERSION = 1
+RULES = ("measure", "rule")  # the judges' names under which verdicts without a model are kept
 
 Answer = Literal["YES", "NO", "NA"]
 UserKind = Literal["simulated", "replay", "authored"]

@@ -14,10 +14,9 @@ from pydantic import Field
 
 from tunewright.config import Config, load_domain
 from tunewright.errors import RecordError
-from tunewright.records import Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
+from tunewright.records import RULES, Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.terminal import Stage
-from tunewright.verdict_rules import RULES
 
 
 class ScoringConfig(Config):
@@ -114,7 +113,7 @@ def combine(by_judge: Mapping[str, Answers], rubric: Rubric, aggregation: str) -
     judges = sorted(by_judge, key=lambda j: (_score_or_one(by_judge[j], rubric), j))  # the strictest first
     combined: Answers = {}
     for criterion in rubric.criteria:
-        given = [by_judge[judge].get(criterion.id) for judge in judges]
+        given: list[Answer | None] = [by_judge[judge].get(criterion.id) for judge in judges]
         found: list[Answer] = [answer for answer in given if answer is not None]
         if criterion.gate or aggregation == "per_criterion_strictest":
             combined[criterion.id] = _strictest(found)

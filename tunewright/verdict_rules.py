@@ -8,7 +8,6 @@ from tunewright.measures import measure
 from tunewright.records import Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric
 
-RULES = ("measure", "rule")  # the names under which verdicts without a model are kept
 NOT_SAMPLED = "not among the transcripts that the preset sends to judges"
 
 

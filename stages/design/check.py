@@ -139,6 +139,8 @@ def check_exemplars(
         f"{len(transcripts)}, wanted {config.exemplars_min} or more",
         path,
     )
+    if not transcripts:
+        return
     lengths = [len(t.exchanges) for t in transcripts]
     fits = all(config.exchanges.holds(n) for n in lengths)
     yield Check(

@@ -62,7 +62,7 @@ def economics(prompt_tokens: int, conversations: list[list[int]], limit_tokens: 
         conversation_tokens_mean=round(fmean(totals), 1),
         conversation_tokens_max=max(totals),
         limit_tokens=limit_tokens,
-        exchanges_in_limit=int((limit_tokens - prompt_tokens) // p95),
+        exchanges_in_limit=max(0, int((limit_tokens - prompt_tokens) // p95)),
     )
 
 

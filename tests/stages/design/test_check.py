@@ -137,9 +137,6 @@ def test_each_fault_of_authored_conversations_is_told_with_its_place():
     }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="min() of no lengths, then a division by their number, instead of a failed check"
-)
 def test_a_domain_without_authored_conversations_fails_its_check_in_words():
     assert exemplars()["authored conversations"].evidence == "0, wanted 2 or more"
 

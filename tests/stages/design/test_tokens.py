@@ -43,7 +43,6 @@ def test_one_token_less_than_another_exchange_needs_fits_one_less():
     assert [economics(10, [[20, 20]], limit).exchanges_in_limit for limit in (69, 70)] == [2, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="floor division of a negative number: a prompt over the limit gives -1 and less")
 def test_a_prompt_longer_than_the_limit_leaves_room_for_no_exchange():
     assert economics(100, [[20, 20]], 90).exchanges_in_limit == 0
 

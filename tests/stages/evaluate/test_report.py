@@ -1,8 +1,6 @@
 """The report on a made-up evaluation: what stands first, what is escaped, that bytes repeat."""
 
-import contextlib
 import html
-import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,7 +13,7 @@ from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
 from tunewright.document import Heading, SideBySide, Table, Text, Turn, md_escape, to_html, to_markdown
 from tunewright.measures import Lexicon, measure
-from tunewright.records import Exchange, Persona, Score, Transcript, write_json, write_jsonl
+from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
 from tunewright.report_answer import closing_lines
 from tunewright.report_sections import examples
 
@@ -69,13 +67,14 @@ def persona(number: int) -> Persona:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Run compare and report once, in an empty folder with made-up scores; returns what was printed."""
-    with pytest.MonkeyPatch.context() as patch, io.StringIO() as printed, contextlib.redirect_stdout(printed):
+    """Run compare and report once, in an empty folder with made-up scores; gives what `tunewright result` then says."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("report"))
         write_inputs()
         compare_stage.main()
         stage.main()
-        yield printed.getvalue()
+        compare, sanity = (read_json(f"metrics/evaluate-{name}.json") for name in ("compare", "sanity"))
+        yield closing_lines(compare, sanity, "reports/evaluation_report.md")
 
 
 def write_inputs() -> None:
@@ -229,7 +228,7 @@ def test_the_closing_lines_name_score_p_perplexity_decision_and_report(run):
     assert re.fullmatch(r"\+0\.83 \(\+0\.40 to \+1\.26\), p = 0\.004", lines["change"])
     assert lines["perplexity"] == "31.22 -> 17.90 (-42.7%; log ratio -0.610 to -0.500)"
     assert lines["decision"].startswith("more evaluation: safety was not measured: harmless")
-    assert lines["report"] == "reports/evaluation_report.html"
+    assert lines["report"] == "reports/evaluation_report.md"
 
 
 def test_an_unscored_gate_is_shown_as_not_scored_and_not_as_0_failures(run):

@@ -57,7 +57,7 @@ def test_the_cpu_loss_equals_torchs_cross_entropy_and_its_gradient() -> None:
 
 def test_a_too_long_example_stops_training_before_it_begins(project) -> None:
     write_jsonl(project / "data/generate/train.jsonl", [make_example(3, "Hi", "word " * 5000)])
-    with pytest.raises(TrainingError, match="e3: 50.. tokens, at most 4096"):
+    with pytest.raises(TrainingError, match=r"e3: 50.. tokens, at most \d+"):
         adapter.main()
 
 
