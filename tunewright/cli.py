@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
-from tunewright.config import PARAMS, compose, line_of, read_yaml, unknown_keys
+from tunewright.config import PARAMS, compose, known_keys, line_of, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.records import read_json
 
@@ -33,13 +32,12 @@ def params(
     ] = False,
 ) -> None:
     """Compose conf/ into params.yaml."""
-    composed = composed_text(overrides or [])
     if check_keys:
-        refuse_unknown_keys(read_yaml(PARAMS), yaml.safe_load(composed))
+        refuse_unknown_keys(read_yaml(PARAMS), known_keys())
     elif check:
-        refuse_drift(PARAMS.read_text("utf-8") if PARAMS.exists() else "", composed)
+        refuse_drift(PARAMS.read_text("utf-8") if PARAMS.exists() else "", composed_text(overrides or []))
     else:
-        PARAMS.write_text(composed, "utf-8")
+        PARAMS.write_text(composed_text(overrides or []), "utf-8")
         typer.echo(f"wrote {PARAMS}")
 
 
@@ -61,9 +59,9 @@ def composed_text(overrides: list[str]) -> str:
         return output.read_text("utf-8")
 
 
-def refuse_unknown_keys(found: object, composed: object) -> None:
+def refuse_unknown_keys(found: object, known: object) -> None:
     """Raise ConfigError for the first key of params.yaml that conf/ does not define."""
-    unknown = unknown_keys(found, composed)
+    unknown = unknown_keys(found, known)
     if unknown:
         line = line_of(PARAMS, unknown[0].split("."))
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""

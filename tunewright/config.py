@@ -199,14 +199,33 @@ def compose(output: Path, overrides: list[str]) -> None:
         raise ConfigError(f"{CONF}/: cannot be composed: {error}") from None
 
 
-def unknown_keys(params: Any, composed: Any, prefix: str = "") -> list[str]:
-    """Dotted keys that params.yaml has and the composed configuration does not."""
-    if not (isinstance(params, dict) and isinstance(composed, dict)):
+def known_keys() -> dict[str, Any]:
+    """Every key that conf/ can give to params.yaml, as nested mappings: config.yaml, and all options of each group.
+
+    Read without composing: which option of a group params.yaml was composed with does not matter here.
+    """
+    known = dict(read_yaml(CONF / "config.yaml"))
+    groups = [next(iter(default)) for default in known.pop("defaults") if isinstance(default, dict)]
+    for group in groups:
+        for option in sorted((CONF / group).glob("*.yaml")):
+            known[group] = _merged(known.get(group, {}), read_yaml(option))
+    return known
+
+
+def _merged(left: Any, right: Any) -> Any:
+    if not (isinstance(left, dict) and isinstance(right, dict)):
+        return right if right is not None else left
+    return {key: _merged(left.get(key), right.get(key)) for key in [*left, *(k for k in right if k not in left)]}
+
+
+def unknown_keys(params: Any, known: Any, prefix: str = "") -> list[str]:
+    """Dotted keys that `params` has and `known` does not; a known value that is no mapping may become one."""
+    if not (isinstance(params, dict) and isinstance(known, dict)):
         return []
     found: list[str] = []
     for key, value in params.items():
-        if key not in composed:
+        if key not in known:
             found.append(f"{prefix}{key}")
         else:
-            found += unknown_keys(value, composed[key], f"{prefix}{key}.")
+            found += unknown_keys(value, known[key], f"{prefix}{key}.")
     return found
