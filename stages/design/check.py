@@ -3,7 +3,8 @@
 Every check has a name, what was found, and the file to edit. An error stops the pipeline; a warning does not.
 
 Reads the domain's taxonomy, personas, rubric, prompts and authored conversations, and the shared prompts.
-Writes reports/design-check.md and metrics/design-check.json.
+Writes reports/design-check.md, metrics/design-check.json, and data/design/check.json: generation waits for that file
+and not for the report, so that an edit which passes the check reruns nothing by itself.
 """
 
 from collections.abc import Iterator
@@ -218,6 +219,7 @@ def main() -> None:
             "edit and run: dvc repro design-check"
         )
     write_text("reports/design-check.md", report(checks))
+    write_json("data/design/check.json", {"domain": domain.id, "n_errors": 0})  # what generation waits for
     n_warnings = sum(not c.passed for c in checks)
     write_json("metrics/design-check.json", {"n_checks": len(checks), "n_errors": 0, "n_warnings": n_warnings})
     stage.end(f"{len(checks)} checks passed, {n_warnings} warnings")
