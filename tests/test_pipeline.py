@@ -198,3 +198,37 @@ def test_bad_input_ends_in_one_clear_message(repository: Repository, path: str, 
     file.write_text(text, "utf-8")
     assert said in output
     assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_missing_prompt_and_a_cut_off_file_are_named(repository: Repository) -> None:
+    prompt = repository.folder / "prompts/therapy/assistant.md"
+    recorded = repository.folder / "data/authored/therapy/transcripts.jsonl"
+    for path, broken, said in (
+        (prompt, None, "prompts/therapy/assistant.md"),
+        (recorded, recorded.read_bytes()[:-40], "the file is cut off"),
+    ):
+        whole = path.read_bytes()
+        path.unlink() if broken is None else path.write_bytes(broken)
+        output = repository.run("dvc", "repro", "generate-transcripts", ok=False)
+        path.write_bytes(whole)
+        assert said in output
+        assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_wrong_key_stops_with_one_message_and_loses_nothing(repository: Repository) -> None:
+    params, kept = repository.folder / "params.yaml", repository.folder / "data/generate/transcripts.jsonl"
+    before, transcripts = params.read_bytes(), kept.read_bytes()
+    with FakeModelServer(script, api_key="right") as server:
+        overrides = ("llm=openai", f"llm.connections.openai.api_base={server.url}")
+        repository.run(sys.executable, "-m", "tunewright.cli", "params", *overrides)
+        output = repository.run("dvc", "repro", "generate-transcripts", ok=False, OPENAI_API_KEY="sk-wrong-key")
+    params.write_bytes(before)
+    assert "refused the key in $OPENAI_API_KEY" in output
+    assert "sk-wrong-key" not in output
+    assert "Traceback" not in output
+    repository.repro("generate-transcripts", TUNEWRIGHT_OFFLINE="1")
+    assert kept.read_bytes() == transcripts
