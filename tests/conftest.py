@@ -1,5 +1,6 @@
 """What several test files need: a scripted model server, a client on a temporary cache, small records to work on."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,8 @@ import yaml
 from hypothesis import settings
 
 from bench.fake_model_server import Answer, FakeModelServer
-from tunewright.llm import Client, Connection, ModelSpec
+from tunewright.llm import Client
+from tunewright.models import Connection, ModelSpec
 from tunewright.records import Exchange, Persona, Transcript, write_jsonl
 from tunewright.rubric import Rubric
 
@@ -21,10 +23,22 @@ settings.load_profile("steady")
 ROOT = Path(__file__).parents[1]
 RESPONSES = {"ignores": 0.3, "tangential": 0.3, "pushes_back": 0.2, "engages": 0.2}
 GUIDANCE = {"early_share": 0.25, "late_share": 0.25, "responses": RESPONSES}
+HI = [{"role": "user", "content": "hi"}]
 
 
 def spec(model="hosted_vllm/m", temperature=0.5, max_tokens=50, **rest):
     return ModelSpec(model=model, temperature=temperature, max_tokens=max_tokens, **rest)
+
+
+def ask(client, model=None, messages=HI, **rest):
+    """One reply from a client."""
+    return asyncio.run(client.complete(model or spec(), messages, **rest))
+
+
+def in_turn(*answers):
+    """A script that gives these answers one after the other; an IndexError (a 500) when there are no more."""
+    left = list(answers)
+    return lambda body: left.pop(0)
 
 
 def transcript(id="t1", n=3, user="My cat is ill again", assistant="Which cat is it", **rest):

@@ -15,7 +15,7 @@ from tunewright.judging import (
     sampled_ids,
     verdict_metrics,
 )
-from tunewright.llm import Judge
+from tunewright.models import Judge
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.verdict_rules import NOT_SAMPLED, measured_verdict
 

@@ -1,32 +1,18 @@
-"""The model client behind real HTTP: what is paid for once, tried again, refused and counted."""
+"""The model client behind real HTTP: what is paid for once, asked again and counted."""
 
 import asyncio
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from bench.fake_model_server import Answer
-from tests.conftest import spec
+from tests.conftest import HI, ask, in_turn, spec
 from tunewright.cache import ReplyCache
-from tunewright.errors import ModelAuthError, ModelSetupError, OfflineMissError, TooManyFailuresError
-from tunewright.llm import (
-    Client,
-    Connection,
-    ItemFailure,
-    Price,
-    concurrency,
-    map_items,
-    parse_json,
-    refuse_many_failures,
-    request_key,
-)
-
-HI = [{"role": "user", "content": "hi"}]
-KEY = "sk-very-secret-0123456789"
-AT_ONCE = {"Retry-After": "0.01"}
+from tunewright.errors import ModelSetupError, OfflineMissError
+from tunewright.items import ItemFailure
+from tunewright.llm import Client, parse_json, request_key
+from tunewright.models import Connection, Price
 
 
 class Choice(BaseModel):
@@ -36,38 +22,8 @@ class Choice(BaseModel):
 SCHEMA = Choice.model_json_schema()
 
 
-def ask(client, model=None, messages=HI, **rest):
-    return asyncio.run(client.complete(model or spec(), messages, **rest))
-
-
 def choose(client, reasks=1):
     return asyncio.run(client.structured(spec(), HI, Choice, schema=SCHEMA, reasks=reasks))
-
-
-def in_turn(*answers):
-    """A script that gives these answers one after the other; an IndexError (a 500) when there are no more."""
-    left = list(answers)
-    return lambda body: left.pop(0)
-
-
-@pytest.fixture
-def key_in_env(monkeypatch):
-    monkeypatch.setenv("TEST_MODEL_KEY", KEY)
-    return {"api_key_env": "TEST_MODEL_KEY"}
-
-
-def test_the_reply_and_what_was_asked_for_go_over_the_wire(fake_server, make_client):
-    server = fake_server(lambda body: Answer("Hello.", finish_reason="length", prompt_tokens=7, completion_tokens=2))
-    reply = ask(make_client(server), spec(temperature=0.25, max_tokens=33))
-    assert (reply.text, reply.finish_reason, reply.prompt_tokens, reply.completion_tokens) == ("Hello.", "length", 7, 2)
-    sent = server.requests[0]
-    assert (sent["model"], sent["messages"], sent["temperature"], sent["max_tokens"]) == ("m", HI, 0.25, 33)
-
-
-def test_no_temperature_means_that_none_is_sent(fake_server, make_client):
-    server = fake_server("Hello.")
-    ask(make_client(server), spec(temperature=None))
-    assert "temperature" not in server.requests[0]
 
 
 def test_a_second_call_is_answered_from_the_cache_without_a_request(fake_server, make_client):
@@ -142,88 +98,6 @@ def test_a_cache_that_is_given_is_used_though_it_is_empty(fake_server, cache_fol
     client = Client({"hosted_vllm": connection}, mine)
     ask(client)
     assert len(mine) == 1
-
-
-def test_a_busy_server_is_asked_again_no_sooner_than_it_said(fake_server, make_client):
-    asked = []
-
-    def script(body):
-        asked.append(time.monotonic())
-        return Answer(status=429, headers={"Retry-After": "0.6"}) if len(asked) == 1 else Answer("Hello.")
-
-    assert ask(make_client(fake_server(script))).text == "Hello."
-    assert len(asked) == 2 and asked[1] - asked[0] >= 0.6
-
-
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_passing_fault_is_tried_again(fake_server, make_client, status):
-    server = fake_server(in_turn(Answer(status=status, headers=AT_ONCE), Answer("Hello.")))
-    client = make_client(server)
-    assert ask(client).text == "Hello."
-    assert len(server.requests) == 2 and client.tally.made == 1
-
-
-def test_tries_end_with_the_attempts_and_the_item_fails(fake_server, make_client):
-    server = fake_server(lambda body: Answer("out of order", status=500, headers=AT_ONCE))
-    with pytest.raises(ItemFailure, match=r"hosted_vllm/m failed 3 times: .*out of order"):
-        ask(make_client(server, attempts=3))
-    assert len(server.requests) == 3
-
-
-def test_a_server_that_does_not_answer_in_time_fails_the_item(fake_server, make_client):
-    server = fake_server(lambda body: Answer("late", delay_s=2))
-    with pytest.raises(ItemFailure, match="failed 1 times"):
-        ask(make_client(server, attempts=1, timeout_s=0.2))
-
-
-def test_a_request_that_is_refused_fails_its_item_without_another_try(fake_server, make_client):
-    server = fake_server(lambda body: Answer("too many tokens", status=400))
-    with pytest.raises(ItemFailure, match=r"refused the request: .*too many tokens"):
-        ask(make_client(server))
-    assert len(server.requests) == 1
-
-
-def test_a_refused_key_stops_at_once_and_names_its_variable_and_not_the_key(fake_server, make_client, key_in_env):
-    server = fake_server("Hello.", api_key="another")
-    with pytest.raises(ModelAuthError) as caught:
-        ask(make_client(server, **key_in_env), spec("openai/m"))
-    assert "openai/m: the provider refused the key in $TEST_MODEL_KEY" in str(caught.value)
-    assert KEY not in str(caught.value)
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_key_that_the_provider_repeats_is_not_shown(fake_server, make_client, key_in_env, status):
-    server = fake_server(lambda body: Answer(f"Incorrect API key provided: {KEY}", status=status))
-    with pytest.raises((ModelAuthError, ModelSetupError, ItemFailure)) as caught:
-        ask(make_client(server, **key_in_env), spec("openai/m"))
-    assert KEY not in str(caught.value)
-
-
-def test_the_key_is_sent_and_lands_in_no_file(fake_server, make_client, key_in_env, cache_folder):
-    server = fake_server("Hello.", api_key=KEY)
-    client = make_client(server, **key_in_env)
-    assert ask(client, spec("openai/m")).text == "Hello."
-    files = [p for p in cache_folder.rglob("*") if p.is_file()]
-    assert files and all(KEY.encode() not in p.read_bytes() for p in files)
-
-
-@pytest.mark.parametrize("value", [None, ""])
-def test_a_key_that_is_not_set_is_told_before_any_request(fake_server, make_client, monkeypatch, value):
-    monkeypatch.delenv("ABSENT_KEY", raising=False)
-    if value is not None:
-        monkeypatch.setenv("ABSENT_KEY", value)
-    server = fake_server("Hello.")
-    with pytest.raises(ModelSetupError, match=r"openai/m: \$ABSENT_KEY is not set"):
-        ask(make_client(server, api_key_env="ABSENT_KEY"), spec("openai/m"))
-    assert server.requests == []
-
-
-def test_a_model_that_the_provider_does_not_know_is_a_setup_error(fake_server, make_client):
-    server = fake_server(lambda body: Answer("no model m here", status=404))
-    with pytest.raises(ModelSetupError, match=r"hosted_vllm/m: the provider knows no such model .*no model m here"):
-        ask(make_client(server))
-    assert len(server.requests) == 1
 
 
 def test_a_provider_without_a_connection_is_told_with_those_there_are(fake_server, make_client):
@@ -354,66 +228,8 @@ def test_cached_replies_cost_nothing(fake_server, make_client):
     assert client.tally.usd == 10
 
 
-def test_map_items_keeps_the_order_and_bounds_what_is_in_flight():
-    now, most = 0, 0
-
-    async def work(item):
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await asyncio.sleep(0.02 / (item + 1))  # later items end sooner
-        now -= 1
-        return item * item
-
-    counted = []
-    assert asyncio.run(map_items(range(9), work, 3, lambda: counted.append(1))) == [n * n for n in range(9)]
-    assert most == 3 and len(counted) == 9
-
-
-@given(st.lists(st.integers(), max_size=20), st.integers(1, 30))
-def test_map_items_gives_every_item_its_result(items, in_flight):
-    async def work(item):
-        await asyncio.sleep(0)
-        return -item
-
-    assert asyncio.run(map_items(items, work, in_flight)) == [-n for n in items]
-
-
-def test_an_item_that_fails_is_its_own_result_and_the_others_go_on():
-    async def work(item):
-        if item == 1:
-            raise ItemFailure("one")
-        return item
-
-    first, second, third = asyncio.run(map_items([0, 1, 2], work, 1))
-    assert (first, str(second), third) == (0, "one", 2) and isinstance(second, ItemFailure)
-
-
-def test_an_error_that_no_item_can_escape_stops_the_rest():
-    begun, ended = [], []
-
-    async def work(item):
-        begun.append(item)
-        await asyncio.sleep(0.01)
-        if item == 0:
-            raise ModelSetupError("no model")
-        await asyncio.sleep(0.5)
-        ended.append(item)
-
-    with pytest.raises(ModelSetupError, match="no model"):
-        asyncio.run(map_items(range(10), work, 2))
-    assert begun == [0, 1] and ended == []
-
-
 def test_concurrency_is_that_of_the_fastest_provider(cache_folder):
     fields = {"timeout_s": 1, "attempts": 1}
     client = Client({"a": Connection(concurrency=2, **fields), "b": Connection(concurrency=7, **fields)})
-    assert concurrency(client, [spec("a/x"), spec("b/x")]) == 7
+    assert client.concurrency([spec("a/x"), spec("b/x")]) == 7
     client.close()
-
-
-def test_failures_are_allowed_up_to_the_share_and_the_commonest_reason_is_told():
-    refuse_many_failures(["x"] * 2, 4, 0.5, "talks")
-    refuse_many_failures([], 0, 0.0, "talks")
-    with pytest.raises(TooManyFailuresError, match=r"3 of 4 talks failed \(allowed: 50%\); most often: slow\."):
-        refuse_many_failures(["slow", "x", "slow"], 4, 0.5, "talks")

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tunewright.config import Config, load_domain
-from tunewright.llm import Client, ItemFailure, Judge, map_items, refuse_many_failures
+from tunewright.items import ItemFailure, map_items, refuse_many_failures
+from tunewright.llm import Client
 from tunewright.measures import STATISTICS, measure
+from tunewright.models import Judge
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
@@ -58,14 +60,13 @@ async def judge_transcripts(
     judges = config.judges
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
     work = [(t, j) for t in whole if t.id in judged_ids for j in judges]
-    in_flight = max((client.connection(j).concurrency for j in judges), default=1)
 
     async def one(item: tuple[Transcript, Judge]) -> list[Verdict]:
         verdicts = await _judge_all(client, item[0], item[1], rubric, config)
         advance()
         return verdicts
 
-    judged = await map_items(work, one, in_flight)
+    judged = await map_items(work, one, client.concurrency(judges))
     by_transcript: dict[str, list[Verdict]] = {
         t.id: rule_verdicts(t, rubric, [j.name for j in judges], t.id in judged_ids) for t in whole
     }

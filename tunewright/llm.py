@@ -11,97 +11,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
 from tunewright import serving
 from tunewright.cache import ReplyCache
-from tunewright.config import PARAMS, Config, read_yaml, validate
-from tunewright.errors import ModelSetupError, OfflineMissError, TooManyFailuresError
+from tunewright.config import PARAMS, read_yaml, validate
+from tunewright.errors import ModelSetupError, OfflineMissError
+from tunewright.items import ItemFailure
 from tunewright.locations import cache_dir
+from tunewright.models import Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
-from tunewright.records import RULES, digest
-from tunewright.weights import Weights, fetch, identity
+from tunewright.records import digest
+from tunewright.weights import fetch
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
-RETRY_CEILING_S = 60.0
-T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-
-
-class Price(Config):
-    """USD per million tokens."""
-
-    input_usd_per_mtok: float
-    output_usd_per_mtok: float
-
-
-class ModelSpec(Config):
-    """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
-
-    model: str  # litellm's name, or embedded/<name> with `weights`
-    weights: Weights | None = None
-    temperature: float | None  # None: not sent
-    max_tokens: int
-    price: Price | None = None  # None: litellm's price list, else unknown
-
-    @property
-    def provider(self) -> str:
-        """The part of the name before the first slash: the key of `llm.connections`."""
-        return self.model.split("/", 1)[0]
-
-    @property
-    def identity(self) -> str:
-        """What answers, wherever it runs: the weights' hash for embedded models, else the model's name."""
-        return identity(self.weights) if self.weights else self.model  # type: ignore[arg-type]
-
-
-class Judge(ModelSpec):
-    """A model that judges, under the name that verdicts carry."""
-
-    name: str
-
-    @field_validator("name")
-    @classmethod
-    def _not_a_rule(cls, name: str) -> str:
-        if name in RULES:
-            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
-        return name
-
-
-class Connection(Config):
-    """Where a provider is and how fast to use it. Never tracked: it changes no reply."""
-
-    concurrency: int
-    timeout_s: float
-    attempts: int
-    api_key_env: str | None = None
-    api_base: str | None = None
-    context_tokens_per_slot: int = 4096
-    threads: int = 2
-
-
-class LLMSection(Config):
-    """The part of the params section `llm` that the client reads: connections by provider."""
-
-    connections: dict[str, Connection]
-
-
-class Reply(BaseModel):
-    """What a model answered. Tokens are None where the provider did not say."""
-
-    text: str
-    finish_reason: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_prompt_tokens: int | None = None
-
-
-class ItemFailure(Exception):
-    """One item could not be answered within its bounds; the text is the reason that its record keeps."""
 
 
 @dataclass
@@ -154,6 +82,10 @@ class Client:
                 f"{spec.model}: no connection for provider {spec.provider!r} in llm.connections (there: {known}); "
                 "add one in conf/llm/ and run: make params"
             ) from None
+
+    def concurrency(self, specs: Iterable[ModelSpec]) -> int:
+        """How many conversations to have in flight: what the fastest of these models' providers takes at once."""
+        return max((self.connection(spec).concurrency for spec in specs), default=1)
 
     async def complete(
         self, spec: ModelSpec, messages: Sequence[ChatMessage], *, sample: int = 0, schema: dict[str, Any] | None = None
@@ -279,47 +211,3 @@ def _first_fault(error: Exception) -> str:
         first = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc'])) or 'answer'}: {first['msg']}"
     return f"not JSON ({error})"
-
-
-def concurrency(client: Client, specs: Iterable[ModelSpec]) -> int:
-    """How many conversations to have in flight: what the fastest of these providers takes at once."""
-    return max(client.connection(spec).concurrency for spec in specs)
-
-
-async def map_items(
-    items: Sequence[T], work: Callable[[T], Awaitable[Any]], in_flight: int, advance: Callable[[], None] = lambda: None
-) -> list[Any]:
-    """`work` over all items, at most `in_flight` at once; results in the order of the items.
-
-    An ItemFailure becomes that item's result. A ModelError stops the rest and is raised: no item could succeed.
-    """
-    results: list[Any] = [None] * len(items)
-    queue = iter(enumerate(items))
-
-    async def worker() -> None:
-        for index, item in queue:
-            try:
-                results[index] = await work(item)
-            except ItemFailure as failure:
-                results[index] = failure
-            advance()
-
-    workers = [asyncio.ensure_future(worker()) for _ in range(min(in_flight, len(items)))]
-    try:
-        await asyncio.gather(*workers)
-    except BaseException:
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        raise
-    return results
-
-
-def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share: float, what: str) -> None:
-    """Raise TooManyFailuresError when more than the allowed share of items failed, with the commonest reason."""
-    if n_items and len(failures) > max_failed_share * n_items:
-        commonest = max(set(failures), key=failures.count)
-        raise TooManyFailuresError(
-            f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: {commonest}. "
-            "Finished calls are in the cache; mend the cause and run again"
-        )

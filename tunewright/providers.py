@@ -32,7 +32,8 @@ from litellm.exceptions import (
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tunewright.errors import ModelAuthError, ModelSetupError
-from tunewright.llm import RETRY_CEILING_S, Connection, ItemFailure, ModelSpec, Reply
+from tunewright.items import ItemFailure
+from tunewright.models import Connection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
 from tunewright.serving import Endpoint
 
@@ -40,6 +41,7 @@ litellm.suppress_debug_info = True
 litellm.drop_params = True
 logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
 
+RETRY_CEILING_S = 60.0
 TRANSIENT = (
     RateLimitError,
     Timeout,

@@ -14,7 +14,9 @@ from pydantic import Field, model_validator
 
 from tunewright.config import Bounds, Config, Domain
 from tunewright.conversation import assistant_variables, history, message
-from tunewright.llm import Client, ItemFailure, ModelSpec
+from tunewright.items import ItemFailure
+from tunewright.llm import Client
+from tunewright.models import ModelSpec
 from tunewright.personas import PersonaTemplate
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import Exchange, Persona, Transcript, stable_seed

@@ -21,7 +21,9 @@ from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
-from tunewright.llm import Client, ModelSpec, concurrency, map_items, refuse_many_failures
+from tunewright.items import map_items, refuse_many_failures
+from tunewright.llm import Client
+from tunewright.models import ModelSpec
 from tunewright.personas import load_template
 from tunewright.records import Persona, Transcript, read_jsonl, write_json, write_jsonl
 from tunewright.simulation import Cast, Guidance, replay, simulate
@@ -93,7 +95,7 @@ def main() -> None:
         f"{len(work)} conversations with {len(personas)} people, {config.user_kind} user, {cast.assistant.model}"
     )
     with bar("conversations", len(work)) as progress:
-        in_flight = concurrency(client, [config.user, cast.assistant])
+        in_flight = client.concurrency([config.user, cast.assistant])
         transcripts = asyncio.run(map_items(work, lambda job: job(), in_flight, progress.advance))
     client.close()
     failures = [t.failure for t in transcripts if t.failure]

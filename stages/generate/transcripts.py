@@ -20,7 +20,9 @@ from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
-from tunewright.llm import Client, ModelSpec, concurrency, map_items, refuse_many_failures
+from tunewright.items import map_items, refuse_many_failures
+from tunewright.llm import Client
+from tunewright.models import ModelSpec
 from tunewright.personas import load_template
 from tunewright.records import Persona, Transcript, read_jsonl, stable_unit, write_json, write_jsonl
 from tunewright.simulation import Cast, Guidance, replay, simulate
@@ -80,7 +82,7 @@ async def generate(
         jobs.append(partial(replay, client, cast, by_id[one.persona_id], one, 0, f"replay-{one.id}", longest))
     if not jobs:
         return []
-    return await map_items(jobs, lambda job: job(), concurrency(client, [config.user, config.assistant]), advance)
+    return await map_items(jobs, lambda job: job(), client.concurrency([config.user, config.assistant]), advance)
 
 
 def metrics(transcripts: list[Transcript]) -> dict[str, object]:

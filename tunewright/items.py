@@ -1,0 +1,54 @@
+"""Work on many items at once, each ending as a result or as a recorded failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from tunewright.errors import TooManyFailuresError
+
+T = TypeVar("T")
+
+
+class ItemFailure(Exception):
+    """One item could not be answered within its bounds; the text is the reason that its record keeps."""
+
+
+async def map_items(
+    items: Sequence[T], work: Callable[[T], Awaitable[Any]], in_flight: int, advance: Callable[[], None] = lambda: None
+) -> list[Any]:
+    """`work` over all items, at most `in_flight` at once; results in the order of the items.
+
+    An ItemFailure becomes that item's result. A ModelError stops the rest and is raised: no item could succeed.
+    """
+    results: list[Any] = [None] * len(items)
+    queue = iter(enumerate(items))
+
+    async def worker() -> None:
+        for index, item in queue:
+            try:
+                results[index] = await work(item)
+            except ItemFailure as failure:
+                results[index] = failure
+            advance()
+
+    workers = [asyncio.ensure_future(worker()) for _ in range(min(in_flight, len(items)))]
+    try:
+        await asyncio.gather(*workers)
+    except BaseException:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        raise
+    return results
+
+
+def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share: float, what: str) -> None:
+    """Raise TooManyFailuresError when more than the allowed share of items failed, with the commonest reason."""
+    if n_items and len(failures) > max_failed_share * n_items:
+        commonest = max(set(failures), key=failures.count)
+        raise TooManyFailuresError(
+            f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: {commonest}. "
+            "Finished calls are in the cache; mend the cause and run again"
+        )

@@ -1,0 +1,81 @@
+"""Models as configuration names them: which one plays a role, where it is, and what it answered.
+
+A ModelSpec holds all that determines a reply beside the messages, and is tracked; a Connection says only where a
+provider is and how fast to use it, and is not.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, field_validator
+
+from tunewright.config import Config
+from tunewright.records import RULES
+from tunewright.weights import Weights, identity
+
+
+class Price(Config):
+    """USD per million tokens."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+
+
+class ModelSpec(Config):
+    """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
+
+    model: str  # litellm's name, or embedded/<name> with `weights`
+    weights: Weights | None = None
+    temperature: float | None  # None: not sent
+    max_tokens: int
+    price: Price | None = None  # None: litellm's price list, else unknown
+
+    @property
+    def provider(self) -> str:
+        """The part of the name before the first slash: the key of `llm.connections`."""
+        return self.model.split("/", 1)[0]
+
+    @property
+    def identity(self) -> str:
+        """What answers, wherever it runs: the weights' hash for embedded models, else the model's name."""
+        return identity(self.weights) if self.weights else self.model  # type: ignore[arg-type]
+
+
+class Judge(ModelSpec):
+    """A model that judges, under the name that verdicts carry."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_rule(cls, name: str) -> str:
+        if name in RULES:
+            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+        return name
+
+
+class Connection(Config):
+    """Where a provider is and how fast to use it. Never tracked: it changes no reply."""
+
+    concurrency: int
+    timeout_s: float
+    attempts: int
+    api_key_env: str | None = None
+    api_base: str | None = None
+    context_tokens_per_slot: int = 4096
+    threads: int = 2
+
+
+class LLMSection(Config):
+    """The part of the params section `llm` that the client reads: connections by provider."""
+
+    connections: dict[str, Connection]
+
+
+class Reply(BaseModel):
+    """What a model answered. Tokens are None where the provider did not say."""
+
+    text: str
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
