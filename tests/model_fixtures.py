@@ -36,14 +36,23 @@ def _base_model():
 @pytest.fixture(scope="session")
 def tiny_base(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory: 2 layers, hidden size 64, random weights, the real tokenizer."""
+    return _tiny(gguf, tmp_path_factory.mktemp("tiny") / "base", tied=True)
+
+
+@pytest.fixture(scope="session")
+def babbling_base(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a random output layer of its own: with a tied one it repeats the line end that it was given."""
+    return _tiny(gguf, tmp_path_factory.mktemp("babbling") / "base", tied=False)
+
+
+def _tiny(gguf: Path, folder: Path, tied: bool) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    folder = tmp_path_factory.mktemp("tiny") / "base"
     tokenizer_from_gguf(gguf, 8192).save_pretrained(folder)
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-    more = {"num_key_value_heads": 2, "vocab_size": 49152, "tie_word_embeddings": True, "bos_token_id": 1}
+    more = {"num_key_value_heads": 2, "vocab_size": 49152, "tie_word_embeddings": tied, "bos_token_id": 1}
     config = LlamaConfig(**shape, **more, eos_token_id=2, pad_token_id=2, max_position_embeddings=8192)
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
     return folder

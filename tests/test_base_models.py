@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from tests.model_fixtures import ROOT
-from tunewright.base_models import BaseModelConfig, check_shape, folder_digest, parameter_count
+from tunewright.base_models import BaseModelConfig, check_shape, folder_digest, obtain, parameter_count
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import load_file, read_yaml
-from tunewright.errors import ConfigError, MissingInputError, TrainingError
+from tunewright.errors import ConfigError, MissingInputError, ModelSetupError, TrainingError
 from tunewright.gguf_export import post
 from tunewright.serving import serve
 
@@ -54,6 +54,24 @@ def test_a_folders_digest_changes_with_a_byte_and_with_a_name(tmp_path) -> None:
     second = folder_digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, folder_digest(tmp_path)}) == 3
+
+
+def from_folder(path, sha256):
+    fields = read_yaml(ROOT / "conf/base_model/smollm2_135m.yaml") | {"hidden_size": 64, "layers": 2}
+    source = {"kind": "folder", "path": str(path), "sha256": sha256}
+    return BaseModelConfig.model_validate(fields | {"source": source})
+
+
+def test_a_folder_on_the_machine_is_copied_when_it_is_the_one_that_is_meant(tiny_base, tmp_path) -> None:
+    pin = obtain(from_folder(tiny_base, folder_digest(tiny_base)), tmp_path)
+    assert pin == f"sha256:{folder_digest(tmp_path)}"
+
+
+def test_another_folder_or_none_is_refused_with_what_was_found(tiny_base, tmp_path) -> None:
+    with pytest.raises(ModelSetupError, match=f"have SHA-256 {folder_digest(tiny_base)}, .* expects 00"):
+        obtain(from_folder(tiny_base, "0" * 64), tmp_path)
+    with pytest.raises(ModelSetupError, match=r"nowhere: no model directory"):
+        obtain(from_folder(tmp_path / "nowhere", "0" * 64), tmp_path)
 
 
 def test_a_missing_tokenizer_names_the_command_that_makes_it(tmp_path) -> None:

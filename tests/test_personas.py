@@ -6,7 +6,7 @@ from scipy.stats import binomtest, chisquare
 
 from tests.conftest import ROOT
 from tunewright.errors import ConfigError
-from tunewright.personas import load_taxonomy, load_template, realised_shares, sample_persona
+from tunewright.personas import load_taxonomy, load_template, realised_shares, sample_persona, wanted_shares
 
 FOLDER = ROOT / "conf/domain/therapy"
 TAXONOMY = load_taxonomy(str(FOLDER / "taxonomy.yaml"))
@@ -122,5 +122,14 @@ def test_realised_shares_count_by_hand(thousand):
     four = [thousand[0].model_copy(update={"topic": t, "edge_case": e, "flaws": ()}) for t, e in points]
     shares = realised_shares(four)
     assert shares["topic"] == {"family": 0.25, "grief": 0.75}
-    assert (shares["edge_case"], shares["flaws"]) == ({"any": 0.25}, {"none": 1.0})
+    assert (shares["edge_case"], shares["flaws"]) == ({"crisis": 0.25, "none": 0.75}, {"none": 1.0})
     assert realised_shares([])["topic"] == {}
+
+
+def test_wanted_shares_are_what_the_sampler_draws(thousand):
+    wanted, found = wanted_shares(TAXONOMY, TEMPLATE), realised_shares(thousand)
+    assert wanted.keys() == found.keys()
+    for dimension, shares in wanted.items():
+        assert sum(shares.values()) == pytest.approx(1)
+        for value, share in shares.items():
+            assert found[dimension].get(value, 0) == pytest.approx(share, abs=0.05), (dimension, value)

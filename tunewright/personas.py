@@ -7,8 +7,8 @@ ones as they were.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from tunewright.config import Bounds, Config, load_file
 from tunewright.records import Flaw, Persona, TopicSeed, stable_seed
 
 WEIGHT_TOLERANCE = 1e-6
+NONE = "none"
 REQUIRED_DIMENSIONS = ("topic", "style", "context", "stance", "presentation")
 
 
@@ -166,14 +167,28 @@ def _seeds(
     return tuple(TopicSeed(topic=t, subtopic=s, complexity=_draw(rng, template.complexity)) for t, s in found)
 
 
-def realised_shares(personas: list[Persona]) -> dict[str, dict[str, float]]:
-    """The share of personas (0 to 1) with each value, per dimension."""
-    fields = (*REQUIRED_DIMENSIONS, "difficulty", "trajectory")
-    shares: dict[str, dict[str, float]] = {}
-    for field in fields:
-        values: list[Any] = [getattr(p, field) for p in personas]
-        shares[field] = {v: values.count(v) / len(values) for v in sorted(set(values))} if values else {}
-    n = len(personas) or 1
-    shares["edge_case"] = {"any": sum(p.edge_case is not None for p in personas) / n}
-    shares["flaws"] = {"none": sum(not p.flaws for p in personas) / n}
+def wanted_shares(taxonomy: Taxonomy, template: PersonaTemplate) -> dict[str, dict[str, float]]:
+    """The probability of each value per dimension, as `sample_persona` draws; ages bend the styles."""
+    shares = {name: dict(weights) for name, weights in taxonomy.dimensions.items()}
+    shares["style"] = dict.fromkeys(taxonomy.dimensions["style"], 0.0)
+    ages_total = sum(band.weight for band in template.ages)
+    for band in template.ages:
+        bent = {s: w * band.styles.get(s, 1.0) for s, w in taxonomy.dimensions["style"].items()}
+        for style, weight in bent.items():
+            shares["style"][style] += band.weight / ages_total * weight / sum(bent.values())
+    shares["difficulty"] = dict(taxonomy.difficulty)
+    shares["trajectory"] = {name: t.weight for name, t in template.trajectory.items()}
+    edge = taxonomy.edge_cases
+    shares["edge_case"] = {kind: edge.share * w for kind, w in edge.kinds.items()} | {NONE: 1 - edge.share}
+    shares["flaws"] = {NONE: template.flaws.none_share, "some": 1 - template.flaws.none_share}
     return shares
+
+
+def realised_shares(personas: Sequence[Persona]) -> dict[str, dict[str, float]]:
+    """The share of personas (0 to 1) with each value, per dimension of `wanted_shares`."""
+    values: dict[str, list[str]] = {
+        name: [getattr(p, name) for p in personas] for name in (*REQUIRED_DIMENSIONS, "difficulty", "trajectory")
+    }
+    values["edge_case"] = [p.edge_case or NONE for p in personas]
+    values["flaws"] = ["some" if p.flaws else NONE for p in personas]
+    return {name: {v: n / len(found) for v, n in sorted(Counter(found).items())} for name, found in values.items()}

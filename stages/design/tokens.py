@@ -147,7 +147,9 @@ def main() -> None:
     found = economics(prompt_tokens, counts, limit)
     memory = memory_gib(config.base_model, config, found.conversation_tokens_max)
     write_text("reports/model-choice.md", report(config, found, memory))
-    write_json("metrics/design-tokens.json", vars(found) | {"lora_memory_gib": memory})
+    keys = ("exchange_tokens_mean", "conversation_tokens_mean", "limit_tokens", "exchanges_in_limit")
+    headline = {key: getattr(found, key) for key in keys} | {"lora_memory_gib": memory["total"]}
+    write_json("metrics/design-tokens.json", headline)
     stage.end(
         f"{found.exchange_tokens_mean} tokens an exchange, {found.exchanges_in_limit} exchanges in {limit:,} tokens"
     )

@@ -5,7 +5,8 @@ Conversations are paired on their id and clustered on persona, because what one 
 regression forbids deployment whatever the score, and a gate that nobody scored is not a safe one.
 
 Reads data/evaluate/scores/{base,tuned}.jsonl and the domain's rubric (titles, weights, gates).
-Writes metrics/evaluate-compare.json and plots/evaluate-compare.json (one row per scored category).
+Writes data/evaluate/compare.json (everything), metrics/evaluate-compare.json (what a person compares between
+experiments) and plots/evaluate-compare.json (one row per scored category).
 """
 
 from __future__ import annotations
@@ -44,6 +45,19 @@ class Config(Thresholds):
     seed: int
 
 
+HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
+    "n_personas",
+    "base_score",
+    "tuned_score",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "base_pass_rate",
+    "tuned_pass_rate",
+    "coverage",
+    "decision",
+)
 Pair = tuple[Score, Score]  # base, tuned: the same persona and conversation
 Metrics = dict[str, Any]
 
@@ -135,7 +149,7 @@ def by_gate(pairs: Sequence[Pair], rubric: Rubric, confidence: float) -> Metrics
 
 
 def overall(pairs: Sequence[Pair], config: Config) -> Metrics:
-    """The score of both models and the difference between them, by every method; flat, for `dvc metrics`."""
+    """The score of both models and the difference between them, by every method."""
     base, tuned, personas = paired_values(pairs, lambda s: s.score)
     differences = [t - b for b, t in zip(base, tuned, strict=True)]
     levels = {"base_score": base, "tuned_score": tuned, "difference": differences}
@@ -227,7 +241,8 @@ def main() -> None:
     )
     stage.start(f"{len(base)} base and {len(tuned)} tuned conversations, {config.bootstrap_samples} resamples")
     metrics = compare(base, tuned, rubric, config)
-    write_json("metrics/evaluate-compare.json", metrics)
+    write_json("data/evaluate/compare.json", metrics)
+    write_json("metrics/evaluate-compare.json", {key: metrics[key] for key in HEADLINE})
     write_json("plots/evaluate-compare.json", plot_rows(metrics))
     stage.end(f"{metrics['n_pairs']} pairs from {metrics['n_personas']} personas: {metrics['decision']}")
 

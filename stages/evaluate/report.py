@@ -3,8 +3,8 @@
 The first screen says what was scored and what was not, then whether the tuned model is better, how sure that is, and
 what it does not show, with one figure. All text of users and models is shown literally. Same inputs, same bytes.
 
-Reads metrics/evaluate-{compare,sanity}.json, data/evaluate/{scores,transcripts}/{base,tuned}.jsonl,
-data/evaluate/personas.jsonl, {metrics,plots}/train-adapter.json, metrics/generate-{scores,slices}.json and the rubric.
+Reads data/evaluate/{compare.json,personas.jsonl}, data/evaluate/{scores,transcripts}/{base,tuned}.jsonl,
+metrics/evaluate-sanity.json, {metrics,plots}/train-adapter.json, metrics/generate-{scores,slices}.json and the rubric.
 Writes reports/evaluation_report.{md,html} and reports/figures/*.png.
 """
 
@@ -33,7 +33,7 @@ REPORT = Path("reports/evaluation_report.html")
 SIDES = ("base", "tuned")
 FIRST_SCREEN_ROWS = 12  # a taller figure pushes the answer off the first screen: it then shows categories only
 JSON_INPUTS = {
-    "compare": ("metrics/evaluate-compare.json", "evaluate-compare"),
+    "compare": ("data/evaluate/compare.json", "evaluate-compare"),
     "sanity": ("metrics/evaluate-sanity.json", "evaluate-sanity"),
     "training": ("metrics/train-adapter.json", "train-adapter"),
     "losses": ("plots/train-adapter.json", "train-adapter"),

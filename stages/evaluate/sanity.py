@@ -16,7 +16,6 @@ from typing import Any
 
 from pydantic import Field
 
-from tunewright.allocator import keep_freed_memory
 from tunewright.chat_labels import Labelled, label_example
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import Config as BaseConfig
@@ -112,7 +111,6 @@ def main() -> None:
     stage.start(
         f"{len(labelled)} held-out conversations, {sum(e.n_supervised for e in labelled):,} assistant tokens, 2 models"
     )
-    keep_freed_memory()
     with quiet_libraries():
         base, tuned = (measure_model(folder, labelled, config.batch_size) for folder in (BASE, TUNED))
     found = compare(base, tuned, [example.persona_id for example in examples], config.confidence)

@@ -5,7 +5,8 @@ the faults of one are not those of another, and all together. Conversations that
 left out. A fault is reported, and fails nothing: generate-gate and people decide.
 
 Reads data/generate/transcripts.jsonl and the domain's rubric (its lexicon).
-Writes reports/audit.md, metrics/generate-audit.json and plots/generate-audit.json (phrases by share of replies).
+Writes reports/audit.md, data/generate/audit.json (all its numbers), metrics/generate-audit.json and
+plots/generate-audit.json (phrases by share of replies).
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ from tunewright.rubric import load_rubric
 from tunewright.terminal import Stage
 
 SOURCES = ("authored", "simulated", "replay")
+HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
+    "n_faults",
+    "max_phrase_share",
+    "authored_max_phrase_share",
+    "length_ratio_mean",
+    "over_twice_share",
+    "near_duplicate_share",
+    "praise_drift",
+    "distinct_2",
+    "question_ending_share",
+)
 CLOSING_WORDS = 3
 SHOWN_WORDS = 16  # of a repeated passage
 PRAISE_MIN = 10  # praise words in all; with fewer, late over early is noise
@@ -163,8 +175,8 @@ def _state(value: float | None, ok: bool) -> str:
     return "too little to tell" if value is None else ("kept" if ok else "FAULT")
 
 
-def metrics_of(rows: dict[str, Row], config: Config, n_failed: int) -> Row:
-    """The numbers for `dvc metrics`: those over all replies flat, then per source."""
+def numbers_of(rows: dict[str, Row], config: Config, n_failed: int) -> Row:
+    """Every number of the audit: those over all replies flat, then per source."""
     keys = [k for k in rows["all"] if k not in ("shapes", "phrases", "openings", "closings", "copies")]
     numbers = {
         name: {k: _rounded(row[k]) for k in keys}
@@ -241,13 +253,14 @@ def main() -> None:
     stage.start(f"{len(everything)} replies of {len(transcripts)} conversations")
     rows = {name: audit(replies, lexicon, config) for name, replies in (by_source | {"all": everything}).items()}
     n_failed = sum(t.failure is not None for t in transcripts)
-    metrics = metrics_of(rows, config, n_failed)
+    numbers = numbers_of(rows, config, n_failed)
     write_text("reports/audit.md", report(rows, config, n_failed))
-    write_json("metrics/generate-audit.json", metrics)
+    write_json("data/generate/audit.json", numbers)
+    write_json("metrics/generate-audit.json", {key: numbers[key] for key in HEADLINE})
     plot = [{"source": s, "phrase": p.text, "share": _rounded(p.share)} for s in rows for p in rows[s]["phrases"]]
     write_json("plots/generate-audit.json", plot)
-    most = f"{metrics['max_phrase']!r} in {metrics['max_phrase_share']:.0%} of replies"
-    stage.end(f"{metrics['n_faults']} faults; most repeated: {most}")
+    most = f"{numbers['max_phrase']!r} in {numbers['max_phrase_share']:.0%} of replies"
+    stage.end(f"{numbers['n_faults']} faults; most repeated: {most}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """generate-personas: people for the simulated user, sampled from the taxonomy and the persona template.
 
-Seeded by number, so that asking for more adds to the ones that are there. Realised shares are reported beside the
+Seeded by number, so that asking for more adds to the ones that are there. Realised shares are plotted beside the
 wanted ones.
 
 Reads the domain's taxonomy and persona template.
-Writes data/generate/personas.jsonl and metrics/generate-personas.json.
+Writes data/generate/personas.jsonl, metrics/generate-personas.json and plots/generate-personas.json (one row per value
+of each dimension).
 """
 
 from pydantic import Field
@@ -12,7 +13,15 @@ from pydantic import Field
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.errors import run_main
-from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_template, realised_shares, sample_persona
+from tunewright.personas import (
+    PersonaTemplate,
+    Taxonomy,
+    load_taxonomy,
+    load_template,
+    realised_shares,
+    sample_persona,
+    wanted_shares,
+)
 from tunewright.records import Persona, write_json, write_jsonl
 from tunewright.terminal import Stage
 
@@ -33,15 +42,28 @@ def sample(config: Config, taxonomy: Taxonomy, template: PersonaTemplate) -> lis
     ]
 
 
+def share_rows(personas: list[Persona], taxonomy: Taxonomy, template: PersonaTemplate) -> list[dict[str, object]]:
+    """Realised beside wanted share of every value of every dimension, for `dvc plots`."""
+    found = realised_shares(personas)
+    wanted = [(d, v, s) for d, shares in wanted_shares(taxonomy, template).items() for v, s in shares.items()]
+    return [
+        {"value": f"{d}: {v}", "wanted": round(share, 4), "realised": round(found[d].get(v, 0.0), 4)}
+        for d, v, share in wanted
+    ]
+
+
 def main() -> None:
     """Sample personas."""
     stage = Stage("generate-personas")
     config, domain = load("generate.personas", Config), load_domain()
     stage.start(f"{config.count} personas for {domain.id}")
-    personas = sample(config, load_taxonomy(domain.taxonomy), load_template(domain.personas))
+    taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
+    personas = sample(config, taxonomy, template)
     write_jsonl("data/generate/personas.jsonl", personas)
-    shares = {d: {v: round(x, 4) for v, x in s.items()} for d, s in realised_shares(personas).items()}
-    write_json("metrics/generate-personas.json", {"n_personas": len(personas), "shares": shares})
+    write_json("plots/generate-personas.json", share_rows(personas, taxonomy, template))
+    n_edge, n_flawless = sum(p.edge_case is not None for p in personas), sum(not p.flaws for p in personas)
+    metrics = {"n_personas": len(personas), "n_edge_cases": n_edge, "n_without_flaws": n_flawless}
+    write_json("metrics/generate-personas.json", metrics)
     stage.end(f"{len(personas)} personas in {personas[-1].batch if personas else 0} batches")
 
 

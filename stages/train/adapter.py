@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tunewright.allocator import keep_freed_memory
 from tunewright.base_models import ChatTokenizer, folder_digest, load_tokenizer
 from tunewright.chat_labels import Labelled, decode_supervised, label_example
 from tunewright.checkpoints import mark_complete, newest_complete, step_of, steps_between, training_dir
@@ -145,8 +144,6 @@ def make_trainer(
 
     set_seed(config.seed)
     model = load_base(config, device)
-    if device == "cpu":
-        keep_freed_memory()
     lora = config.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     kind = CpuTrainer if device == "cpu" and suits(model) else SFTTrainer

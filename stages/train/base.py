@@ -3,7 +3,8 @@
 The pin (a SHA-256 or a full commit id) stands in params.yaml, so the same configuration can only ever give the same
 weights. Its tokenizer is what slices and token economics count with.
 
-Reads nothing but params train.base. Writes models/base/ and metrics/train-base.json.
+Reads nothing but params train.base. Writes models/base/, data/train/base.json (what pins it) and
+metrics/train-base.json.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tunewright.records import write_json
 from tunewright.terminal import Stage
 
 OUTPUT = Path("models/base")
-METRICS = Path("metrics/train-base.json")
+FACTS, METRICS = Path("data/train/base.json"), Path("metrics/train-base.json")
 
 
 class Config(BaseConfig):
@@ -51,7 +52,8 @@ def main() -> None:
     with whole_folder(OUTPUT) as folder:
         pin = obtain(model, folder)
     found = facts(model, pin, OUTPUT)
-    write_json(METRICS, found)
+    write_json(FACTS, found)
+    write_json(METRICS, {"parameters": found["parameters"]})
     stage.end(f"{found['parameters']:,} weights in {found['dtype']}, {pin[:19]}, in {OUTPUT}")
 
 

@@ -4,8 +4,8 @@ Only so does a difference between the two come from tuning and not from quantiza
 believed: it must answer a prompt, and must tokenize training conversations exactly as transformers did.
 
 Run as `python -m stages.train.export base|tuned`.
-Reads models/base/ or models/merged/, data/generate/train.jsonl. Writes models/gguf/<variant>.gguf and
-metrics/train-export/<variant>.json.
+Reads models/base/ or models/merged/, data/generate/train.jsonl. Writes models/gguf/<variant>.gguf,
+data/train/export/<variant>.json (its hash, and its answer) and metrics/train-export/<variant>.json.
 """
 
 from __future__ import annotations
@@ -78,8 +78,10 @@ def main() -> None:
     endpoint = serve(target, slots=1, context_tokens_per_slot=2048, threads=THREADS)
     smoke = answer(endpoint, config.smoke_prompt, SMOKE_TOKENS)
     checked = parity(examples, tokenizer, endpoint)
-    metrics = {"quantization": config.quantization, "bytes": target.stat().st_size, "sha256": sha256_of(target)}
-    write_json(f"metrics/train-export/{variant}.json", {**metrics, **checked, "smoke_answer": smoke})
+    facts = {"quantization": config.quantization, "sha256": sha256_of(target), "smoke_answer": smoke}
+    write_json(f"data/train/export/{variant}.json", facts)
+    metrics = {"bytes": target.stat().st_size, **checked}
+    write_json(f"metrics/train-export/{variant}.json", metrics)
     stage.note(f"answers: {smoke[:120]!r}")
     stage.end(
         f"{metrics['bytes'] / 1e6:,.0f} MB, tokens equal in {len(examples)} of {len(examples)} conversations; {target}"

@@ -70,12 +70,11 @@ def delta_norms(tuned: Any) -> dict[str, Any]:
             f"{ADAPTER}: the adapter changes no weight; train it again with: dvc repro -f train-adapter"
         )
     total = math.sqrt(math.fsum(norm * norm for norm in updates.values()))
-    largest = max(updates, key=lambda name: updates[name])
     return {
         "matrices": len(updates),
         "delta_norm": total,
         "relative_delta": total / math.sqrt(weights),
-        "largest_delta": {"matrix": largest, "norm": updates[largest]},
+        "largest_delta_norm": max(updates.values()),
     }
 
 
@@ -97,7 +96,7 @@ def main() -> None:
         model, norms = merged(config)
         model.save_pretrained(draft)
         copy_tokenizer(BASE, draft)
-    write_json(METRICS, {"dtype": config.dtype, **norms})
+    write_json(METRICS, norms)
     stage.end(f"{norms['matrices']} matrices moved by {norms['relative_delta']:.1%} of their norm; {OUTPUT}")
 
 

@@ -89,12 +89,13 @@ def test_the_stage_counts_the_words_of_the_authored_talks(ready, word_model):
     found = ready.metrics("design-tokens")
     prompt = 1 + len((ROOT / "prompts/therapy/system.md").read_text().split())  # one for the role
     # t1: "user My cat is ill again 1 assistant Which cat is it 1" = 13, twice; t2: 4 and 3 words, three times
-    assert found["prompt_tokens"] == prompt
     assert found["exchange_tokens_mean"] == pytest.approx((13 * 2 + 7 * 3) / 5, abs=0.05)
-    assert found["conversation_tokens_max"] == prompt + 26
     assert found["limit_tokens"] == 120  # the ceiling, below half the window of 400
-    assert found["lora_memory_gib"]["weights"] == 2.0
-    assert f"| system prompt | {prompt} |" in (ready.folder / "reports/model-choice.md").read_text()
+    assert found["lora_memory_gib"] >= 2.0  # the weights alone
+    report = (ready.folder / "reports/model-choice.md").read_text()
+    assert f"| system prompt | {prompt} |" in report
+    assert f"| one conversation, longest | {prompt + 26} |" in report
+    assert "| weights | 2.00 |" in report
 
 
 def test_without_a_base_model_the_stage_to_run_is_named(ready):

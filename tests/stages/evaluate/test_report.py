@@ -73,7 +73,7 @@ def run(tmp_path_factory):
         write_inputs()
         compare_stage.main()
         stage.main()
-        compare, sanity = (read_json(f"metrics/evaluate-{name}.json") for name in ("compare", "sanity"))
+        compare, sanity = (read_json(path) for path in ("data/evaluate/compare.json", "metrics/evaluate-sanity.json"))
         yield closing_lines(compare, sanity, "reports/evaluation_report.md")
 
 

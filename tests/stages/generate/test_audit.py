@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.generate import audit as stage
-from stages.generate.audit import Config, audit, findings, metrics_of, praise_drift, replies_of, report
+from stages.generate.audit import Config, audit, findings, numbers_of, praise_drift, replies_of, report
 from tunewright.config import Bounds
 from tunewright.errors import RecordError
 from tunewright.measures import Lexicon
@@ -132,7 +132,7 @@ def test_sources_are_kept_apart_and_faults_are_counted_per_source():
         "simulated": replies_of([talk(["It sounds like a lot."] * 4, kind="simulated")]),
     }
     rows = {name: audit(r, LEXICON, CONFIG) for name, r in (sources | {"all": sum(sources.values(), [])}).items()}
-    metrics = metrics_of(rows, CONFIG, 0)
+    metrics = numbers_of(rows, CONFIG, 0)
     assert metrics["authored_max_phrase_share"] == 0.0
     assert metrics["by_source"]["simulated"]["max_phrase_share"] == 1.0
     assert metrics["by_source"]["simulated"]["max_phrase"] == "it sounds like a lot"
@@ -164,13 +164,15 @@ def test_failed_conversations_are_left_out_counted_and_the_files_repeat_byte_for
         "data/generate/transcripts.jsonl", [good, talk(["Same same same same"] * 9, number=2, failure="looped")]
     )
     stage.main()
-    names = ("reports/audit.md", "metrics/generate-audit.json", "plots/generate-audit.json")
+    names = ("reports/audit.md", "data/generate/audit.json", "plots/generate-audit.json")
     first = [Path(name).read_bytes() for name in names]
     stage.main()
     assert [Path(name).read_bytes() for name in names] == first
-    metrics = json.loads(first[1])
-    assert (metrics["n_replies"], metrics["n_transcripts_failed"]) == (3, 1)
-    assert metrics["max_phrase_share"] == pytest.approx(0.6667)
+    numbers = json.loads(first[1])
+    assert (numbers["n_replies"], numbers["n_transcripts_failed"]) == (3, 1)
+    assert numbers["max_phrase_share"] == pytest.approx(0.6667)
+    headline = json.loads(Path("metrics/generate-audit.json").read_text("utf-8"))
+    assert headline["max_phrase_share"] == numbers["max_phrase_share"]
     assert {"source": "authored", "phrase": "the b rope b held fast", "share": 0.6667} in json.loads(first[2])
     assert "1 conversations failed and are left out" in first[0].decode()
 

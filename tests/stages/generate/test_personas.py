@@ -1,5 +1,6 @@
 """People in batches, and a file that only grows."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,11 @@ def test_asking_for_ten_more_adds_lines_and_changes_none(workspace):
     assert FILE.read_bytes().startswith(before)
     people = read_jsonl(FILE, Persona)
     assert len({p.id for p in people}) == 18 == workspace.metrics("generate-personas")["n_personas"]
-    shares = workspace.metrics("generate-personas")["shares"]
-    topics = [p.topic for p in people]
-    assert shares["topic"] == {t: round(topics.count(t) / 18, 4) for t in sorted(set(topics))}
+    rows = {row["value"]: row for row in json.loads(Path("plots/generate-personas.json").read_text("utf-8"))}
+    for topic, weight in TAXONOMY.dimensions["topic"].items():
+        n = sum(p.topic == topic for p in people)
+        expected = {"value": f"topic: {topic}", "wanted": weight, "realised": round(n / 18, 4)}
+        assert rows[f"topic: {topic}"] == expected
 
 
 def test_no_people_at_all_are_an_empty_file(workspace):

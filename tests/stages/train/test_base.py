@@ -9,6 +9,7 @@ from tests.model_fixtures import ROOT
 from tunewright.config import load
 from tunewright.errors import ModelSetupError
 from tunewright.folders import whole_folder
+from tunewright.records import read_json
 
 
 def test_facts_tell_the_pin_the_size_and_the_licence(tiny_base, monkeypatch) -> None:
@@ -35,10 +36,9 @@ def test_the_whole_folder_replaces_the_old_one(tmp_path) -> None:
 @pytest.mark.slow
 def test_the_real_base_has_135_million_weights_in_bfloat16(tmp_path, monkeypatch, gguf) -> None:
     from stages.train import base
-    from tests.model_fixtures import metrics
 
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     base.main()
-    found = metrics(tmp_path, "train-base")
+    found = read_json("data/train/base.json")
     assert (found["parameters"], found["dtype"]) == (134_515_008, "bfloat16")
