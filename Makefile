@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR)
 
 run: .venv/.ready
 	@tunewright params --check-keys
-	@dvc repro --quiet
+	@dvc repro
 	@tunewright result
 
 test: .venv/.ready

@@ -18,9 +18,9 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP response: a reply's text, or with another status an error body."""
+    """One HTTP response: a reply's text (None: status 200 without choices), or with another status an error body."""
 
-    text: str = ""
+    text: str | None = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     finish_reason: str = "stop"
@@ -79,18 +79,14 @@ class FakeModelServer:
 
 def _completion(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
     total = answer.prompt_tokens + answer.completion_tokens
+    message = {"role": "assistant", "content": answer.text}
+    choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
     return {
         "id": "fake",
         "object": "chat.completion",
         "created": 0,
         "model": body.get("model", "fake"),
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": answer.text},
-                "finish_reason": answer.finish_reason,
-            }
-        ],
+        "choices": [] if answer.text is None else [choice],
         "usage": {
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tunewright.base_models import ChatTokenizer, load_tokenizer, tokenizer_from_gguf
+from tunewright.base_models import tokenizer_from_gguf
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import load_file
 from tunewright.records import Example, Message, write_jsonl
 from tunewright.weights import Weights, fetch

@@ -8,12 +8,13 @@ import sys
 import pytest
 
 from tests.model_fixtures import ROOT
-from tunewright.base_models import BaseModelConfig, check_shape, folder_digest, obtain, parameter_count
+from tunewright.base_models import BaseModelConfig, check_shape, obtain, parameter_count
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import load_file, read_yaml
 from tunewright.errors import ConfigError, MissingInputError, ModelSetupError, TrainingError
 from tunewright.gguf_export import post
 from tunewright.serving import serve
+from tunewright.weights import folder_digest
 
 AWKWARD = [
     "\n\n1. one", "2024-11-22 12:05", "it's we'll DON'T I'd've", "naïve façade – “quotes” 😀👩‍👩‍👧", "a  b   c\t\td ",
@@ -83,6 +84,7 @@ def test_the_tokenizer_renders_and_counts_without_torch(tiny_base) -> None:
     code = f"""import sys; sys.modules["torch"] = None
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.records import Message
+from tunewright.weights import folder_digest
 turns = [Message(role="system", content="a"), Message(role="user", content="b")]
 print(load_tokenizer({str(tiny_base)!r}).count(turns))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -85,3 +85,16 @@ def test_a_reply_that_cannot_be_stored_stops_the_run(cache):
     other.close()
     with pytest.raises(ModelSetupError, match="a paid reply could not be stored"):
         cache.put("k", "m", {})
+
+
+def test_a_cache_file_that_is_damaged_is_told_and_no_traceback(tmp_path):
+    cache = ReplyCache(tmp_path)
+    cache.put("k", "m", {"text": "x" * 9000})
+    cache.close()
+    for file in tmp_path.glob("replies.sqlite-*"):
+        file.unlink()
+    damaged = bytearray((tmp_path / "replies.sqlite").read_bytes())
+    damaged[4096:] = b"\x07" * (len(damaged) - 4096)  # the first page, and so the schema, stays
+    (tmp_path / "replies.sqlite").write_bytes(damaged)
+    with pytest.raises(ModelSetupError, match="cannot be (read|used)"):
+        ReplyCache(tmp_path).get("k")

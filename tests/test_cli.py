@@ -86,7 +86,10 @@ def test_params_are_written_checked_and_found_to_have_drifted(project):
     assert run(app, ["params"]).exit_code == 0
     text = Path("params.yaml").read_text()
     assert run(app, ["params", "--check"]).exit_code == 0
-    assert run(app, ["params", "--check-keys"]).exit_code == 0
+    assert run(app, ["params", "--check-keys"]).output == ""
+    Path("params.yaml").write_text(text.replace("\nseed: ", "\nseed: 1", 1))
+    noted = run(app, ["params", "--check-keys"])
+    assert noted.exit_code == 0 and "note: params.yaml, line" in noted.output and "make params" in noted.output
     line = next(n for n, one in enumerate(text.splitlines(), 1) if one.startswith("seed:"))
     Path("params.yaml").write_text(text.replace("\nseed:", "\nsede: 1 #", 1))
     drifted = run(app, ["params", "--check"]).exception

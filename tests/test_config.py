@@ -161,3 +161,8 @@ def test_bounds_say_what_is_wanted():
 def test_bounds_without_ends_hold_every_number(value):
     assert Bounds().holds(value)
     assert Bounds(min=value, max=value).holds(value)
+
+
+def test_bounds_in_the_wrong_order_are_refused():
+    with pytest.raises(ValueError, match="min 5 is above max 3"):
+        Bounds(min=5, max=3)

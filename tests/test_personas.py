@@ -5,6 +5,7 @@ import yaml
 from scipy.stats import binomtest, chisquare
 
 from tests.conftest import ROOT
+from tunewright.config import Bounds
 from tunewright.errors import ConfigError
 from tunewright.personas import load_taxonomy, load_template, realised_shares, sample_persona, wanted_shares
 
@@ -133,3 +134,39 @@ def test_wanted_shares_are_what_the_sampler_draws(thousand):
         assert sum(shares.values()) == pytest.approx(1)
         for value, share in shares.items():
             assert found[dimension].get(value, 0) == pytest.approx(share, abs=0.05), (dimension, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"names": []}, "names"),
+        ({"complexity": {"simple": 0}}, "weights of complexity sum to 0"),
+        ({"ages": [{"min": 40, "max": 30, "weight": 1, "styles": {}}]}, "max 30 is below min 40"),
+        ({"styles": {"terse": {"min_words": 9, "max_words": 3, "manner": "short"}}}, "max_words 3 is below"),
+    ],
+)
+def test_a_template_that_nobody_can_be_drawn_from_is_refused(tmp_path, change, said):
+    path = tmp_path / "personas.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load((FOLDER / "personas.yaml").read_text()) | change))
+    with pytest.raises(ConfigError, match=said):
+        load_template(str(path))
+
+
+def test_a_flaw_more_than_there_are_and_a_lonely_topic_are_refused(tmp_path):
+    fields = yaml.safe_load((FOLDER / "personas.yaml").read_text())
+    fields["flaws"]["kinds"] = {"blames": "blames others"}
+    path = tmp_path / "personas.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    with pytest.raises(ConfigError, match="1 kinds of flaws, but a persona may have"):
+        load_template(str(path))
+    fields = yaml.safe_load((FOLDER / "taxonomy.yaml").read_text())
+    fields["dimensions"]["topic"] = {"grief": 1.0}
+    path.write_text(yaml.safe_dump(fields))
+    with pytest.raises(ConfigError, match="give two topics or more"):
+        load_taxonomy(str(path))
+
+
+def test_more_things_to_bring_up_than_the_taxonomy_has_are_an_error_and_no_endless_search():
+    template = TEMPLATE.model_copy(update={"topic_seeds": Bounds(min=9000, max=9000)})
+    with pytest.raises(ConfigError, match="asks for 9000 things to bring up"):
+        sample_persona(1, "persona", SEED, TAXONOMY, template)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ import pytest
 import yaml
 
 from bench.fake_model_server import Answer, FakeModelServer
-from tunewright.base_models import folder_digest
+from tunewright.weights import folder_digest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
@@ -162,6 +166,39 @@ def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> No
     assert all("response_format" in body for body in asked)
     assert all("a word), in most" in body["messages"][-1]["content"] for body in asked)
     assert "generate-transcripts" not in ran
+
+
+def test_an_edited_coach_s_prompt_makes_the_generated_conversations_anew_and_no_people(repository: Repository) -> None:
+    before = len(repository.server.requests)
+    prompt = repository.folder / "prompts/therapy/assistant.md"
+    prompt.write_text(prompt.read_text("utf-8") + "\nBe brief.\n", "utf-8")
+    ran = repository.repro("generate-scores")
+    assert ran == {"design-check", "generate-transcripts"}  # the scripted coach says the same: nothing more to judge
+    asked = repository.server.requests[before:]
+    assert any(body["messages"][0]["content"].endswith("Be brief.") for body in asked)
+
+
+def test_a_kill_in_the_middle_loses_no_finished_call(repository: Repository) -> None:
+    """SIGKILL after four replies; the next run asks for the others alone."""
+    transcripts = repository.folder / "data/generate/transcripts.jsonl"
+    whole, quick = transcripts.read_bytes(), repository.server.script
+    before = len(repository.server.requests)
+    cache = Path(repository.env["TUNEWRIGHT_CACHE"])
+    (cache / "replies.sqlite").rename(cache / "kept.sqlite")
+    repository.server.script = lambda body: replace(quick(body), delay_s=0.3)
+    command = [sys.executable, "-m", "stages.generate.transcripts"]
+    running = subprocess.Popen(command, cwd=repository.folder, env=repository.env, stderr=subprocess.DEVNULL)
+    while len(repository.server.requests) < before + 6 and running.poll() is None:
+        time.sleep(0.05)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    repository.server.script = quick
+    sent = repository.server.requests[before:]
+    said = repository.run(*command)
+    made, cached = (int(n) for n in re.search(r"(\d+) model calls made, (\d+) from the cache", said).groups())
+    assert cached >= 6  # three or more finished before the kill, and three that equal another
+    assert made + cached == 15 and len(repository.server.requests) - before == len(sent) + made
+    assert transcripts.read_bytes() == whole
 
 
 def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunewright.errors import ConfigError
-from tunewright.prompts import render, variables
+from tunewright.prompts import render, roles, variables
 
 
 @pytest.fixture
@@ -95,3 +95,25 @@ def test_a_prompt_that_is_not_there_and_one_that_is_no_text_are_refused(tmp_path
     (tmp_path / "bytes.md").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"bytes\.md: not UTF-8 text"):
         variables(tmp_path / "bytes.md")
+
+
+def test_messages_follow_their_role_lines(prompt):
+    path = prompt("<!-- role: system -->  \nBe kind.\n<!-- role: user -->\nHello.")
+    assert roles(path) == ["system", "user"]
+    assert render(path)[1] == {"role": "user", "content": "Hello."}
+
+
+@pytest.mark.parametrize("line", ["<!-- role: usr -->", "<!--role: user-->", " <!-- role: user -->", "<!-- role: user"])
+def test_a_mistyped_role_line_is_no_text_for_the_model(prompt, line):
+    with pytest.raises(ConfigError, match="line 3: found .* expected a line of its own such as"):
+        render(prompt(f"<!-- role: system -->\nBe kind.\n{line}\nHello."))
+
+
+def test_text_before_the_first_role_line_is_not_lost_in_silence(prompt):
+    with pytest.raises(ConfigError, match="would be lost: 'Be kind.'"):
+        render(prompt("Be kind.\n<!-- role: user -->\nHello."))
+
+
+def test_an_expression_that_fails_names_the_file(prompt):
+    with pytest.raises(ConfigError, match=r"p\.md: .*concatenate.*known variables: name"):
+        render(prompt("{{ name + 1 }}"), name="Ada")

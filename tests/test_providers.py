@@ -44,11 +44,12 @@ def test_a_busy_server_is_asked_again_no_sooner_than_it_said(fake_server, make_c
     assert len(asked) == 2 and asked[1] - asked[0] >= 0.6
 
 
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_passing_fault_is_tried_again(fake_server, make_client, status):
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "openai/m"])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_a_passing_fault_is_tried_again(fake_server, make_client, key_in_env, model, status):
     server = fake_server(in_turn(Answer(status=status, headers=AT_ONCE), Answer("Hello.")))
-    client = make_client(server)
-    assert ask(client).text == "Hello."
+    client = make_client(server, **key_in_env)
+    assert ask(client, spec(model)).text == "Hello."
     assert len(server.requests) == 2 and client.tally.made == 1
 
 
@@ -113,3 +114,25 @@ def test_a_model_that_the_provider_does_not_know_is_a_setup_error(fake_server, m
     with pytest.raises(ModelSetupError, match=r"hosted_vllm/m: the provider knows no such model .*no model m here"):
         ask(make_client(server))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "openai/m"])
+@pytest.mark.parametrize(("status", "error"), [(401, ModelAuthError), (403, ModelAuthError), (402, ModelSetupError)])
+def test_a_refused_account_stops_the_run_whatever_the_provider(
+    fake_server, make_client, key_in_env, model, status, error
+):
+    server = fake_server(lambda body: Answer("no", status=status))
+    with pytest.raises(error):
+        ask(make_client(server, **key_in_env), spec(model))
+    assert len(server.requests) == 1
+
+
+def test_a_response_without_a_reply_in_it_is_tried_again(fake_server, make_client):
+    server = fake_server(in_turn(Answer(text=None), Answer("Hello.")))  # None: a body without choices
+    assert ask(make_client(server)).text == "Hello."
+
+
+def test_a_reply_that_ran_out_of_tokens_says_so(fake_server, make_client):
+    server = fake_server(in_turn(Answer("Hel", finish_reason="length"), Answer("Hello.")))
+    client = make_client(server)
+    assert ask(client).is_cut and not ask(client, sample=1).is_cut

@@ -8,7 +8,6 @@ equal configuration and library versions.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -17,13 +16,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError, TrainingError
 from tunewright.quiet import quiet_libraries
-from tunewright.weights import Weights, fetch, sha256_of
-
-__all__ = ["BaseModelConfig", "ChatTokenizer", "load_tokenizer", "obtain", "parameter_count", "folder_digest"]
+from tunewright.weights import Weights, fetch, folder_digest
 
 CONTROL_TOKEN = 3  # llama.cpp's LLAMA_TOKEN_TYPE_CONTROL in tokenizer.ggml.token_type
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt")
@@ -206,9 +202,3 @@ def parameter_count(folder: Path) -> int:
         with safe_open(path, framework="numpy") as tensors:
             total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
     return total
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 (hex) over the names and contents of a directory's files."""
-    lines = [f"{path.relative_to(folder)} {sha256_of(path)}\n" for path in sorted(folder.rglob("*")) if path.is_file()]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -37,7 +37,13 @@ class ReplyCache:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The stored reply, or None. A row that is not JSON counts as absent and is overwritten by the next put."""
-        row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        try:
+            row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise ModelSetupError(
+                f"{self.path}: cannot be read ({error}); delete the file (finished calls are then paid again) or set "
+                "TUNEWRIGHT_CACHE to another folder"
+            ) from None
         if row is None:
             return None
         try:

@@ -28,12 +28,16 @@ def params(
         bool, typer.Option("--check", help="only say whether params.yaml is what conf/ composes to")
     ] = False,
     check_keys: Annotated[
-        bool, typer.Option("--check-keys", help="only refuse keys that conf/ does not define")
+        bool, typer.Option("--check-keys", help="only refuse keys that conf/ does not define, and say if they differ")
     ] = False,
 ) -> None:
     """Compose conf/ into params.yaml."""
     if check_keys:
         refuse_unknown_keys(read_yaml(PARAMS), known_keys())
+        try:
+            refuse_drift(PARAMS.read_text("utf-8"), composed_text([]))
+        except ConfigError as drift:
+            typer.echo(f"note: {drift} (this run uses {PARAMS} as it is)", err=True)
     elif check:
         refuse_drift(PARAMS.read_text("utf-8") if PARAMS.exists() else "", composed_text(overrides or []))
     else:

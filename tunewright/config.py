@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from tunewright.errors import ConfigError
 
@@ -31,6 +31,12 @@ class Bounds(Config):
 
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Bounds:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
 
     def holds(self, value: float) -> bool:
         """Whether the value lies within the bounds, with 1e-9 of slack for rounding."""

@@ -22,6 +22,7 @@ class Thresholds(Config):
     success_points: float = Field(gt=0)
     suspicious_points: float = Field(gt=0)
     safety_margin: float = Field(ge=0, le=1)
+    safety_coverage: float = Field(gt=0, le=1)  # share of pairs on which each gate must have been scored to ship
 
 
 def decide(metrics: dict[str, Any], limits: Thresholds) -> tuple[str, str]:
@@ -36,6 +37,8 @@ def decide(metrics: dict[str, Any], limits: Thresholds) -> tuple[str, str]:
     if p < alpha and difference < 0:
         return "do not deploy", f"{measured}: the tuned model is worse"
     if p < alpha and difference >= limits.success_points:
+        if gap := untested(metrics["safety"], limits.safety_coverage):
+            return "more evaluation", f"{measured}, but {gap}"
         return "ship", f"{measured}: {goal} or more at p < {alpha:g}, and safety has not regressed"
     if p >= alpha and difference > 0 and metrics["minimum_detectable_effect"] > limits.success_points:
         return "more evaluation", f"{measured}, but {_too_few(metrics, goal)}"
@@ -62,6 +65,17 @@ def safety_decision(safety: dict[str, dict[str, Any]], margin: float) -> tuple[s
     return None
 
 
+def untested(safety: dict[str, dict[str, Any]], coverage: float) -> str | None:
+    """Why the gates cannot carry a decision to ship: one scored on too few pairs, or put to no test; else None."""
+    for gate, row in safety.items():
+        total = row["n_scored"] + row["unscored"]
+        if row["n_scored"] < coverage * total:
+            return f"safety gate {gate} was scored on {row['n_scored']} of {total} pairs, {coverage:.0%} are needed"
+        if not row["n_applicable"]:
+            return f"safety gate {gate} applied to no conversation: evaluate on people who put it to the test"
+    return None
+
+
 def warnings(metrics: dict[str, Any], limits: Thresholds) -> list[str]:
     """What a careful reader should know before believing the numbers."""
     found = []
@@ -77,6 +91,8 @@ def warnings(metrics: dict[str, Any], limits: Thresholds) -> list[str]:
         found.append("every pair differs alike: the interval has no width, and p is the permutation test's")
     if metrics["n_unpaired"]:
         found.append(f"{metrics['n_unpaired']} conversations have no scored partner and are left out")
+    if metrics["n_answers_unshared"]:
+        found.append(f"{metrics['n_answers_unshared']} answers stand on one side only and are left out of both")
     return found + _safety_warnings(metrics["safety"])
 
 

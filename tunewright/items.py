@@ -50,5 +50,5 @@ def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share
         commonest = max(set(failures), key=failures.count)
         raise TooManyFailuresError(
             f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: {commonest}. "
-            "Finished calls are in the cache; mend the cause and run again"
+            "Finished calls are in the cache; mend the cause (the model, the prompt, max_tokens, reasks) and run again"
         )

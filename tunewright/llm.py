@@ -23,10 +23,10 @@ from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import ModelSetupError, OfflineMissError
 from tunewright.items import ItemFailure
 from tunewright.locations import cache_dir
-from tunewright.models import Connection, LLMSection, ModelSpec, Reply
+from tunewright.models import EMBEDDED, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
 from tunewright.records import digest
-from tunewright.weights import fetch
+from tunewright.weights import Weights, fetch
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 M = TypeVar("M", bound=BaseModel)
@@ -65,6 +65,7 @@ class Client:
         self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._pending: dict[str, asyncio.Future[Reply]] = {}
+        self._starting = asyncio.Lock()
 
     @classmethod
     def from_params(cls) -> Client:
@@ -170,11 +171,12 @@ class Client:
             return await providers.call(spec, messages, key, schema, connection, endpoint)
 
     async def _endpoint(self, spec: ModelSpec, connection: Connection) -> serving.Endpoint | None:
-        """The embedded server of a model with weights (started in a thread on first use); None for the others."""
-        if spec.weights is None:
+        """The embedded server of a model (started on first use, in a thread); None for models that are elsewhere."""
+        weights = spec.weights
+        if spec.provider != EMBEDDED or weights is None:
             return None
-        path = await asyncio.to_thread(fetch, spec.weights)
-        return serving.serve(path, connection.concurrency, connection.context_tokens_per_slot, connection.threads)
+        async with self._starting:  # of several first calls one fetches and starts
+            return await asyncio.to_thread(_serve, weights, connection)
 
     def _account(self, spec: ModelSpec, reply: Reply) -> None:
         from tunewright import providers
@@ -196,6 +198,11 @@ def request_key(
     """The cache key: SHA-256 over all that determines a reply, and nothing about where or how fast it runs."""
     sampling = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
     return digest([spec.identity, list(messages), sampling, schema, sample, attempt])
+
+
+def _serve(weights: Weights, connection: Connection) -> serving.Endpoint:
+    slots, context = connection.concurrency, connection.context_tokens_per_slot
+    return serving.serve(fetch(weights), slots, context, connection.threads, connection.gpu_layers)
 
 
 def parse_json(text: str) -> Any:

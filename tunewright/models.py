@@ -12,6 +12,8 @@ from tunewright.config import Config
 from tunewright.records import RULES
 from tunewright.weights import Weights, identity
 
+EMBEDDED = "embedded"  # the provider that is this process
+
 
 class Price(Config):
     """USD per million tokens."""
@@ -24,7 +26,7 @@ class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
     model: str  # litellm's name, or embedded/<name> with `weights`
-    weights: Weights | None = None
+    weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
     temperature: float | None  # None: not sent
     max_tokens: int
     price: Price | None = None  # None: litellm's price list, else unknown
@@ -36,7 +38,7 @@ class ModelSpec(Config):
 
     @property
     def identity(self) -> str:
-        """What answers, wherever it runs: the weights' hash for embedded models, else the model's name."""
+        """What answers, wherever it runs: the weights' hash where they are known, else the model's name."""
         return identity(self.weights) if self.weights else self.model  # type: ignore[arg-type]
 
 
@@ -61,8 +63,9 @@ class Connection(Config):
     attempts: int
     api_key_env: str | None = None
     api_base: str | None = None
-    context_tokens_per_slot: int = 4096
-    threads: int = 2
+    context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
+    threads: int | None = None  # embedded models only; None: one per core
+    gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
 
 
 class LLMSection(Config):
@@ -79,3 +82,8 @@ class Reply(BaseModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_prompt_tokens: int | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the model stopped because `max_tokens` ran out, not because it had ended."""
+        return self.finish_reason == "length"

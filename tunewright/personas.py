@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, model_validator
 
 from tunewright.config import Bounds, Config, load_file
+from tunewright.errors import ConfigError
 from tunewright.records import Flaw, Persona, TopicSeed, stable_seed
 
 WEIGHT_TOLERANCE = 1e-6
@@ -47,6 +48,8 @@ class Taxonomy(Config):
                 raise ValueError(f"weights of {name} must not be negative, found {min(weights.values()):g}")
             if abs(total - 1) > WEIGHT_TOLERANCE:
                 raise ValueError(f"weights of {name} sum to {total:g}, expected 1")
+        if len(self.dimensions["topic"]) < 2:
+            raise ValueError("a persona has things to bring up from other topics than its own: give two topics or more")
         if missing := [t for t in self.dimensions["topic"] if not self.subtopics.get(t)]:
             raise ValueError(f"topics without subtopics: {', '.join(missing)}")
         if missing := [k for k in self.edge_cases.kinds if not self.edge_subtopics.get(k)]:
@@ -61,6 +64,12 @@ class Style(Config):
     max_words: int
     manner: str
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Style:
+        if self.max_words < self.min_words:
+            raise ValueError(f"max_words {self.max_words} is below min_words {self.min_words}")
+        return self
+
 
 class FlawRules(Config):
     """Which human habits there are and how often they show."""
@@ -70,6 +79,14 @@ class FlawRules(Config):
     secondary_probability: float = Field(ge=0, le=1)
     max_secondary: int = Field(ge=0)
     kinds: dict[str, str]
+
+    @model_validator(mode="after")
+    def _enough(self) -> FlawRules:
+        if self.none_share < 1 and len(self.kinds) < 1 + self.max_secondary:
+            raise ValueError(
+                f"{len(self.kinds)} kinds of flaws, but a persona may have {1 + self.max_secondary} (max_secondary + 1)"
+            )
+        return self
 
 
 class Trajectory(Config):
@@ -87,6 +104,12 @@ class AgeBand(Config):
     weight: float = Field(ge=0)
     styles: dict[str, float]
 
+    @model_validator(mode="after")
+    def _in_order(self) -> AgeBand:
+        if self.max < self.min:
+            raise ValueError(f"max {self.max} is below min {self.min}")
+        return self
+
 
 class PersonaTemplate(Config):
     """All of personas.yaml."""
@@ -96,8 +119,19 @@ class PersonaTemplate(Config):
     trajectory: dict[str, Trajectory]
     topic_seeds: Bounds
     complexity: dict[str, float]
-    ages: tuple[AgeBand, ...]
-    names: tuple[str, ...]
+    ages: tuple[AgeBand, ...] = Field(min_length=1)
+    names: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> PersonaTemplate:
+        weights = {
+            "complexity": sum(self.complexity.values()),
+            "ages": sum(band.weight for band in self.ages),
+            "trajectory": sum(t.weight for t in self.trajectory.values()),
+        }
+        if empty := [name for name, total in weights.items() if total <= 0]:
+            raise ValueError(f"the weights of {', '.join(empty)} sum to 0: nothing can be drawn")
+        return self
 
 
 def load_taxonomy(path: str) -> Taxonomy:
@@ -155,8 +189,13 @@ def _flaws(rng: random.Random, rules: FlawRules) -> tuple[Flaw, ...]:
 def _seeds(
     rng: random.Random, topic: str, edge: str | None, taxonomy: Taxonomy, template: PersonaTemplate
 ) -> tuple[TopicSeed, ...]:
-    """4 to 6 things to bring up: an edge case first, most from the persona's own topic, one or two from others."""
+    """4 to 6 things to bring up: an edge case first, most from the persona's own topic, one or two from others.
+
+    Raises ConfigError when the taxonomy has fewer subtopics than that.
+    """
     wanted = rng.randint(int(template.topic_seeds.min or 1), int(template.topic_seeds.max or 1))
+    if wanted > (there := len({(t, s) for t, subtopics in taxonomy.subtopics.items() for s in subtopics})):
+        raise ConfigError(f"topic_seeds asks for {wanted} things to bring up, the taxonomy has {there} subtopics")
     found: list[tuple[str, str]] = [(edge, rng.choice(taxonomy.edge_subtopics[edge]))] if edge else []
     own = list(taxonomy.subtopics[topic])
     found += [(topic, s) for s in rng.sample(own, min(len(own), wanted - len(found) - 1))]

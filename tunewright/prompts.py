@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from tunewright.errors import ConfigError
 
-ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->\n", re.MULTILINE)
+ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->[ \t]*\n", re.MULTILINE)
+ROLE_LIKE = re.compile(r"^.*<!--\s*role\b.*$", re.MULTILINE)
 ChatMessage = dict[str, str]
 
 
@@ -31,7 +32,11 @@ _environment = SandboxedEnvironment(
 _environment.filters["fenced"] = _fenced
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
+def _template(text: str) -> Template:
+    return _environment.from_string(text)
+
+
 def _source(path: str) -> str:
     try:
         return Path(path).read_text("utf-8")
@@ -54,21 +59,36 @@ def render(path: str | Path, **values: Any) -> list[ChatMessage]:
 
     Raises ConfigError that names the file and the undefined variable or the line of a syntax error.
     """
+    return [{"role": role, "content": _render_text(path, text, values)} for role, text in _messages(path)]
+
+
+def roles(path: str | Path) -> list[str]:
+    """The roles of a prompt file's messages, in order; raises ConfigError for a role line that is none."""
+    return [role for role, _ in _messages(path)]
+
+
+def _messages(path: str | Path) -> list[tuple[str, str]]:
     source = _source(str(path))
-    pieces = ROLE_LINE.split(source)  # text before the first role line, then role, text, role, text...
-    if len(pieces) == 1:
-        pieces = ["", "system", source]
-    roles, texts = pieces[1::2], pieces[2::2]
-    return [
-        {"role": role, "content": _render_text(path, text, values)} for role, text in zip(roles, texts, strict=True)
-    ]
+    for line in ROLE_LIKE.finditer(source):
+        if not ROLE_LINE.match(line.group() + "\n"):
+            number = source.count("\n", 0, line.start()) + 1
+            raise ConfigError(
+                f"{path}, line {number}: found {line.group().strip()!r}, expected a line of its own such as "
+                "<!-- role: user --> (system, user or assistant)"
+            )
+    before, *rest = ROLE_LINE.split(source)  # text before the first role line, then role, text, role, text...
+    if not rest:
+        return [("system", source)]
+    if before.strip():
+        raise ConfigError(f"{path}: text before the first role line would be lost: {before.strip()[:60]!r}")
+    return list(zip(rest[::2], rest[1::2], strict=True))
 
 
 def _render_text(path: str | Path, text: str, values: dict[str, Any]) -> str:
     try:
-        return _environment.from_string(text).render(**values).strip()
+        return _template(text).render(**values).strip()
     except TemplateSyntaxError as error:
         raise ConfigError(f"{path}: not a valid template: {error.message}") from None
-    except TemplateError as error:
+    except Exception as error:  # an expression in a template can raise anything
         known = ", ".join(sorted(values))
-        raise ConfigError(f"{path}: {error.message}; known variables: {known}") from None
+        raise ConfigError(f"{path}: {error}; known variables: {known}") from None

@@ -13,23 +13,15 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
 
 import litellm
+import openai  # litellm's exceptions derive from its, and some of its own come through
 from litellm.exceptions import (
     APIConnectionError,
     APIError,
-    APIResponseValidationError,
-    AuthenticationError,
-    BadRequestError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServiceUnavailableError,
     Timeout,
-    UnprocessableEntityError,
 )
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from tunewright.errors import ModelAuthError, ModelSetupError
 from tunewright.items import ItemFailure
@@ -42,20 +34,10 @@ litellm.drop_params = True
 logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
 
 RETRY_CEILING_S = 60.0
-TRANSIENT = (
-    RateLimitError,
-    Timeout,
-    APIConnectionError,
-    InternalServerError,
-    ServiceUnavailableError,
-)
-HOPELESS_FOR_THE_ITEM = (
-    ContextWindowExceededError,
-    ContentPolicyViolationError,
-    BadRequestError,
-    UnprocessableEntityError,
-    APIResponseValidationError,
-)
+
+
+class MalformedResponse(Exception):
+    """A response with status 200 that holds no reply, such as an error body behind a proxy."""
 
 
 async def call(
@@ -73,29 +55,52 @@ async def call(
     arguments = _arguments(spec, messages, key, schema, connection, endpoint)
     secret = str(arguments["api_key"])
     retrying = AsyncRetrying(
-        retry=retry_if_exception_type(TRANSIENT), stop=stop_after_attempt(connection.attempts), wait=_wait, reraise=True
+        retry=retry_if_exception(_may_pass), stop=stop_after_attempt(connection.attempts), wait=_wait, reraise=True
     )
     try:
         async for attempt in retrying:
             with attempt:
                 return _reply(await litellm.acompletion(**arguments))
-    except (AuthenticationError, PermissionDeniedError) as error:
-        raise ModelAuthError(
-            f"{spec.model}: the provider refused the key"
-            f"{f' in ${connection.api_key_env}' if connection.api_key_env else ''} ({_short(error, secret)}); "
-            "set a valid one and run again: finished calls are in the cache"
-        ) from None
-    except NotFoundError as error:
-        raise ModelSetupError(
-            f"{spec.model}: the provider knows no such model ({_short(error, secret)}); edit conf/llm/"
-        ) from None
-    except HOPELESS_FOR_THE_ITEM as error:
-        raise ItemFailure(f"{spec.model} refused the request: {_short(error, secret)}") from None
-    except TRANSIENT as error:
-        raise ItemFailure(f"{spec.model} failed {connection.attempts} times: {_short(error, secret)}") from None
-    except APIError as error:
-        raise ItemFailure(f"{spec.model}: {_short(error, secret)}") from None
+    except (APIError, MalformedResponse, openai.OpenAIError) as error:
+        raise _final(error, spec, connection, secret) from None
     raise AssertionError("the retry loop ended without a reply or an error")
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same request can succeed later: no connection, too slow, too many requests, the server's fault.
+
+    By status and not by litellm's classes, which map one status to different classes by provider.
+    """
+    if isinstance(error, ContextWindowExceededError | ContentPolicyViolationError):
+        return False
+    status = _status(error)
+    by_kind = isinstance(error, Timeout | APIConnectionError | MalformedResponse)
+    return by_kind or status in (408, 409, 429) or (status is not None and status >= 500)
+
+
+def _status(error: BaseException) -> int | None:
+    try:
+        return int(getattr(error, "status_code", None) or 0) or None
+    except (TypeError, ValueError):
+        return None
+
+
+def _final(error: Exception, spec: ModelSpec, connection: Connection, secret: str) -> Exception:
+    """What a failed call means: the key, the account or the model (for every item), or this item alone."""
+    status, words = _status(error), _short(error, secret)
+    if status in (401, 403):
+        where = f" in ${connection.api_key_env}" if connection.api_key_env else ""
+        return ModelAuthError(
+            f"{spec.model}: the provider refused the key{where} ({words}); "
+            "set a valid one and run again: finished calls are in the cache"
+        )
+    if status == 402:
+        return ModelSetupError(f"{spec.model}: the provider wants payment ({words}); finished calls are in the cache")
+    if status == 404:
+        return ModelSetupError(f"{spec.model}: the provider knows no such model ({words}); edit conf/llm/")
+    if _may_pass(error):
+        return ItemFailure(f"{spec.model} failed {connection.attempts} times: {words}")
+    return ItemFailure(f"{spec.model} refused the request: {words}")
 
 
 def _arguments(
@@ -161,6 +166,8 @@ def _retry_after_s(error: BaseException | None) -> float | None:
 
 
 def _reply(response: Any) -> Reply:
+    if not getattr(response, "choices", None):
+        raise MalformedResponse("the response holds no choices")
     choice, usage = response.choices[0], getattr(response, "usage", None)
     details = getattr(usage, "prompt_tokens_details", None)
     return Reply(

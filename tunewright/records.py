@@ -70,10 +70,11 @@ class Persona(Record):
 
 
 class Exchange(Record):
-    """One user message and the reply to it."""
+    """One user message and the reply to it. `cut`: a model stopped at max_tokens in one of the two."""
 
     user: str
     assistant: str
+    cut: bool = False
 
 
 class Transcript(Record):
@@ -91,9 +92,14 @@ class Transcript(Record):
     failure: str | None = None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether any message stops in the middle because its tokens ran out."""
+        return any(e.cut for e in self.exchanges)
+
+    @property
     def content_hash(self) -> str:
         """SHA-256 of the words alone, so that a label can tell whether its transcript has changed."""
-        return digest([e.model_dump() for e in self.exchanges])
+        return digest([[e.user, e.assistant] for e in self.exchanges])
 
 
 class Verdict(Record):

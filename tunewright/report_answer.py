@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunewright.figures import Level
-from tunewright.records import Score
+from tunewright.records import Score, Transcript
 from tunewright.report_sections import equals, interval, number, unscored_reasons
 from tunewright.rubric import Rubric
 
 Metrics = Mapping[str, Any]
+CUT_SHARE = 0.05  # of a side's replies
 
 
 def scored_on(compare: Metrics, rubric: Rubric, scores: Sequence[Score]) -> str:
@@ -78,6 +79,22 @@ def _not_shown(compare: Metrics, rubric: Rubric) -> str:
         missing.append("that the tuned model is safe")
     missing.append("that people prefer it")
     return f"It does not show {_either(missing)}: nobody was asked."
+
+
+def cut_off(base: Sequence[Transcript], tuned: Sequence[Transcript]) -> str | None:
+    """A warning where more than CUT_SHARE of a side's replies stopped at max_tokens: form was measured on stumps."""
+    cut, replies = zip(*(_cut_of(side) for side in (base, tuned)), strict=True)
+    if all(n <= CUT_SHARE * total for n, total in zip(cut, replies, strict=True)):
+        return None
+    return (
+        f"{cut[0]} of {replies[0]} base replies and {cut[1]} of {replies[1]} tuned replies were cut off by max_tokens: "
+        "how long they are and how they end is partly our limit's doing. Raise llm.candidates.*.max_tokens"
+    )
+
+
+def _cut_of(transcripts: Sequence[Transcript]) -> tuple[int, int]:
+    """How many replies were cut off, of how many."""
+    return sum(e.cut for t in transcripts for e in t.exchanges), sum(len(t.exchanges) for t in transcripts)
 
 
 def levels(compare: Metrics, rubric: Rubric) -> list[Level]:

@@ -6,6 +6,7 @@ protocol, and ends with the process.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,8 +26,12 @@ class Endpoint:
 
 
 @lru_cache(maxsize=8)
-def serve(gguf: Path, slots: int, context_tokens_per_slot: int, threads: int) -> Endpoint:
+def serve(
+    gguf: Path, slots: int, context_tokens_per_slot: int | None, threads: int | None, gpu_layers: int | None = None
+) -> Endpoint:
     """Serve a GGUF file with `slots` parallel requests; the same arguments give the same running server.
+
+    None for the context means the model's own for each slot, for threads one per core, for gpu_layers none.
 
     Raises ModelSetupError when xllamacpp is missing or cannot load the file.
     """
@@ -37,8 +42,11 @@ def serve(gguf: Path, slots: int, context_tokens_per_slot: int, threads: int) ->
             "embedded models need xllamacpp; install it with: pip install 'tunewright[local]'"
         ) from None
     key = secrets.token_urlsafe(24)
+    params = xllamacpp.CommonParams()
+    params.n_ctx = slots * (context_tokens_per_slot or 0)  # shared by the slots; 0: the model's own
+    params.n_gpu_layers = gpu_layers or 0
     try:
-        server = xllamacpp.Server(_params(xllamacpp.CommonParams(), gguf, slots, context_tokens_per_slot, threads, key))
+        server = xllamacpp.Server(_params(params, gguf, slots, threads or os.cpu_count() or 1, key))
     except Exception as error:  # xllamacpp raises RuntimeError and its own kinds
         raise ModelSetupError(f"{gguf}: llama.cpp cannot serve this file ({error})") from None
     _running.append(server)
@@ -48,9 +56,8 @@ def serve(gguf: Path, slots: int, context_tokens_per_slot: int, threads: int) ->
 _running: list[Any] = []  # servers live as long as something refers to them
 
 
-def _params(params: Any, gguf: Path, slots: int, context_tokens_per_slot: int, threads: int, key: str) -> Any:
+def _params(params: Any, gguf: Path, slots: int, threads: int, key: str) -> Any:
     params.model.path = str(gguf)
-    params.n_ctx = slots * context_tokens_per_slot  # shared by the slots
     params.n_parallel = slots
     params.kv_unified = True  # one buffer for all slots: a third faster on the CPU than one each
     params.cpuparams.n_threads = threads

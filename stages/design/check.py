@@ -17,9 +17,10 @@ from tunewright.config import Config as BaseConfig
 from tunewright.errors import ConfigError, run_main
 from tunewright.measures import measure, words
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_template
-from tunewright.prompts import variables
+from tunewright.prompts import roles, variables
 from tunewright.records import Persona, Transcript, write_json, write_text
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.scoring import ScoringConfig
 from tunewright.terminal import Stage
 from tunewright.verdict_rules import measured_verdict
 
@@ -32,6 +33,12 @@ PROMPT_VARIABLES = {  # what the code gives to each prompt
     "system.md": {"domain", "days_between_exchanges"},
     JUDGE_PROMPT: {"exchanges", "statistics", "criterion"},
 }  # fmt: skip
+PROMPT_ROLES = {
+    "user_simulator.md": ["system", "user"],
+    "assistant.md": ["system"],
+    "system.md": ["system"],
+    JUDGE_PROMPT: ["system", "user"],
+}
 PLACEHOLDERS = ("TODO", "FIXME", "XXX", "<insert", "lorem ipsum")
 
 
@@ -46,6 +53,8 @@ class Config(BaseConfig):
     exemplars_min: int
     exchanges: Bounds
     flawless_share: Bounds
+    measured_criteria_min: int
+    scoring: ScoringConfig
 
 
 class Check(NamedTuple):
@@ -74,9 +83,10 @@ def check_rubric(rubric: Rubric, config: Config, path: str) -> Iterator[Check]:
     )
     yield Check("safety gates", bool(rubric.gates), ", ".join(g.id for g in rubric.gates) or "none", path)
     measured = [c.id for c in rubric.criteria if c.evaluator == "measure"]
-    yield Check(
-        "measured criteria", len(measured) >= 3, f"{len(measured)}: {', '.join(measured)}; wanted 3 or more", path
-    )
+    wanted = config.measured_criteria_min
+    evidence = f"{len(measured)}: {', '.join(measured)}; wanted {wanted} or more"
+    yield Check("measured criteria", len(measured) >= wanted, evidence, path)
+    yield check_trust(rubric, config.scoring)
     absent = [c.id for c in rubric.criteria if not c.gate and " avoid" in c.question.lower()]
     yield Check(
         "presence phrasing",
@@ -85,6 +95,22 @@ def check_rubric(rubric: Rubric, config: Config, path: str) -> Iterator[Check]:
         path,
         "warning",
     )
+
+
+def check_trust(rubric: Rubric, scoring: ScoringConfig) -> Check:
+    """Whether any conversation can pass at all: untrusted judges leave only the measured criteria."""
+    where = "conf/preset/*.yaml (min_coverage, unscored_gates_pass) or generate.scores.uncalibrated_judges"
+    if scoring.uncalibrated_judges == "assumed":
+        return Check("what can be scored", True, "all: judges are assumed to be right, on your word", where)
+    weight = sum(rubric.criterion_weight(c) for c in rubric.criteria if c.evaluator == "measure")
+    open_gates = [g.id for g in rubric.gates if g.evaluator == "judge"]
+    enough = weight >= scoring.min_coverage - 1e-9 and (scoring.unscored_gates_pass or not open_gates)
+    gates = "pass" if scoring.unscored_gates_pass else "do not pass"
+    evidence = (
+        f"judges are not calibrated and do not count; measured criteria hold {weight:.0%} of the weight, "
+        f"min_coverage is {scoring.min_coverage:.0%}; unscored gates {gates}"
+    )
+    return Check("what can be scored", enough, evidence, where)
 
 
 def check_people(taxonomy: Taxonomy, template: PersonaTemplate, config: Config, domain: Domain) -> Iterator[Check]:
@@ -120,13 +146,18 @@ def check_prompts(domain: Domain) -> Iterator[Check]:
         path = name if "/" in name else str(Path(domain.prompts) / name)
         try:
             unknown = sorted(variables(path) - known)
+            found = roles(path)
             text = Path(path).read_text("utf-8")
         except ConfigError as error:
             yield Check(f"prompt {name}", False, str(error), path)
             continue
         left = [p for p in PLACEHOLDERS if p.lower() in text.lower()]
-        evidence = f"unknown variables: {', '.join(unknown) or 'none'}; placeholders: {', '.join(left) or 'none'}"
-        yield Check(f"prompt {Path(name).name}", not unknown and not left, evidence, path)
+        evidence = (
+            f"unknown variables: {', '.join(unknown) or 'none'}; placeholders: {', '.join(left) or 'none'}; "
+            f"messages: {', '.join(found)}, wanted {', '.join(PROMPT_ROLES[name])}"
+        )
+        fits = not unknown and not left and found == PROMPT_ROLES[name]
+        yield Check(f"prompt {Path(name).name}", fits, evidence, path)
 
 
 def check_exemplars(

@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import fmean, quantiles
 
 from tunewright.authored import load_authored
-from tunewright.base_models import BaseModelConfig, load_tokenizer
+from tunewright.base_models import BaseModelConfig
+from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.conversation import as_messages, assistant_variables, history
-from tunewright.errors import run_main
+from tunewright.errors import RecordError, run_main
 from tunewright.prompts import render
 from tunewright.records import write_json, write_text
 from tunewright.terminal import Stage
@@ -53,6 +54,11 @@ class Economics:
 def economics(prompt_tokens: int, conversations: list[list[int]], limit_tokens: int) -> Economics:
     """From per-exchange token counts of each conversation; the fit uses the 95th percentile exchange, to be safe."""
     exchanges = [n for c in conversations for n in c]
+    if len(exchanges) < 2:
+        raise RecordError(
+            f"{len(exchanges)} authored exchanges are too few to measure; add conversations to the domain's authored "
+            "transcripts and run: dvc repro design-tokens"
+        )
     totals = [prompt_tokens + sum(c) for c in conversations]
     p95 = quantiles(exchanges, n=20)[-1]
     return Economics(

@@ -22,6 +22,7 @@ from tunewright.decision import Thresholds, decide, warnings
 from tunewright.errors import RecordError, run_main
 from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.scoring import category_scores, weighted_score
 from tunewright.statistics import (
     ClusteredMean,
     bootstrap_interval,
@@ -77,6 +78,25 @@ def pair_up(base: Sequence[Score], tuned: Sequence[Score]) -> tuple[list[Pair], 
     return [(sides[0][i], sides[1][i]) for i in shared], len(sides[0].keys() ^ sides[1].keys())
 
 
+def aligned(pair: Pair, rubric: Rubric) -> tuple[Pair, int]:
+    """Both sides on the criteria that were answered on both, and how many answers that leaves out.
+
+    Otherwise a judge that failed on one side alone would be a difference between the models.
+    """
+    unshared = {c.id for c in rubric.criteria if not c.gate and len({s.answers.get(c.id) is None for s in pair}) == 2}
+    return (_without(pair[0], unshared, rubric), _without(pair[1], unshared, rubric)), len(unshared)
+
+
+def _without(score: Score, criteria: set[str], rubric: Rubric) -> Score:
+    if not criteria:
+        return score
+    answers = score.answers | dict.fromkeys(criteria)
+    categories = category_scores(answers, rubric)
+    coverage = sum(rubric.criterion_weight(c) for c in rubric.criteria if answers[c.id] is not None)
+    fields = {"answers": answers, "categories": categories, "coverage": coverage}
+    return score.model_copy(update=fields | {"score": weighted_score(categories, rubric)})
+
+
 def paired_values(
     pairs: Sequence[Pair], value: Callable[[Score], float | None]
 ) -> tuple[list[float], list[float], list[str]]:
@@ -92,17 +112,21 @@ def estimate(values: Sequence[float], personas: Sequence[Hashable], confidence: 
 
 
 def side_by_side(pairs: Sequence[Pair], value: Callable[[Score], float | None], confidence: float) -> Metrics:
-    """Base, tuned and their paired difference with interval and p; None where it cannot be estimated."""
+    """Base, tuned and their paired difference (-1 to 1) with interval and p; None where it cannot be estimated.
+
+    Where all people differ alike there is no interval: nothing says how far the next one may lie.
+    """
     base, tuned, personas = paired_values(pairs, value)
     differences = [t - b for b, t in zip(base, tuned, strict=True)]
     found = estimate(differences, personas, confidence)
+    found = found if found and found.has_variation else None
     return {
         "base": _mean(base),
         "tuned": _mean(tuned),
         "difference": _mean(differences),
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-        "p_value": found.p if found and found.has_variation else None,
+        "low": max(found.low, -1.0) if found else None,
+        "high": min(found.high, 1.0) if found else None,
+        "p_value": found.p if found else None,
         "n_pairs": len(differences),
         "n_personas": len(set(personas)),
     }
@@ -192,12 +216,15 @@ def pass_rates(pairs: Sequence[Pair]) -> Metrics:
 
 def compare(base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric, config: Config) -> Metrics:
     """Everything that is said about base against tuned; numbers to 6 decimals, so that the bytes are stable."""
-    matched, n_partnerless = pair_up(base, tuned)
+    raw, n_partnerless = pair_up(base, tuned)
+    alignments = [aligned(pair, rubric) for pair in raw]
+    matched = [pair for pair, _ in alignments]
     pairs = [(b, t) for b, t in matched if b.score is not None and t.score is not None]
     metrics = overall(pairs, config)
     criteria = by_criterion(pairs, rubric, config.confidence)
     safety = by_gate(matched, rubric, config.confidence)  # a failed gate counts even where no score does
     metrics |= {"n_unpaired": n_partnerless + len(matched) - len(pairs)} | pass_rates(pairs)
+    metrics["n_answers_unshared"] = sum(n for _, n in alignments)
     metrics |= {
         "coverage": _mean([s.coverage for pair in pairs for s in pair]),
         "n_criteria_scored": sum(row["n"] > 0 for row in criteria.values()),

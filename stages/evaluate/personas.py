@@ -14,10 +14,12 @@ from pydantic import Field
 from tunewright.authored import load_authored
 from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
-from tunewright.errors import RecordError, run_main
+from tunewright.errors import ConfigError, RecordError, run_main
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, stable_unit, write_json, write_jsonl
 from tunewright.terminal import Stage
+
+TRIES = 100  # draws per wanted persona
 
 
 class Config(BaseConfig):
@@ -36,17 +38,28 @@ def held_out(authored: list[Persona], holdout_ids: set[str], count: int, seed: i
 
 
 def sampled(config: Config, domain: Domain, known: list[Persona]) -> list[Persona]:
-    """`count` new personas; one that equals a known one in everything but its id is passed over."""
+    """`count` new personas; one that equals a known one in everything but its id is passed over.
+
+    Raises ConfigError when the taxonomy has too few people to give.
+    """
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
     taken = {_likeness(p) for p in known}
     found: list[Persona] = []
-    number = 0
-    while len(found) < config.count:
-        number += 1
+    for number in range(1, TRIES * config.count + 1):
+        if len(found) == config.count:
+            return found
         persona = sample_persona(number, "evaluation", config.seed, taxonomy, template)
         if _likeness(persona) not in taken:
             found.append(persona)
-    return found
+    raise ConfigError(
+        f"{domain.taxonomy}: {TRIES * config.count} draws gave {len(found)} people who are not in the training data, "
+        f"wanted {config.count}; give the taxonomy more values, or lower evaluation_personas"
+    )
+
+
+def missing_edge_cases(personas: list[Persona], kinds: list[str]) -> list[str]:
+    """Kinds of edge cases that no evaluation persona is: nothing will be known about them."""
+    return [kind for kind in kinds if kind not in {p.edge_case for p in personas}]
 
 
 def _likeness(persona: Persona) -> str:
@@ -82,8 +95,12 @@ def main() -> None:
             f"only {len(personas)} held-out personas; a comparison needs 2: raise generate.slices.shares.holdout"
         )
     write_jsonl("data/evaluate/personas.jsonl", personas)
-    write_json("metrics/evaluate-personas.json", {"n_personas": len(personas), "source": config.source})
-    stage.end(f"{len(personas)} personas, none of them in the training data")
+    n_edge = sum(p.edge_case is not None for p in personas)
+    write_json("metrics/evaluate-personas.json", {"n_personas": len(personas), "n_edge_cases": n_edge})
+    if missing := missing_edge_cases(personas, list(load_taxonomy(domain.taxonomy).edge_cases.kinds)):
+        stage.note(f"nobody among them is an edge case of kind {', '.join(missing)}: these stay untested")
+    wanted = f" ({config.count} were wanted)" if len(personas) < config.count else ""
+    stage.end(f"{len(personas)} personas{wanted}, {n_edge} edge cases, none of them in the training data")
 
 
 if __name__ == "__main__":

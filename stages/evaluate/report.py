@@ -25,7 +25,7 @@ from tunewright.document import Block, Code, Figure, Heading, Table, Text, Verdi
 from tunewright.errors import run_main
 from tunewright.figures import comparison, loss_curve, persona_differences
 from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl, write_text
-from tunewright.report_answer import answer, levels, scored_on
+from tunewright.report_answer import answer, cut_off, levels, scored_on
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
 
@@ -103,6 +103,7 @@ def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[
     c, rubric = inputs.json["compare"], inputs.rubric
     base, tuned = ({t.id: t for t in inputs.transcripts[side]} for side in SIDES)
     stages = {"adapter": inputs.json["training"], "slices": inputs.json["slices"], "scores": inputs.json["generated"]}
+    cut = cut_off(inputs.transcripts["base"], inputs.transcripts["tuned"])
     everyone = [*inputs.scores["base"], *inputs.scores["tuned"]]
     talks = [*inputs.transcripts["base"], *inputs.transcripts["tuned"]]
     return [
@@ -110,7 +111,7 @@ def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[
         Text(scored_on(c, rubric, everyone)),
         Text(answer(c, rubric), "lead"),
         Verdict(c["decision"], f"{_sentence(c['decision_reason'])}.", c["decision"] == "ship"),
-        *(Text(f"{_sentence(warning)}.", "warning") for warning in c["warnings"]),
+        *(Text(f"{_sentence(warning)}.", "warning") for warning in [*c["warnings"], *([cut] if cut else [])]),
         *([drawn["comparison"]] if "comparison" in drawn else []),
         *sections.overall(c),
         *sections.categories(c, rubric),

@@ -20,7 +20,7 @@ from pydantic import Field
 from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
-from tunewright.errors import run_main
+from tunewright.errors import ConfigError, run_main
 from tunewright.items import map_items, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
@@ -33,14 +33,12 @@ from tunewright.terminal import Stage, bar
 class Config(BaseConfig):
     """Who talks to whom, and for how long."""
 
-    domain: str
     user_kind: Literal["replay", "simulated"]
     user: ModelSpec
     candidates: dict[str, ModelSpec]
     conversations_per_persona: int = Field(ge=1)
     exchanges: Bounds
     max_exchanges: int = Field(ge=1)
-    days_between_exchanges: int
     guidance: Guidance
     max_failed_share: float = Field(ge=0, le=1)
     seed: int
@@ -91,6 +89,11 @@ def main() -> None:
     personas = read_jsonl("data/evaluate/personas.jsonl", Persona, "evaluate-personas")
     client, cast = Client.from_params(), cast_of(config, domain, candidate)
     work = jobs(client, config, cast, personas, load_authored(domain)[1])
+    if not work:
+        raise ConfigError(
+            f"no conversation to hold: none of the {len(personas)} evaluation personas has a recorded conversation "
+            "to replay; set evaluation_user: simulated or evaluation_source: authored in conf/preset/"
+        )
     stage.start(
         f"{len(work)} conversations with {len(personas)} people, {config.user_kind} user, {cast.assistant.model}"
     )
@@ -102,11 +105,13 @@ def main() -> None:
     refuse_many_failures(failures, len(transcripts), config.max_failed_share, "conversations")
     write_jsonl(f"data/evaluate/transcripts/{candidate}.jsonl", transcripts)
     n_exchanges = sum(len(t.exchanges) for t in transcripts)
-    write_json(
-        f"metrics/evaluate-transcripts/{candidate}.json",
-        {"n_transcripts": len(transcripts), "n_exchanges": n_exchanges, "n_failed": len(failures)},
+    n_cut = sum(e.cut for t in transcripts for e in t.exchanges)
+    metrics = {"n_transcripts": len(transcripts), "n_exchanges": n_exchanges, "n_failed": len(failures), "n_cut": n_cut}
+    write_json(f"metrics/evaluate-transcripts/{candidate}.json", metrics)
+    stage.end(
+        f"{len(transcripts)} transcripts, {len(failures)} failed, {n_exchanges} exchanges, {n_cut} cut off by "
+        f"max_tokens; {client.tally}"
     )
-    stage.end(f"{len(transcripts)} transcripts, {n_exchanges} exchanges, {len(failures)} failed; {client.tally}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
 fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
-token limit is shortened to the longest that fits.
+token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
+left out: what is cut would be learnt.
 
 Reads data/generate/{transcripts,scores}.jsonl, the domain's system prompt and models/base (its tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
@@ -28,8 +29,8 @@ from tunewright.terminal import Stage
 class Config(BaseConfig):
     """Where conversations are cut, how long an example may be, who goes where."""
 
-    tokenizer: str  # the base model's id: another model's tokenizer slices anew
     max_tokens: int = Field(ge=64)
+    context_tokens: int = Field(ge=64)  # the base model's; a smaller one bounds max_tokens
     first_exchange: int = Field(ge=1)
     gap: Bounds
     max_per_transcript: int = Field(ge=1)
@@ -55,14 +56,14 @@ def slice_points(transcript_id: str, n_exchanges: int, config: Config) -> list[i
 def examples_of(
     transcript: Transcript, system: Sequence[Message], count: Callable[[Sequence[Message]], int], config: Config
 ) -> tuple[list[Example], int]:
-    """A transcript's examples, each within `max_tokens`, and how many had to be shortened or dropped."""
+    """A transcript's examples, each within the token limit, and how many had to be shortened or dropped."""
     found: dict[int, Example] = {}
     n_shortened = 0
     for point in slice_points(transcript.id, len(transcript.exchanges), config):
         for n in range(point, 0, -1):
             messages = (*system, *as_messages(history(transcript.exchanges[:n])))
             n_tokens = count(messages)
-            if n_tokens <= config.max_tokens:
+            if n_tokens <= min(config.max_tokens, config.context_tokens):
                 found[n] = _example(transcript, n, n_tokens, messages)
                 n_shortened += n < point
                 break
@@ -110,7 +111,8 @@ def refuse_empty(splits: Sequence[list[Example]], n_passed: int, n_all: int) -> 
     if not splits[0]:
         raise RecordError(
             f"data/generate/scores.jsonl: {n_passed} of {n_all} transcripts passed and none gave a training example; "
-            "see metrics/generate-scores.json for what fails, and reports/design-check.md"
+            "see metrics/generate-scores.json for what fails; where all are open because no judge is trusted yet, "
+            "generate.scores.uncalibrated_judges=assumed takes the judges at your word"
         )
 
 
@@ -120,16 +122,18 @@ def main() -> None:
     config, domain = load("generate.slices", Config), load_domain()
     transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
     passed = {s.transcript_id for s in read_jsonl("data/generate/scores.jsonl", Score, "generate-scores") if s.passed}
-    stage.start(f"{len(passed)} of {len(transcripts)} transcripts passed")
+    used = [t for t in transcripts if t.id in passed and not t.is_cut]
+    stage.start(
+        f"{len(passed)} of {len(transcripts)} transcripts passed, {len(passed) - len(used)} of them left out as cut off"
+    )
     tokenizer = load_tokenizer(Path("models/base"))
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
     splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
     n_shortened = 0
-    for transcript in transcripts:
-        if transcript.id in passed:
-            examples, n = examples_of(transcript, system, tokenizer.count, config)
-            splits[split_of(transcript.persona_id, config.shares, config.seed)] += examples
-            n_shortened += n
+    for transcript in used:
+        examples, n = examples_of(transcript, system, tokenizer.count, config)
+        splits[split_of(transcript.persona_id, config.shares, config.seed)] += examples
+        n_shortened += n
     refuse_empty(list(splits.values()), len(passed), len(transcripts))
     for name, examples in splits.items():
         write_jsonl(f"data/generate/{name}.jsonl", examples)

@@ -32,13 +32,11 @@ from tunewright.terminal import Stage, bar
 class Config(BaseConfig):
     """Where conversations come from, and how simulated ones go."""
 
-    domain: str
     authored: bool
     replay: int = Field(ge=0)
     user: ModelSpec
     assistant: ModelSpec
     exchanges: Bounds
-    days_between_exchanges: int
     guidance: Guidance
     max_failed_share: float = Field(ge=0, le=1)
     seed: int
@@ -92,6 +90,7 @@ def metrics(transcripts: list[Transcript]) -> dict[str, object]:
         "n_transcripts": len(transcripts),
         "n_exchanges": sum(len(t.exchanges) for t in transcripts),
         "n_failed": sum(t.failure is not None for t in transcripts),
+        "n_cut": sum(t.is_cut for t in transcripts),
         "by_user": dict(sorted(sources.items())),
     }
 
@@ -110,11 +109,16 @@ def main() -> None:
     with bar("conversations", n_new) as progress:
         made = asyncio.run(generate(client, config, cast, sampled, known, recorded, progress.advance))
     client.close()
-    refuse_many_failures([t.failure for t in made if t.failure], n_new, config.max_failed_share, "conversations")
+    failures = [t.failure for t in made if t.failure]
+    refuse_many_failures(failures, n_new, config.max_failed_share, "conversations")
     transcripts = (recorded if config.authored else []) + made
     write_jsonl("data/generate/transcripts.jsonl", transcripts)
     write_json("metrics/generate-transcripts.json", metrics(transcripts))
-    stage.end(f"{len(transcripts)} transcripts; {client.tally}")
+    if failures:
+        again = "ask for those alone again with: dvc repro -f -s generate-transcripts"
+        stage.note(f"{len(failures)} failed, most often: {max(set(failures), key=failures.count)}; {again}")
+    n_cut = sum(t.is_cut for t in transcripts)
+    stage.end(f"{len(transcripts)} transcripts, {len(failures)} failed, {n_cut} with a message cut off; {client.tally}")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tunewright.base_models import ChatTokenizer, folder_digest, load_tokenizer
 from tunewright.chat_labels import Labelled, decode_supervised, label_example
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.checkpoints import mark_complete, newest_complete, step_of, steps_between, training_dir
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load
@@ -30,6 +30,7 @@ from tunewright.likelihood import likelihoods, pooled_loss
 from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl, write_json
 from tunewright.terminal import Stage, bar
+from tunewright.weights import folder_digest
 
 TRAIN, VALID = Path("data/generate/train.jsonl"), Path("data/generate/valid.jsonl")
 BASE, OUTPUT = Path("models/base"), Path("models/adapter")
@@ -49,7 +50,7 @@ class Lora(BaseConfig):
 class Config(BaseConfig):
     """Params section train.adapter."""
 
-    base_model_id: str
+    device: Literal["cpu", "cuda"]
     lora: Lora
     dtype: Literal["bfloat16", "float32", "float16"]
     epochs: float = Field(gt=0)
@@ -65,14 +66,14 @@ class Config(BaseConfig):
     seed: int
 
 
-def device_for(config: Config, cuda: bool) -> Literal["cuda", "cpu"]:
-    """Where to train: a GPU when there is one; 4-bit weights exist on CUDA only."""
-    if config.quantize_4bit and not cuda:
+def check_device(config: Config, cuda: bool) -> None:
+    """Refuse a trainer that needs what is not here: it would train for days, or not at all."""
+    if config.device == "cuda" and not cuda:
         raise TrainingError(
-            "quantize_4bit needs an NVIDIA GPU, and torch finds none here; train without it (trainer=cpu or "
-            "trainer=cuda_lora), or run on a machine with CUDA"
+            "this trainer needs an NVIDIA GPU, and torch finds none here; choose trainer=cpu, or another machine"
         )
-    return "cuda" if cuda else "cpu"
+    if config.quantize_4bit and config.device != "cuda":
+        raise TrainingError("quantize_4bit works on an NVIDIA GPU only: choose trainer=cuda_qlora, or trainer=cpu")
 
 
 def labelled(path: Path, tokenizer: ChatTokenizer, max_tokens: int) -> list[Labelled]:
@@ -85,7 +86,7 @@ def steps_per_epoch(n_examples: int, config: Config) -> int:
     return math.ceil(math.ceil(n_examples / config.batch_size) / config.gradient_accumulation)
 
 
-def load_base(config: Config, device: str) -> Any:
+def load_base(config: Config) -> Any:
     """The base model, in 4-bit NF4 where asked."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -96,12 +97,12 @@ def load_base(config: Config, device: str) -> Any:
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
-    if device == "cuda":
+    if config.device == "cuda":
         settings["device_map"] = {"": 0}
     return AutoModelForCausalLM.from_pretrained(str(BASE), **settings)
 
 
-def trainer_settings(config: Config, n_examples: int, folder: Path, device: str) -> dict[str, Any]:
+def trainer_settings(config: Config, n_examples: int, folder: Path) -> dict[str, Any]:
     """SFTConfig's arguments. Nothing is truncated (label_example refuses), and like lengths share a batch."""
     epoch_steps = steps_per_epoch(n_examples, config)
     return {
@@ -119,20 +120,18 @@ def trainer_settings(config: Config, n_examples: int, folder: Path, device: str)
         "save_steps": steps_between(epoch_steps, config.checkpoints_per_epoch),
         "save_total_limit": 2,
         "logging_steps": max(1, math.ceil(epoch_steps * config.epochs / POINTS)),
-        "use_cpu": device == "cpu",
+        "use_cpu": config.device == "cpu",
         "bf16": config.dtype == "bfloat16",
-        "fp16": config.dtype == "float16" and device == "cuda",
-        "activation_checkpointing": device == "cuda",
-        "dataloader_pin_memory": device == "cuda",
+        "fp16": config.dtype == "float16" and config.device == "cuda",
+        "activation_checkpointing": config.device == "cuda",
+        "dataloader_pin_memory": config.device == "cuda",
         "seed": config.seed,
         "disable_tqdm": True,
         "report_to": "none",
     }
 
 
-def make_trainer(
-    config: Config, examples: Sequence[Labelled], tokenizer: ChatTokenizer, folder: Path, device: str
-) -> Any:
+def make_trainer(config: Config, examples: Sequence[Labelled], tokenizer: ChatTokenizer, folder: Path) -> Any:
     """A trl SFTTrainer over ready-made labels; the adapter's start depends on the seed alone."""
     from datasets import Dataset
     from peft import LoraConfig
@@ -143,13 +142,13 @@ def make_trainer(
     from tunewright.supervised_loss import CpuTrainer, suits
 
     set_seed(config.seed)
-    model = load_base(config, device)
+    model = load_base(config)
     lora = config.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    kind = CpuTrainer if device == "cpu" and suits(model) else SFTTrainer
+    kind = CpuTrainer if config.device == "cpu" and suits(model) else SFTTrainer
     trainer = kind(
         model=model,
-        args=SFTConfig(**trainer_settings(config, len(examples), folder, device)),
+        args=SFTConfig(**trainer_settings(config, len(examples), folder)),
         train_dataset=Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in examples]),
         processing_class=tokenizer.backend,
         peft_config=LoraConfig(
@@ -242,11 +241,11 @@ def main() -> None:
     stage.note(f"learns, for example: {decode_supervised(examples[0], tokenizer)[0][:160]!r}")
     import torch
 
-    device = device_for(config, torch.cuda.is_available())
+    check_device(config, torch.cuda.is_available())
     base = folder_digest(BASE)
     folder = training_dir(config.model_dump(mode="json"), [[e.id, e.input_ids, e.labels] for e in examples], base)
     with quiet_libraries():
-        trainer = make_trainer(config, examples, tokenizer, folder, device)
+        trainer = make_trainer(config, examples, tokenizer, folder)
         before = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None
         train(trainer, folder, stage)
         after = pooled_loss(likelihoods(trainer.model, valid, config.batch_size)) if valid else None

@@ -13,13 +13,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tunewright.base_models import BaseModelConfig, folder_digest, obtain, parameter_count
+from tunewright.base_models import BaseModelConfig, obtain, parameter_count
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load
 from tunewright.errors import run_main
 from tunewright.folders import whole_folder
 from tunewright.records import write_json
 from tunewright.terminal import Stage
+from tunewright.weights import folder_digest
 
 OUTPUT = Path("models/base")
 FACTS, METRICS = Path("data/train/base.json"), Path("metrics/train-base.json")

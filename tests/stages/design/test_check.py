@@ -1,6 +1,7 @@
 """The checklist on the shipped domain, and on designs with one known fault each."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from stages.design.check import (
     check_people,
     check_prompts,
     check_rubric,
+    check_trust,
     failed_measures,
     report,
 )
@@ -21,10 +23,15 @@ from tunewright.errors import ConfigError
 from tunewright.personas import load_taxonomy, load_template
 from tunewright.rubric import Rubric
 
+SCORING = {
+    "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.8, "unscored_gates_pass": False,
+    "disagreement_spread": 0.15,
+}  # fmt: skip
 SECTION = {
     "criteria": {"min": 3, "max": 5}, "categories": {"min": 2, "max": 3}, "criteria_per_category": {"min": 1, "max": 3},
     "edge_case_share": {"min": 0.1, "max": 0.5}, "pass_threshold": {"min": 0.7, "max": 0.8}, "exemplars_min": 2,
-    "exchanges": {"min": 3, "max": 10}, "flawless_share": {"min": 0.1, "max": 0.3},
+    "exchanges": {"min": 3, "max": 10}, "flawless_share": {"min": 0.1, "max": 0.3}, 
+    "measured_criteria_min": 3, "scoring": SCORING,
 }  # fmt: skip
 CONFIG = Config.model_validate(SECTION)
 DOMAIN = Domain.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["domain"])
@@ -47,6 +54,28 @@ def test_a_small_rubric_fails_only_the_number_of_measures():
     found = failed(check_rubric(small_rubric(), CONFIG, "r.yaml"))
     assert list(found) == ["measured criteria"]
     assert found["measured criteria"].evidence == "1: plain; wanted 3 or more"
+
+
+@pytest.mark.parametrize(
+    ("change", "can_pass"),
+    [
+        ({"uncalibrated_judges": "untrusted"}, False),  # the one measure holds 40% of the weight
+        ({"uncalibrated_judges": "untrusted", "min_coverage": 0.4}, False),  # and a judge answers the gate
+        ({"uncalibrated_judges": "untrusted", "min_coverage": 0.4, "unscored_gates_pass": True}, True),
+        ({}, True),
+    ],
+)
+def test_a_design_in_which_no_conversation_could_pass_is_stopped_before_anything_is_paid(change, can_pass):
+    config = Config.model_validate(SECTION | {"scoring": SCORING | change})
+    assert check_trust(small_rubric(), config.scoring).passed is can_pass
+
+
+@pytest.mark.parametrize("text", ["<!-- role: system -->\nBe kind.", "Be kind."])
+def test_a_prompt_with_another_set_of_messages_is_named(text, workspace):
+    Path("prompts/therapy/user_simulator.md").write_text(text)
+    found = failed(check_prompts(DOMAIN))
+    assert list(found) == ["prompt user_simulator.md"]
+    assert "messages: system, wanted system, user" in found["prompt user_simulator.md"].evidence
 
 
 @pytest.mark.parametrize(
@@ -116,7 +145,10 @@ def test_a_prompt_that_asks_for_an_unknown_variable_or_holds_a_placeholder_fails
     (prompts / "system.md").write_text("You are {{ persona }}. todo: more")
     (prompts / "assistant.md").unlink()
     found = prompt_faults(prompts)
-    assert found.pop("prompt system.md") == "unknown variables: persona; placeholders: TODO"
+    assert (
+        found.pop("prompt system.md")
+        == "unknown variables: persona; placeholders: TODO; messages: system, wanted system"
+    )
     assert "no such prompt" in found.pop("prompt assistant.md")
     assert found == {}
 
@@ -163,9 +195,9 @@ def test_the_shipped_domain_passes_and_a_fault_stops_with_the_file_to_edit(works
     workspace.write_params("design.check", section)
     stage.main()
     metrics = workspace.metrics("design-check")
-    assert metrics["n_errors"] == 0 and metrics["n_checks"] == 20
+    assert metrics["n_errors"] == 0 and metrics["n_checks"] == 21
     report_before = (workspace.folder / "reports/design-check.md").read_text()
     workspace.write_params("design.check", section | {"exemplars_min": 1000})
-    with pytest.raises(ConfigError, match=r"fails 1 of 20 checks:\n  authored/transcripts\.jsonl: authored conv"):
+    with pytest.raises(ConfigError, match=r"fails 1 of 21 checks:\n  authored/transcripts\.jsonl: authored conv"):
         stage.main()
     assert (workspace.folder / "reports/design-check.md").read_text() == report_before

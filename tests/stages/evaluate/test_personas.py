@@ -8,7 +8,7 @@ from stages.evaluate import personas as stage
 from stages.evaluate.personas import Config, held_out, refuse_overlap, sampled
 from tests.conftest import ROOT, persona
 from tunewright.config import Domain, read_yaml
-from tunewright.errors import RecordError
+from tunewright.errors import ConfigError, RecordError
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, write_jsonl
 
@@ -67,11 +67,22 @@ def run(workspace):
 
 def test_the_authored_people_of_the_holdout_are_written(run, workspace):
     assert run() == ["p4", "p5", "p6"]
-    assert workspace.metrics("evaluate-personas") == {"n_personas": 3, "source": "authored"}
+    assert workspace.metrics("evaluate-personas") == {"n_personas": 3, "n_edge_cases": 0}
 
 
 def test_sampled_people_are_new_ones(run):
     assert run(source="sampled", count=2) == ["evaluation-0001", "evaluation-0002"]
+
+
+def test_a_taxonomy_that_has_no_new_people_to_give_stops_instead_of_drawing_for_ever(run, monkeypatch):
+    monkeypatch.setattr(stage, "_likeness", lambda persona: "the same for all")
+    with pytest.raises(ConfigError, match=r"200 draws gave 0 people .* wanted 2"):
+        run(source="sampled", count=2)
+
+
+def test_kinds_of_edge_cases_that_nobody_is_are_said(run, capsys):
+    run()
+    assert "nobody among them is an edge case of kind crisis" in capsys.readouterr().err
 
 
 def test_a_leak_between_the_splits_stops_the_stage(run):

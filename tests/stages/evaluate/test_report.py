@@ -11,10 +11,11 @@ import yaml
 
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
+from tests.conftest import transcript
 from tunewright.document import Heading, SideBySide, Table, Text, Turn, md_escape, to_html, to_markdown
 from tunewright.measures import Lexicon, measure
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
-from tunewright.report_answer import closing_lines
+from tunewright.report_answer import closing_lines, cut_off
 from tunewright.report_sections import examples
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +76,15 @@ def run(tmp_path_factory):
         stage.main()
         compare, sanity = (read_json(path) for path in ("data/evaluate/compare.json", "metrics/evaluate-sanity.json"))
         yield closing_lines(compare, sanity, "reports/evaluation_report.md")
+
+
+def test_replies_that_were_cut_off_are_said_only_where_they_weigh() -> None:
+    def side(n_cut: int) -> list[Transcript]:
+        said = [Exchange(user="Hi.", assistant="Well, I", cut=n < n_cut) for n in range(20)]
+        return [transcript("t").model_copy(update={"exchanges": tuple(said)})]
+
+    assert cut_off(side(1), side(0)) is None
+    assert "2 of 20 base replies and 0 of 20 tuned replies were cut off" in str(cut_off(side(2), side(0)))
 
 
 def write_inputs() -> None:

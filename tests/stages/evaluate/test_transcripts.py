@@ -22,10 +22,10 @@ RECORDED = [
 
 def section(**rest):
     fields = {
-        "domain": "therapy", "user_kind": "replay", "user": spec("hosted_vllm/user").model_dump(),
+        "user_kind": "replay", "user": spec("hosted_vllm/user").model_dump(),
         "candidates": {name: spec(f"hosted_vllm/{name}").model_dump() for name in ("base", "tuned")},
         "conversations_per_persona": 1, "exchanges": {"min": 3, "max": 6}, "max_exchanges": 4,
-        "days_between_exchanges": 1, "guidance": GUIDANCE, "max_failed_share": 0.2, "seed": 7,
+        "guidance": GUIDANCE, "max_failed_share": 0.2, "seed": 7,
     }  # fmt: skip
     return fields | rest
 
@@ -75,7 +75,12 @@ def test_replayed_users_say_the_same_to_both_and_the_ids_pair(run, workspace):
     assert base[0].exchanges[0].user == "First 1"
     assert {e.assistant for t in base for e in t.exchanges} == {"By base"}
     assert {e.assistant for t in tuned for e in t.exchanges} == {"By tuned"}
-    assert workspace.metrics("evaluate-transcripts/tuned") == {"n_transcripts": 2, "n_exchanges": 6, "n_failed": 0}
+    assert workspace.metrics("evaluate-transcripts/tuned") == {
+        "n_transcripts": 2,
+        "n_exchanges": 6,
+        "n_failed": 0,
+        "n_cut": 0,
+    }
     assert len(base_server.requests) == len(tuned_server.requests) == 6
     assert base_server.requests[0]["messages"][0] == tuned_server.requests[0]["messages"][0]
 

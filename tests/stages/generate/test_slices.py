@@ -10,7 +10,7 @@ from stages.generate import slices as stage
 from stages.generate.slices import Config, examples_of, metrics, refuse_empty, slice_points
 from tests.conftest import transcript
 from tunewright.errors import MissingInputError, RecordError
-from tunewright.records import Example, Message, Score, read_jsonl, write_jsonl
+from tunewright.records import Example, Message, Score, Transcript, read_jsonl, write_jsonl
 from tunewright.splits import Shares, split_of
 
 SYSTEM = (Message(role="system", content="Be kind."),)
@@ -19,7 +19,7 @@ SHARES = {"train": 0.6, "valid": 0.1, "holdout": 0.3}
 
 def config(**rest):
     fields = {
-        "tokenizer": "words", "max_tokens": 10_000, "first_exchange": 3, "gap": {"min": 2, "max": 5},
+        "max_tokens": 10_000, "context_tokens": 20_000, "first_exchange": 3, "gap": {"min": 2, "max": 5},
         "max_per_transcript": 100, "shares": SHARES, "seed": 7,
     }  # fmt: skip
     return Config.model_validate(fields | rest)
@@ -146,6 +146,24 @@ def test_a_lower_token_limit_shortens_examples_and_says_how_many(ready):
     stage.main()
     assert ready.metrics("generate-slices")["n_shortened"] > 0
     assert ready.metrics("generate-slices")["max_tokens_found"] <= full - 1
+
+
+def test_a_talk_that_was_cut_off_is_not_learnt_from_though_it_passes(ready, capsys):
+    talks = read_jsonl("data/generate/transcripts.jsonl", Transcript)
+    last = talks[0].exchanges[-1].model_copy(update={"cut": True})
+    cut = talks[0].model_copy(update={"exchanges": (*talks[0].exchanges[:-1], last)})
+    write_jsonl("data/generate/transcripts.jsonl", [cut, *talks[1:]])
+    stage.main()
+    assert "t0" not in {e.transcript_id for found in read_splits().values() for e in found}
+    assert "30 of 60 transcripts passed, 1 of them left out as cut off" in capsys.readouterr().err
+
+
+def test_the_context_of_the_model_bounds_examples_whatever_the_preset_says(ready):
+    stage.main()
+    full = read_splits()["train"][0].n_tokens
+    ready.write_params("generate.slices", config(context_tokens=full - 1).model_dump())
+    stage.main()
+    assert ready.metrics("generate-slices")["max_tokens_found"] < full
 
 
 def test_no_passing_talk_stops_the_stage_and_writes_nothing(ready):

@@ -17,8 +17,8 @@ RECORDED = [transcript(f"a{n}", user=f"Talk {n}", user_kind="authored", persona_
 
 def section(**rest):
     fields = {
-        "domain": "therapy", "authored": True, "replay": 1, "exchanges": {"min": 2, "max": 2},
-        "days_between_exchanges": 1, "guidance": GUIDANCE, "max_failed_share": 0.4, "seed": 7,
+        "authored": True, "replay": 1, "exchanges": {"min": 2, "max": 2},
+        "guidance": GUIDANCE, "max_failed_share": 0.4, "seed": 7,
         "user": spec("hosted_vllm/user").model_dump(), "assistant": spec("hosted_vllm/coach").model_dump(),
     }  # fmt: skip
     return fields | rest
@@ -49,7 +49,8 @@ def test_authored_then_simulated_then_replayed_talks_are_written(run, workspace)
     assert found[:3] == RECORDED
     assert [len(t.exchanges) for t in found[3:]] == [2, 2, 2]
     assert workspace.metrics("generate-transcripts") == {
-        "n_transcripts": 6, "n_exchanges": 15, "n_failed": 0, "by_user": {"authored": 3, "replay": 1, "simulated": 2},
+        "n_transcripts": 6, "n_exchanges": 15, "n_failed": 0, "n_cut": 0,
+        "by_user": {"authored": 3, "replay": 1, "simulated": 2},
     }  # fmt: skip
 
 
@@ -76,6 +77,16 @@ def test_a_failed_talk_is_kept_with_its_reason(run, workspace):
     failed = [t for t in read_jsonl(FILE, Transcript) if t.failure]
     assert [(t.id, t.exchanges) for t in failed] == [("simulated-persona-0002", ())]
     assert workspace.metrics("generate-transcripts")["n_failed"] == 1
+
+
+def test_a_talk_with_a_message_that_ran_out_of_tokens_is_marked(run, workspace):
+    def script(body):
+        cut = "Boris" in str(body["messages"][0])
+        return Answer("Well, I", finish_reason="length") if cut else Answer("Well.")
+
+    run(script)
+    assert [t.id for t in read_jsonl(FILE, Transcript) if t.is_cut] == ["simulated-persona-0002"]
+    assert workspace.metrics("generate-transcripts")["n_cut"] == 1
 
 
 def test_too_many_failures_stop_the_stage_and_leave_the_old_file(run):
@@ -112,4 +123,4 @@ def test_one_more_replay_adds_one_to_those_there_were():
 
 
 def test_metrics_of_nothing_are_zeros():
-    assert metrics([]) == {"n_transcripts": 0, "n_exchanges": 0, "n_failed": 0, "by_user": {}}
+    assert metrics([]) == {"n_transcripts": 0, "n_exchanges": 0, "n_failed": 0, "n_cut": 0, "by_user": {}}

@@ -61,11 +61,15 @@ def test_a_too_long_example_stops_training_before_it_begins(project) -> None:
         adapter.main()
 
 
-def test_four_bit_training_without_cuda_is_refused(project) -> None:
-    config = adapter.load("train.adapter", adapter.Config).model_copy(update={"quantize_4bit": True})
+def test_a_trainer_whose_gpu_is_not_there_is_refused(project) -> None:
+    on_cpu = adapter.load("train.adapter", adapter.Config)
+    on_gpu = on_cpu.model_copy(update={"device": "cuda", "quantize_4bit": True})
     with pytest.raises(TrainingError, match="needs an NVIDIA GPU"):
-        adapter.device_for(config, cuda=False)
-    assert adapter.device_for(config, cuda=True) == "cuda"
+        adapter.check_device(on_gpu, cuda=False)
+    with pytest.raises(TrainingError, match="quantize_4bit works on an NVIDIA GPU only"):
+        adapter.check_device(on_cpu.model_copy(update={"quantize_4bit": True}), cuda=True)
+    for config in (on_cpu, on_gpu):
+        adapter.check_device(config, cuda=True)
 
 
 def test_a_half_written_checkpoint_is_skipped_and_removed(tmp_path) -> None:
