@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -106,3 +107,29 @@ def test_no_file_holds_a_path_of_a_machine_or_the_host_of_a_registry() -> None:
         path = ROOT / name
         if path.suffix in {".py", ".yaml", ".md", ".toml", ".lock", ".jsonl"} and path.exists():
             assert not pattern.search(path.read_text("utf-8")), name
+
+
+def test_the_result_in_the_readme_is_the_one_that_the_committed_metrics_hold() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    compare, sanity = (
+        json.loads((ROOT / f"metrics/evaluate-{n}.json").read_text("utf-8")) for n in ("compare", "sanity")
+    )
+    change, low, high = (f"{compare[key]:+.2f}" for key in ("difference", "difference_low", "difference_high"))
+    base, tuned = (f"{sanity[f'{side}_perplexity']:.2f}" for side in ("base", "tuned"))
+    for line in (
+        f"evaluated   {compare['n_personas']} personas",
+        f"base score  {compare['base_score']:.2f} (",
+        f"tuned score {compare['tuned_score']:.2f} (",
+        f"change      {change} ({low} to {high})",
+        f"perplexity  {base} -> {tuned} ({sanity['relative_change']:+.1%};",
+        f"decision    {compare['decision']}: ",
+    ):
+        assert line in readme
+
+
+def test_the_readme_counts_the_authored_conversations_as_they_are() -> None:
+    authored = ROOT / "data/authored/therapy"
+    n_talks, n_people = (
+        len((authored / f"{n}.jsonl").read_text("utf-8").splitlines()) for n in ("transcripts", "personas")
+    )
+    assert f"{n_talks} expert-written conversations of {n_people} people" in (ROOT / "README.md").read_text("utf-8")

@@ -13,10 +13,9 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
 
 import litellm
-import openai  # litellm's exceptions derive from its, and some of its own come through
+import openai  # litellm's exceptions derive from openai's
 from litellm.exceptions import (
     APIConnectionError,
-    APIError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
     Timeout,
@@ -61,7 +60,7 @@ async def call(
         async for attempt in retrying:
             with attempt:
                 return _reply(await litellm.acompletion(**arguments))
-    except (APIError, MalformedResponse, openai.OpenAIError) as error:
+    except (openai.OpenAIError, MalformedResponse) as error:
         raise _final(error, spec, connection, secret) from None
     raise AssertionError("the retry loop ended without a reply or an error")
 
