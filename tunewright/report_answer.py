@@ -88,7 +88,8 @@ def cut_off(base: Sequence[Transcript], tuned: Sequence[Transcript]) -> str | No
         return None
     return (
         f"{cut[0]} of {replies[0]} base replies and {cut[1]} of {replies[1]} tuned replies were cut off by max_tokens: "
-        "how long they are and how they end is partly our limit's doing. Raise llm.candidates.*.max_tokens"
+        "either the model does not stop, or the limit (llm.candidates.*.max_tokens) is too low. How long these replies "
+        "are and how they end is then partly the limit's doing"
     )
 
 
