@@ -6,7 +6,7 @@ left out. A fault is reported, and fails nothing: generate-gate and people decid
 
 Reads data/generate/transcripts.jsonl and the domain's rubric (its lexicon).
 Writes reports/audit.md, data/generate/audit.json (all its numbers), metrics/generate-audit.json and
-plots/generate-audit.json (phrases by share of replies).
+plots/generate-audit.json (the most repeated phrase's share, by source).
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def main() -> None:
     write_text("reports/audit.md", report(rows, config, n_failed))
     write_json("data/generate/audit.json", numbers)
     write_json("metrics/generate-audit.json", {key: numbers[key] for key in HEADLINE})
-    plot = [{"source": s, "phrase": p.text, "share": _rounded(p.share)} for s in rows for p in rows[s]["phrases"]]
+    plot = [{"source": name, "share": _rounded(row["max_phrase_share"])} for name, row in rows.items()]
     write_json("plots/generate-audit.json", plot)
     most = f"{numbers['max_phrase']!r} in {numbers['max_phrase_share']:.0%} of replies"
     stage.end(f"{numbers['n_faults']} faults; most repeated: {most}")

@@ -1,12 +1,13 @@
 """generate-personas: people for the simulated user, sampled from the taxonomy and the persona template.
 
-Seeded by number, so that asking for more adds to the ones that are there. Realised shares are plotted beside the
-wanted ones.
+Seeded by number, so that asking for more adds to the ones that are there. Realised shares stand beside the wanted ones.
 
 Reads the domain's taxonomy and persona template.
-Writes data/generate/personas.jsonl, metrics/generate-personas.json and plots/generate-personas.json (one row per value
-of each dimension).
+Writes data/generate/personas.jsonl, data/generate/persona_shares.json (every value of every dimension),
+metrics/generate-personas.json and plots/generate-personas.json (one row per dimension).
 """
+
+from typing import Any
 
 from pydantic import Field
 
@@ -43,13 +44,21 @@ def sample(config: Config, taxonomy: Taxonomy, template: PersonaTemplate) -> lis
 
 
 def share_rows(personas: list[Persona], taxonomy: Taxonomy, template: PersonaTemplate) -> list[dict[str, object]]:
-    """Realised beside wanted share of every value of every dimension, for `dvc plots`."""
+    """Wanted and realised share of every value of every dimension."""
     found = realised_shares(personas)
     wanted = [(d, v, s) for d, shares in wanted_shares(taxonomy, template).items() for v, s in shares.items()]
     return [
-        {"value": f"{d}: {v}", "wanted": round(share, 4), "realised": round(found[d].get(v, 0.0), 4)}
+        {"dimension": d, "value": v, "wanted": round(share, 4), "realised": round(found[d].get(v, 0.0), 4)}
         for d, v, share in wanted
     ]
+
+
+def distances(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Per dimension, the share of people who would have to be others for the wanted shares (total variation)."""
+    gaps: dict[str, float] = {}
+    for row in rows:
+        gaps[row["dimension"]] = gaps.get(row["dimension"], 0.0) + abs(row["wanted"] - row["realised"]) / 2
+    return [{"dimension": dimension, "distance": round(gap, 4)} for dimension, gap in gaps.items()]
 
 
 def main() -> None:
@@ -60,7 +69,9 @@ def main() -> None:
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
     personas = sample(config, taxonomy, template)
     write_jsonl("data/generate/personas.jsonl", personas)
-    write_json("plots/generate-personas.json", share_rows(personas, taxonomy, template))
+    shares = share_rows(personas, taxonomy, template)
+    write_json("data/generate/persona_shares.json", shares)
+    write_json("plots/generate-personas.json", distances(shares))
     n_edge, n_flawless = sum(p.edge_case is not None for p in personas), sum(not p.flaws for p in personas)
     metrics = {"n_personas": len(personas), "n_edge_cases": n_edge, "n_without_flaws": n_flawless}
     write_json("metrics/generate-personas.json", metrics)

@@ -43,11 +43,16 @@ def test_asking_for_ten_more_adds_lines_and_changes_none(workspace):
     assert FILE.read_bytes().startswith(before)
     people = read_jsonl(FILE, Persona)
     assert len({p.id for p in people}) == 18 == workspace.metrics("generate-personas")["n_personas"]
-    rows = {row["value"]: row for row in json.loads(Path("plots/generate-personas.json").read_text("utf-8"))}
+    shares = json.loads(Path("data/generate/persona_shares.json").read_text("utf-8"))
+    rows = {row["value"]: row for row in shares if row["dimension"] == "topic"}
     for topic, weight in TAXONOMY.dimensions["topic"].items():
         n = sum(p.topic == topic for p in people)
-        expected = {"value": f"topic: {topic}", "wanted": weight, "realised": round(n / 18, 4)}
-        assert rows[f"topic: {topic}"] == expected
+        assert (rows[topic]["wanted"], rows[topic]["realised"]) == (weight, round(n / 18, 4))
+    gap = sum(abs(row["wanted"] - row["realised"]) for row in rows.values()) / 2
+    plotted = {
+        row["dimension"]: row["distance"] for row in json.loads(Path("plots/generate-personas.json").read_text())
+    }
+    assert plotted["topic"] == pytest.approx(gap, abs=1e-4)
 
 
 def test_no_people_at_all_are_an_empty_file(workspace):

@@ -109,5 +109,6 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(project) -> None:
     assert "going on from step" in done.stderr
     resumed = metrics(project, "train-adapter")
     assert resumed["steps"] == 48
+    assert [row["step"] for row in read_json(project / "plots/train-adapter.json")] == list(range(1, 49))
     assert resumed["train_loss_last"] == pytest.approx(unbroken["train_loss_last"], rel=1e-3)
     assert not folder.exists()
