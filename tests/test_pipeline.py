@@ -179,7 +179,7 @@ def test_an_edited_coach_s_prompt_makes_the_generated_conversations_anew_and_no_
 
 
 def test_a_kill_in_the_middle_loses_no_finished_call(repository: Repository) -> None:
-    """SIGKILL after four replies; the next run asks for the others alone."""
+    """SIGKILL after six requests; the next run asks for those alone that had no answer yet."""
     transcripts = repository.folder / "data/generate/transcripts.jsonl"
     whole, quick = transcripts.read_bytes(), repository.server.script
     before = len(repository.server.requests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -44,11 +45,16 @@ async def map_items(
     return results
 
 
+def commonest(reasons: Sequence[str]) -> str:
+    """The reason that stands most often, the first of equals."""
+    return Counter(reasons).most_common(1)[0][0]
+
+
 def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share: float, what: str) -> None:
     """Raise TooManyFailuresError when more than the allowed share of items failed, with the commonest reason."""
     if n_items and len(failures) > max_failed_share * n_items:
-        commonest = max(set(failures), key=failures.count)
         raise TooManyFailuresError(
-            f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: {commonest}. "
+            f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: "
+            f"{commonest(failures)}. "
             "Finished calls are in the cache; mend the cause (the model, the prompt, max_tokens, reasks) and run again"
         )

@@ -42,7 +42,7 @@ def score_transcript(
     unscored = {c.id: reasons.get(c.id, "no verdict") for c in rubric.criteria if answers[c.id] is None}
     categories = category_scores(answers, rubric)
     score = weighted_score(categories, rubric)
-    coverage = sum(rubric.criterion_weight(c) for c in rubric.criteria if answers[c.id] is not None)
+    coverage = coverage_of(answers, rubric)
     failed = tuple(g.id for g in rubric.gates if answers[g.id] == "NO")
     open_gates = tuple(g.id for g in rubric.gates if answers[g.id] is None)
     passed, outcome = decide(score, coverage, failed, open_gates, rubric, config)
@@ -159,6 +159,11 @@ def weighted_score(categories: Mapping[str, float | None], rubric: Rubric) -> fl
     scored = {name: value for name, value in categories.items() if value is not None}
     weight = sum(rubric.categories[name].weight for name in scored)
     return sum(rubric.categories[name].weight * value for name, value in scored.items()) / weight if weight else None
+
+
+def coverage_of(answers: Answers, rubric: Rubric) -> float:
+    """The share of the rubric's weight that was answered (0 to 1)."""
+    return sum(rubric.criterion_weight(c) for c in rubric.criteria if answers[c.id] is not None)
 
 
 def disagreements(by_judge: Mapping[str, Answers], rubric: Rubric, spread: float) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from tunewright.decision import Thresholds, decide, warnings
 from tunewright.errors import RecordError, run_main
 from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rubric import Criterion, Rubric, load_rubric
-from tunewright.scoring import category_scores, weighted_score
+from tunewright.scoring import category_scores, coverage_of, weighted_score
 from tunewright.statistics import (
     ClusteredMean,
     bootstrap_interval,
@@ -92,8 +92,7 @@ def _without(score: Score, criteria: set[str], rubric: Rubric) -> Score:
         return score
     answers = score.answers | dict.fromkeys(criteria)
     categories = category_scores(answers, rubric)
-    coverage = sum(rubric.criterion_weight(c) for c in rubric.criteria if answers[c.id] is not None)
-    fields = {"answers": answers, "categories": categories, "coverage": coverage}
+    fields = {"answers": answers, "categories": categories, "coverage": coverage_of(answers, rubric)}
     return score.model_copy(update=fields | {"score": weighted_score(categories, rubric)})
 
 

@@ -20,7 +20,7 @@ from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
-from tunewright.items import map_items, refuse_many_failures
+from tunewright.items import commonest, map_items, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_template
@@ -116,7 +116,7 @@ def main() -> None:
     write_json("metrics/generate-transcripts.json", metrics(transcripts))
     if failures:
         again = "ask for those alone again with: dvc repro -f -s generate-transcripts"
-        stage.note(f"{len(failures)} failed, most often: {max(set(failures), key=failures.count)}; {again}")
+        stage.note(f"{len(failures)} failed, most often: {commonest(failures)}; {again}")
     n_cut = sum(t.is_cut for t in transcripts)
     stage.end(f"{len(transcripts)} transcripts, {len(failures)} failed, {n_cut} with a message cut off; {client.tally}")
 

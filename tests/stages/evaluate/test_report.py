@@ -11,11 +11,10 @@ import yaml
 
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
-from tests.conftest import transcript
-from tunewright.document import Heading, SideBySide, Table, Text, Turn, md_escape, to_html, to_markdown
+from tunewright.document import Heading, SideBySide, Text
 from tunewright.measures import Lexicon, measure
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
-from tunewright.report_answer import closing_lines, cut_off
+from tunewright.report_answer import closing_lines
 from tunewright.report_sections import examples
 
 ROOT = Path(__file__).parents[3]
@@ -76,15 +75,6 @@ def run(tmp_path_factory):
         stage.main()
         compare, sanity = (read_json(path) for path in ("data/evaluate/compare.json", "metrics/evaluate-sanity.json"))
         yield closing_lines(compare, sanity, "reports/evaluation_report.md")
-
-
-def test_replies_that_were_cut_off_are_said_only_where_they_weigh() -> None:
-    def side(n_cut: int) -> list[Transcript]:
-        said = [Exchange(user="Hi.", assistant="Well, I", cut=n < n_cut) for n in range(20)]
-        return [transcript("t").model_copy(update={"exchanges": tuple(said)})]
-
-    assert cut_off(side(1), side(0)) is None
-    assert "2 of 20 base replies and 0 of 20 tuned replies were cut off" in str(cut_off(side(2), side(0)))
 
 
 def write_inputs() -> None:
@@ -274,44 +264,3 @@ def test_one_pair_is_one_example_and_no_pair_says_so():
     one = examples([(score, score)], {talk.id: talk}, {talk.id: talk}, {}, 3)
     assert sum(isinstance(b, SideBySide) for b in one) == 1
     assert Text("No pair of conversations to show.") in examples([], {}, {}, {}, 3)
-
-
-def test_where_the_users_differ_both_are_shown():
-    blocks = [SideBySide("base", "tuned", [Turn("mine", "yours", "a", "b")])]
-    assert "User of base" in to_html(blocks, "t") and "**User of tuned, 1**" in to_markdown(blocks)
-
-
-@pytest.mark.parametrize(
-    "text", ["# no heading", "1. no list", "- no list", "> no quote", "www.evil.example", "a | b", "&lt;"]
-)
-def test_markdown_escape_shows_text_literally(text):
-    from markdown_it import MarkdownIt
-
-    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(md_escape(text))
-    assert rendered.strip() == f"<p>{html.escape(text, quote=False)}</p>"
-
-
-def test_columns_of_numbers_are_set_flush_right():
-    table = Table(("name", "n"), [("a", "+0.27"), ("b", "-"), ("c", "12,345")])
-    assert "| --- | ---: |" in to_markdown([table]) and to_html([table], "t").count('class="number"') == 4
-
-
-def test_nothing_scored_still_gives_lines_and_no_error():
-    nothing = dict.fromkeys(
-        [
-            "base_score",
-            "base_score_low",
-            "base_score_high",
-            "tuned_score",
-            "tuned_score_low",
-            "tuned_score_high",
-            "difference",
-            "difference_low",
-            "difference_high",
-            "p_value",
-        ]
-    )
-    counts = {"n_personas": 0, "n_pairs": 0, "n_criteria_scored": 0, "n_criteria_total": 2, "n_gates_scored": 0}
-    rest = {"n_gates_total": 1, "confidence": 0.95, "decision": "more evaluation", "decision_reason": "no pairs"}
-    lines = closing_lines(nothing | counts | rest, {}, "r.html")
-    assert "tuned score - (95% interval -)" in lines and "perplexity  - -> -" in lines
