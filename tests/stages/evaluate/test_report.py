@@ -11,7 +11,7 @@ import yaml
 
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
-from tunewright.document import Heading, SideBySide, Text
+from tunewright.document import Heading, SideBySide, Text, to_html
 from tunewright.measures import Lexicon, measure
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
 from tunewright.report_answer import closing_lines
