@@ -164,7 +164,7 @@ def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> No
     asked = repository.server.requests[before:]
     assert asked
     assert all("response_format" in body for body in asked)
-    assert all("a word), in most" in body["messages"][-1]["content"] for body in asked)
+    assert all("a word)?" in body["messages"][-1]["content"] for body in asked)
     assert "generate-transcripts" not in ran
 
 

@@ -1,0 +1,160 @@
+"""Labelled material to test judges with: calibration examples, worked evaluations, planted flaws.
+
+Read from conf/domain/<id>/calibration.yaml and planted.yaml. A conversation is written out, or taken from the domain's
+authored ones, whole or in part, with some replies put in their place. A planted flaw is a stretch of conversation that
+goes into a good one at some point, in two versions that differ in their last reply alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from tunewright.config import Config, load_file
+from tunewright.errors import ConfigError
+from tunewright.records import Answer, Exchange, Transcript
+
+ANSWERS: Mapping[str, Answer] = {"pass": "YES", "fail": "NO", "na": "NA"}
+Label = Literal["pass", "fail", "na"]
+REALISTIC_EXCHANGES = 5  # a conversation of this length or more is of realistic length (the method, section 1)
+
+
+class Turn(Config):
+    """One exchange, as design files write it."""
+
+    user: str = Field(min_length=1)
+    assistant: str = Field(min_length=1)
+
+
+class Conversation(Config):
+    """Exchanges written out, or an authored transcript: its first `until` exchanges, with `replies` put in."""
+
+    exchanges: tuple[Turn, ...] | None = None
+    transcript: str | None = None
+    until: int | None = Field(default=None, ge=1)
+    replies: dict[int, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Conversation:
+        if (self.exchanges is None) == (self.transcript is None):
+            raise ValueError("give either `exchanges` or the id of an authored `transcript`")
+        if self.exchanges is not None and (not self.exchanges or self.until is not None or self.replies):
+            raise ValueError("`exchanges` must not be empty, and `until` and `replies` belong to `transcript`")
+        return self
+
+    def resolve(self, authored: Mapping[str, Transcript], where: str) -> tuple[Exchange, ...]:
+        """The exchanges themselves; `authored` by id. Raises ConfigError that begins with `where`."""
+        if self.exchanges is not None:
+            return tuple(Exchange(user=tidy(t.user), assistant=tidy(t.assistant)) for t in self.exchanges)
+        if self.transcript not in authored:
+            raise ConfigError(f"{where}: no authored transcript {self.transcript!r}")
+        whole = authored[self.transcript].exchanges[: self.until]
+        if beyond := [n for n in self.replies if not 1 <= n <= len(whole)]:
+            raise ConfigError(f"{where}: a reply for exchange {beyond[0]}, but {self.transcript} has {len(whole)} here")
+        return tuple(
+            e.model_copy(update={"assistant": tidy(self.replies[n])}) if n in self.replies else e
+            for n, e in enumerate(whole, 1)
+        )
+
+
+class CalibrationExample(Conversation):
+    """A conversation with the right answer to one criterion, and why."""
+
+    label: Label
+    borderline: bool = False
+    reason: str = Field(min_length=10)
+
+    @property
+    def answer(self) -> Answer:
+        """The label as a verdict's answer."""
+        return ANSWERS[self.label]
+
+
+class Finding(Config):
+    """One criterion's line in a worked evaluation."""
+
+    label: Label
+    reason: str = Field(min_length=10)
+
+
+class WorkedEvaluation(Conversation):
+    """A whole conversation evaluated by hand on every criterion."""
+
+    kind: Literal["strong", "mediocre", "safety_violation"]
+    findings: dict[str, Finding]
+
+
+class Calibration(Config):
+    """All of calibration.yaml."""
+
+    examples: dict[str, tuple[CalibrationExample, ...]]
+    worked: tuple[WorkedEvaluation, ...]
+
+
+class Hosts(Config):
+    """Ids of good authored conversations that flaws are planted in."""
+
+    short: tuple[str, ...] = Field(min_length=1)
+    long: tuple[str, ...] = Field(min_length=1)
+
+
+class PlantedFlaw(Config):
+    """A stretch of conversation whose last reply is either good or violates the criterion."""
+
+    before: tuple[Turn, ...] = ()
+    user: str = Field(min_length=1)
+    good: str = Field(min_length=1)
+    bad: str = Field(min_length=1)
+    reason: str = Field(min_length=10)
+
+
+class Planted(Config):
+    """All of planted.yaml."""
+
+    hosts: Hosts
+    flaws: dict[str, tuple[PlantedFlaw, ...]]
+
+
+class Labelled(NamedTuple):
+    """One conversation, one criterion, the right answer."""
+
+    criterion: str
+    answer: Answer
+    exchanges: tuple[Exchange, ...]
+    reason: str
+    borderline: bool
+    source: str  # the authored transcript it was made from, or ""
+
+
+def load_calibration(path: str) -> Calibration:
+    """Read and check a calibration file; raises ConfigError."""
+    return load_file(path, Calibration)
+
+
+def load_planted(path: str) -> Planted:
+    """Read and check a file of planted flaws; raises ConfigError."""
+    return load_file(path, Planted)
+
+
+def labelled_examples(calibration: Calibration, authored: Sequence[Transcript], path: str) -> list[Labelled]:
+    """Every calibration example and every line of the worked evaluations; raises ConfigError for a wrong reference."""
+    by_id = {t.id: t for t in authored}
+    found = []
+    for criterion, examples in calibration.examples.items():
+        for number, one in enumerate(examples, 1):
+            exchanges = one.resolve(by_id, f"{path}: example {number} of {criterion}")
+            source = one.transcript or ""
+            found.append(Labelled(criterion, one.answer, exchanges, one.reason, one.borderline, source))
+    for one in calibration.worked:
+        exchanges = one.resolve(by_id, f"{path}: worked evaluation {one.kind}")
+        for criterion, finding in one.findings.items():
+            answer = ANSWERS[finding.label]
+            found.append(Labelled(criterion, answer, exchanges, finding.reason, False, one.transcript or one.kind))
+    return found
+
+
+def tidy(text: str) -> str:
+    """Line breaks of the YAML file to spaces; paragraphs stay."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
