@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tunewright.config import Bounds, Config, load_file
 from tunewright.measures import STATISTICS, Lexicon
+from tunewright.records import digest
 
 WEIGHT_TOLERANCE = 1e-6
 SAFETY = "safety"  # the category of gates; it has no weight
@@ -83,6 +84,11 @@ class Rubric(Config):
         if empty := [c for c in self.categories if not self.in_category(c)]:
             raise ValueError(f"categories without criteria: {', '.join(empty)}")
         return self
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change with any criterion (not with weights or the threshold)."""
+        return digest([c.model_dump(mode="json") for c in self.criteria])[:12]
 
     @property
     def gates(self) -> tuple[Criterion, ...]:
