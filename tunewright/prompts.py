@@ -1,7 +1,7 @@
 """Prompt files: Jinja templates in prompts/, rendered in a sandbox in which an undefined variable is an error.
 
 A file holds one or several chat messages. `<!-- role: system -->` on a line of its own begins a message of that role;
-a file without such a line is one system message.
+a file without such a line is one system message. Only a Jinja comment may stand before the first such line.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from tunewright.errors import ConfigError
 
 ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->[ \t]*\n", re.MULTILINE)
+COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 ROLE_LIKE = re.compile(r"^.*<!--\s*role\b.*$", re.MULTILINE)
 ChatMessage = dict[str, str]
 
@@ -79,7 +80,7 @@ def _messages(path: str | Path) -> list[tuple[str, str]]:
     before, *rest = ROLE_LINE.split(source)  # text before the first role line, then role, text, role, text...
     if not rest:
         return [("system", source)]
-    if before.strip():
+    if COMMENT.sub("", before).strip():
         raise ConfigError(f"{path}: text before the first role line would be lost: {before.strip()[:60]!r}")
     return list(zip(rest[::2], rest[1::2], strict=True))
 
