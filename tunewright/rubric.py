@@ -37,6 +37,11 @@ class Criterion(Config):
     gate: bool = False
     measure: dict[str, Bounds] | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change with anything about this criterion."""
+        return digest(self.model_dump(mode="json"))[:12]
+
     @field_validator("question")
     @classmethod
     def _is_a_question(cls, question: str) -> str:
