@@ -159,6 +159,7 @@ def judge_messages(
         exchanges=[e.model_dump() for e in transcript.exchanges],
         statistics=statistics,
         criterion=criterion.model_dump(),
+        background=rubric.background,
         examples=[
             {"exchanges": [e.model_dump() for e in one.exchanges], "answer": one.answer, "reason": one.reason}
             for one in shown

@@ -71,6 +71,7 @@ class Rubric(Config):
     categories: dict[str, Category]
     criteria: tuple[Criterion, ...]
     lexicon: Lexicon
+    background: str | None  # what a judge must know of the domain and cannot see: policies, prices, rules
 
     @model_validator(mode="after")
     def _whole(self) -> Rubric:
@@ -92,8 +93,8 @@ class Rubric(Config):
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change with any criterion (not with weights or the threshold)."""
-        return digest([c.model_dump(mode="json") for c in self.criteria])[:12]
+        """12 hex digits that change with any criterion or the background (not with weights or the threshold)."""
+        return digest([c.model_dump(mode="json") for c in self.criteria] + [self.background])[:12]
 
     @property
     def gates(self) -> tuple[Criterion, ...]:

@@ -30,7 +30,7 @@ PROMPT_VARIABLES = {  # what the code gives to each prompt
     },
     "assistant.md": {"domain", "days_between_exchanges"},
     "system.md": {"domain", "days_between_exchanges"},
-    JUDGE_PROMPT: {"exchanges", "statistics", "criterion"},
+    JUDGE_PROMPT: {"exchanges", "statistics", "criterion", "examples", "background"},
 }  # fmt: skip
 PROMPT_ROLES = {
     "user_simulator.md": ["system", "user"],
