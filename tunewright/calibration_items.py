@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tunewright.calibration import Labelled, choose_balanced
+from tunewright.calibration import Labelled, choose_balanced, n_words
 from tunewright.planted import Plant
 from tunewright.records import Record, Transcript
 from tunewright.rubric import Rubric
@@ -57,11 +57,11 @@ class CalibrationAnswer(Record):
 
 
 def example_items(examples: Mapping[str, Sequence[Labelled]], rubric: Rubric, limit: int | None) -> list[Item]:
-    """Up to `limit` examples of each judged criterion (None: all), their answers by turns."""
+    """Up to `limit` examples of each judged criterion (None: all), their answers by turns, the shortest first."""
     items = []
     for criterion in rubric.safety_first:
         if criterion.evaluator == "judge":
-            for one in choose_balanced(examples.get(criterion.id, ()), limit):
+            for one in choose_balanced(sorted(examples.get(criterion.id, ()), key=n_words), limit):
                 number = examples[criterion.id].index(one) + 1
                 identity = f"{criterion.id} example {number}"
                 items.append(Item(identity, "example", identity, one))
