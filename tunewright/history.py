@@ -133,7 +133,9 @@ def what_changed(reader: Reader, one: Seen, before: Seen | None) -> str:
     """A version in a line: what could not be read, then what changed in the design, else what made it a version."""
     old, new = before.snapshot.design if before else None, one.snapshot.design
     faults = [*one.snapshot.faults]
-    if new is None:
+    if one.revision.experiment and before is None:
+        changes = [f"run on {one.revision.parents[0][:7]}, which this clone does not have"]
+    elif new is None:
         changes = ["no design any more"] if old else []
     elif old is None:
         changes = [_first(reader, new)]
@@ -144,7 +146,7 @@ def what_changed(reader: Reader, one: Seen, before: Seen | None) -> str:
     if changes and len(one.revision.parents) > 1:
         changes[0] = f"merge: {changes[0]}"
     if not changes and not faults:
-        changes = [_params(reader, one, before) if one.revision.experiment else one.revision.subject]
+        changes = [_params(reader, one, before) if one.revision.experiment and before else one.revision.subject]
     return "; ".join(faults + changes)
 
 
@@ -176,10 +178,8 @@ def _first(reader: Reader, design: Design) -> str:
     return f"first version of {design.domain} here: {counted(len(design.prompts), 'prompt')}{judged}"
 
 
-def _params(reader: Reader, one: Seen, before: Seen | None) -> str:
+def _params(reader: Reader, one: Seen, before: Seen) -> str:
     """What an experiment on an unchanged design tried."""
-    if before is None:
-        return "its baseline is not in this clone"
     (old, _), (new, _) = (reader.parsed(each.revision.tree, PARAMS) for each in (before, one))
     changes = param_changes(old, new)
     return f"params: {named(changes)}" if changes else "the same design and params"

@@ -28,7 +28,8 @@ def print_terminal(history: History) -> None:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     console.print(Text(title(history), "bold"))
-    console.print(terminal_table(history.rows), end="\n\n")
+    console.print(terminal_table(history.rows))
+    console.print()
     for note in notes(history):
         console.print(Text(note, "dim"))
 

@@ -65,7 +65,7 @@ def find_repository() -> Repository:
 def commits() -> list[Revision]:
     """All commits that HEAD leads to, newest first, a commit always before its parents."""
     form = "%H%x00%T%x00%P%x00%ct%x00%cs%x00%s"
-    rows = [line.split("\0") for line in _lines("log", f"--format={form}", "HEAD")]
+    rows = [line.split("\0") for line in _lines("log", "--no-show-signature", f"--format={form}", "HEAD")]
     return [Revision(c, tree, tuple(p.split()), int(t), date, subject) for c, tree, p, t, date, subject in rows]
 
 
