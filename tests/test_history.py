@@ -164,6 +164,17 @@ def test_other_design_files_and_shared_prompts_count_and_code_does_not(project):
     assert changes(everything=True)[:-1] == ["shared/judge.md +1 -1", "taxonomy.yaml +1 -0", "Code"]
 
 
+def test_files_that_come_and_go_are_named_together_and_a_submodule_is_no_file(project):
+    project.start()
+    more = {f"conf/domain/cats/{name}.yaml": {name: 1} for name in ("calibration", "frameworks", "planted", "x", "y")}
+    project.commit("More", more)
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},prompts/cats/sub")
+    project.git("commit", "-q", "-m", "Submodule")
+    project.git("rm", "-q", "--cached", "prompts/cats/sub")
+    project.commit("Less", remove=["conf/domain/cats/x.yaml"])
+    assert changes()[:-1] == ["x.yaml removed", "calibration.yaml, frameworks.yaml, planted.yaml and 2 more added"]
+
+
 def test_a_renamed_prompt_is_told_as_one_also_with_an_edit(project):
     project.start()
     project.git("mv", "prompts/cats/assistant.md", "prompts/cats/vet.md")
@@ -462,6 +473,23 @@ def test_the_command_fits_a_hundred_columns_and_writes_nothing(project, monkeypa
     assert "[bold]Marked up[/bold]" in shown and "\x1b" not in shown and "0.800 (8/10)?" in shown
     assert shown.startswith("cats: 2 versions in 2 commits\n") and "? dvc.lock at that revision" in shown
     assert project.git("status", "--porcelain") == ""
+
+
+def test_long_names_of_experiments_and_judges_are_folded_and_not_cut(project, monkeypatch):
+    project.start()
+    judge = {"kappa": -0.1, "n_trusted": 0, "n_criteria": 14}
+    experiment(project, "grumpy-marmalade-experiment-27", {
+        "metrics/design-calibrate.json": {"judges": {"a-very-long-name-of-a-judge": judge, "b": judge}},
+        "metrics/generate-gate.json": {"decision": "major revision"}, SCORES: scores(957, 43),
+        COMPARE: {"decision": "do not deploy", "difference": -0.12},
+        DOMAIN["rubric"]: project.rubric | {"pass_threshold": 0.75, "lexicon": {}},
+    })  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = CliRunner().invoke(app, ["history"]).output
+    assert max(map(len, shown.splitlines())) <= 100
+    squeezed = "".join("".join(line[:14] for line in shown.splitlines()).split())
+    assert "grumpy-marmalade-experiment-272026-01-01" in squeezed
+    assert "do not deploy?" in shown and "tuned -0.120?" in shown and "0.957 (957/1000)?" in shown
 
 
 def test_markdown_has_a_line_for_each_version(project):

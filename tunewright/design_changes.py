@@ -65,15 +65,17 @@ def file_changes(before: Mapping[str, str], after: Mapping[str, str], text: Call
         for path in after
         if path in before and before[path] != after[path]
     ]
+    alone = []
     for path in added:
         source = next((p for p in removed if same_file(text(before[p]), text(after[path]))), None)
         if source is None:
-            phrases.append(f"{path} added")
+            alone.append(path)
             continue
         removed.remove(source)
         edit = line_counts(text(before[source]), text(after[path]))
         phrases.append(f"{source} renamed to {path}{f' {edit}' if edit else ''}")
-    return phrases + [f"{path} removed" for path in removed]
+    gone_or_new = ((named(alone), "added"), (named(removed), "removed"))
+    return phrases + [f"{paths} {what}" for paths, what in gone_or_new if paths]
 
 
 def line_counts(before: str, after: str) -> str:

@@ -37,11 +37,11 @@ def print_terminal(history: History) -> None:
 def terminal_table(rows: Sequence[Row]) -> Table:
     """Each version on two lines or more: what belongs together stands in one column."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_lines=True, show_edge=False)
-    table.add_column("version\n", overflow="fold", max_width=16, min_width=10)
+    table.add_column("version\n", overflow="fold", max_width=14, min_width=10)
     table.add_column("prompts\nrubric", no_wrap=True)
     table.add_column("what changed\n", ratio=1, overflow="fold")
-    for head in ("pass rate\n95% interval", "agreement\n", "decisions\n"):
-        table.add_column(head, overflow="fold")
+    for head, width in (("pass rate\n95% interval", None), ("agreement\n", 14), ("decisions\n", 16)):
+        table.add_column(head, overflow="fold", max_width=width)
     for row in rows:
         style = "cyan" if row.is_experiment else "yellow"
         table.add_row(
@@ -92,6 +92,7 @@ def notes(history: History) -> list[str]:
     marks = {row.marks.get(stage, "") for row in rows for stage in _present(row.numbers)}
     hidden = history.n_versions - shown
     said = [
+        (shown > 0, "prompts, rubric: hashes of their content, equal for equal versions; git show prints a rubric"),
         (hidden > 0, f"the newest {shown} of {history.n_versions} versions; all: --limit {history.n_versions}"),
         ("*" in marks, "* the metric was computed for another version of the design than its row's (by dvc.lock)"),
         ("?" in marks, "? dvc.lock at that revision does not say for which version the metric was computed"),
