@@ -258,6 +258,17 @@ def test_a_granular_param_of_the_rubric_is_compared_by_value(project):
     assert rows()[0].marks["generate-scores"] == "*"
 
 
+def test_a_quoted_no_in_the_rubric_is_the_plain_no_of_dvc_lock(project):
+    project.rubric["lexicon"]["praise"] = ["PRAISE"]
+    project.start()
+    text = (project.folder / DOMAIN["rubric"]).read_text()
+    project.write({SCORES: scores(8, 2), DOMAIN["rubric"]: text.replace("PRAISE", "'no'")})
+    lock = project.lock()
+    lock["stages"]["generate-verdicts"]["params"][DOMAIN["rubric"]] = {"lexicon.praise": ["PRAISE"]}
+    project.commit("Run it", {"dvc.lock": yaml.safe_dump(lock).replace("PRAISE", "no")})
+    assert rows()[0].marks["generate-scores"] == ""
+
+
 def test_judges_the_gate_the_check_and_the_comparison_are_shown_as_the_metrics_say(project):
     project.start()
     judge = {"kappa": 0.414, "accuracy": 0.8, "n_trusted": 5, "n_criteria": 14}

@@ -21,7 +21,16 @@ from tunewright.revisions import Objects
 PARAMS, LOCK, SHARED = "params.yaml", "dvc.lock", "prompts/shared"
 STAGES = ("design-check", "design-calibrate", "generate-scores", "generate-gate", "evaluate-compare")
 MORE_FILES = ("taxonomy", "personas", "frameworks", "calibration", "planted")  # keys of `domain` beside the rubric
-YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one reads a dvc.lock ten times as fast
+FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one reads a dvc.lock ten times as fast
+
+
+class Loader(FAST):
+    """Reads `yes`, `no`, `on` and `off` as the words that they are in YAML 1.2, which DVC writes into dvc.lock."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":bool") or first in "tTfF"]
+        for first, known in FAST.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -179,7 +188,7 @@ class Reader:
     def _yaml_of(self, blob: str) -> tuple[Any, int | None]:
         """A blob's value, or None and the line (from 1) in which it stops being YAML."""
         try:
-            return yaml.load(self.text(blob), Loader=YAML), None
+            return yaml.load(self.text(blob), Loader=Loader), None
         except yaml.YAMLError as error:
             at = getattr(error, "problem_mark", None)
             return None, at.line + 1 if at else 1
