@@ -6,7 +6,7 @@ import sys
 import tempfile
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,6 +53,27 @@ def result() -> None:
     compare = read_json("data/evaluate/compare.json", "evaluate-compare")
     sanity = read_json("metrics/evaluate-sanity.json", "evaluate-sanity")
     typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md"))
+
+
+@app.command()
+def history(
+    form: Annotated[Literal["terminal", "markdown"], typer.Option("--format", help="markdown goes to stdout")] = (
+        "terminal"
+    ),
+    limit: Annotated[int, typer.Option(min=1, help="how many versions, the newest first")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="also commits that changed nothing of the design")] = False,
+    domain: Annotated[str | None, typer.Option(metavar="ID", help="instead of the domain of each params.yaml")] = None,
+    no_experiments: Annotated[bool, typer.Option("--no-experiments", help="commits alone")] = False,
+) -> None:
+    """Versions of prompts and rubric against pass rates, agreement and decisions, from git and DVC experiments."""
+    from tunewright.history import read_history
+    from tunewright.history_table import print_terminal, to_markdown
+
+    found = read_history(limit, everything, domain, not no_experiments)
+    if form == "markdown":
+        typer.echo(to_markdown(found), nl=False)
+    else:
+        print_terminal(found)
 
 
 def composed_text(overrides: list[str]) -> str:
