@@ -31,7 +31,7 @@ class Calibrated:
 
 
 class PlantedRates(NamedTuple):
-    """Answers to planted pairs. Shares of answers (0 to 1), None without any."""
+    """Answers to planted flaws. Shares of conversations (0 to 1), one that was rerun counting once; None without any."""
 
     sensitivity: float | None  # NO to the violating version
     specificity: float | None  # YES to the good one
@@ -45,15 +45,15 @@ def planted_rates(
     judge: str, items: Sequence[Item], verdicts: Verdicts, length: str | None = None, position: str | None = None
 ) -> PlantedRates:
     """A judge on planted flaws, all or those of one length or position; a pair counts by its first sample."""
-    right: dict[bool, list[bool]] = {True: [], False: []}
+    right: dict[bool, list[float]] = {True: [], False: []}
     pairs: dict[str, dict[bool, bool]] = defaultdict(dict)
     for item in items:
         plant = item.plant
         if plant is None or length not in (None, plant.length) or position not in (None, plant.position):
             continue
         answers = [v.answer for v in verdicts[judge, item.id] if v.answer is not None]
-        right[plant.is_bad] += [a == item.labelled.answer for a in answers]
         if answers:
+            right[plant.is_bad].append(answers.count(item.labelled.answer) / len(answers))
             pairs[plant.pair][plant.is_bad] = answers[0] == item.labelled.answer
     whole = [p for p in pairs.values() if len(p) == 2]
     return PlantedRates(
@@ -158,11 +158,12 @@ def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubri
             if criterion.evaluator == "judge":
                 lines.append(f"{criterion.id}: nothing to test it with; add calibration examples.")
             continue
-        nobody = not any(by[criterion.id].trusted for by in found.trust.values())
-        missed = [i for i in asked if i.kind != "planted" and _most_say_otherwise(i, found, verdicts)]
-        if nobody or missed:
-            head = f"{criterion.id}: " + ("no judge is trusted. " if nobody else "")
-            lines.append(head + _advice(asked, missed, found, verdicts))
+        trusted = [judge for judge, by in found.trust.items() if by[criterion.id].trusted]
+        judges = trusted or list(found.overall)  # the errors of a judge that does not count say nothing of the wording
+        missed = [i for i in asked if i.kind != "planted" and _most_say_otherwise(i, judges, verdicts)]
+        if missed or not trusted:
+            head = f"{criterion.id}: " + ("" if trusted else "no judge is trusted. ")
+            lines.append(head + _advice(asked, missed, judges, verdicts))
     yield (
         Bullets(lines)
         if lines
@@ -170,17 +171,17 @@ def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubri
     )
 
 
-def _most_say_otherwise(item: Item, found: Calibrated, verdicts: Verdicts) -> bool:
-    answers = [v.answer for judge in found.overall for v in verdicts[judge, item.id] if v.answer is not None]
+def _most_say_otherwise(item: Item, judges: Sequence[str], verdicts: Verdicts) -> bool:
+    answers = [v.answer for judge in judges for v in verdicts[judge, item.id] if v.answer is not None]
     return sum(a != item.labelled.answer for a in answers) * 2 > len(answers) > 0
 
 
-def _advice(asked: Sequence[Item], missed: Sequence[Item], found: Calibrated, verdicts: Verdicts) -> str:
+def _advice(asked: Sequence[Item], missed: Sequence[Item], judges: Sequence[str], verdicts: Verdicts) -> str:
     """What the errors look like, and which examples to read first."""
     errors = Counter(
         (i.labelled.answer, v.answer)
         for i in asked
-        for judge in found.overall
+        for judge in judges
         for v in verdicts[judge, i.id]
         if v.answer is not None and v.answer != i.labelled.answer
     )
@@ -238,7 +239,7 @@ def _confusions(found: Calibrated, items: Sequence[Item], verdicts: Verdicts) ->
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
 
 
 def _accuracy(a: Agreement) -> str:
@@ -246,7 +247,7 @@ def _accuracy(a: Agreement) -> str:
 
 
 def _kappa(a: Agreement) -> str:
-    return "-" if a.kappa is None else f"{a.kappa:.2f} [{_share(a.kappa_low)}, {_share(a.kappa_high)}]"
+    return "-" if a.kappa is None else f"{_share(a.kappa)} [{_share(a.kappa_low)}, {_share(a.kappa_high)}]"
 
 
 def _flips(a: Agreement) -> str:
