@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import ConfigError
 
@@ -49,6 +49,15 @@ class Bounds(Config):
         return f"at least {self.min:g}" if self.max is None else f"{self.min:g} to {self.max:g}"
 
 
+class Constraints(Config):
+    """What a domain demands of the model that it is served by."""
+
+    offline: bool
+    open_licence: bool
+    deployment_ram_gib: float = Field(gt=0)  # the whole machine's
+    train_budget_usd: float = Field(ge=0)
+
+
 class Domain(Config):
     """Where a domain's design lives (params section `domain`)."""
 
@@ -63,6 +72,7 @@ class Domain(Config):
     days_between_exchanges: int
     exemplars_min: int
     smoke_prompt: str
+    constraints: Constraints
 
 
 C = TypeVar("C", bound=BaseModel)
