@@ -80,7 +80,7 @@ def row(tokens: int) -> list[str]:
 
 def main() -> None:
     """Print the table, or measure one length for it."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("lengths", nargs="*", type=int, default=[256, 512, 896])
     parser.add_argument("--measure", type=int, help="train at this length in this very process and print its memory")
     arguments = parser.parse_args()

@@ -43,12 +43,13 @@ class Choice:
     planned: Workload
     planned_tokens_max: float
     authored: Workload
+    wide_vocabulary_ratio: float
     candidates: Sequence[Candidate]
 
 
 def report(choice: Choice) -> str:
     """The Markdown."""
-    sections = (answer, comparison, memory, lengths, costs, tokens, constraints, sources)
+    sections = (answer, comparison, memory, lengths, costs, tokens, constraints, formats, sources)
     return f"# Model choice: {choice.domain}\n\n" + "\n\n".join(section(choice) for section in sections) + "\n"
 
 
@@ -59,22 +60,30 @@ def answer(choice: Choice) -> str:
     configured = choice.candidates[0]
     state = f"ruled out: {'; '.join(configured.ruled_out)}" if configured.ruled_out else "meets every constraint"
     holds = choice.economics.exchanges_in(configured.limit_tokens)
-    lines = [f"- Configured: **{configured.model.title}**, which {state}. It holds {holds} exchanges."]
     if best is None:
-        lines.insert(0, "- **No candidate meets the constraints.** Relax one of them (below), or add a smaller model.")
+        lines = ["- **No candidate meets the constraints.** Relax one of them (below), or add a smaller model."]
     else:
-        cost = f"{best.cost.usd:,.2f} USD on {best.cost.gpu}" if best.cost else "unknown"
-        lines.insert(
-            0,
-            f"- Pick for the plan ({choice.plan}): **{best.model.title}**, the largest that meets every constraint as "
-            f"{best.served_as}, holds {choice.economics.exchanges_in(best.limit_tokens)} exchanges, and trains with "
-            f"{best.method} for about {cost}. Licence: {best.model.licence}.",
-        )
+        lines = [f"- Pick for the plan ({choice.plan}): **{best.model.title}**, {_why(best, choice)}"]
+        open_only = [c for c in choice.candidates if c.model.licence in choice.rules.open_licences]
+        free = pick(open_only, choice.planned_tokens_max, first)
+        if free is not None and free is not best:
+            lines.append(f"- With an open licence: **{free.model.title}**, {_why(free, choice)}")
+    lines.append(f"- Configured: **{configured.model.title}**, which {state}; it holds {holds} exchanges.")
     out = [c for c in choice.candidates if c.ruled_out]
     lines += [f"- Ruled out: {c.model.title}, because {'; '.join(c.ruled_out)}." for c in out]
     if not out:
         lines.append("- Ruled out: none.")
     return "\n".join(lines)
+
+
+def _why(best: Candidate, choice: Choice) -> str:
+    cost = f"{best.cost.usd:,.2f} USD on one {best.cost.gpu}" if best.cost else "an unknown price"
+    holds = "holds" if best.limit_tokens >= choice.planned_tokens_max else "does not hold"
+    return (
+        f"the largest that meets every constraint as {best.served_as} ({best.served[best.served_as or ''] / GIB:.1f} "
+        f"GiB of memory); it {holds} the longest planned conversation, and trains with {best.method} for about {cost}. "
+        f"Licence: {best.model.licence}."
+    )
 
 
 def comparison(choice: Choice) -> str:
@@ -118,9 +127,9 @@ def memory(choice: Choice) -> str:
         f"## Memory of training {configured.model.title}, GiB\n\n"
         f"{md_table(['component', *columns], rows)}\n\n"
         f"The first column is what `dvc repro` trains with here: batch {choice.trainer.batch_size}, "
-        f"{choice.trainer.dtype}, LoRA rank {choice.trainer.lora_rank}, the longest example of its preset. Its total is "
-        "`predicted_peak_gib` in metrics/design-tokens.json; what the training then really took is `peak_memory_gib` "
-        "in metrics/train-adapter.json. `python -m bench.memory` measures it at several lengths.\n\n"
+        f"{choice.trainer.dtype}, LoRA rank {choice.trainer.lora_rank}, the longest example of its preset. Its total "
+        "is `predicted_peak_gib` in metrics/design-tokens.json; what the training then took is `peak_memory_gib` in "
+        "metrics/train-adapter.json. `python -m bench.memory` measures it at several lengths.\n\n"
         "On a CPU all activations are kept, in float32, and logits exist for 256 positions at a time. On a GPU blocks "
         "are checkpointed and the loss is fused. Without a fused loss the logits alone, sequence x vocabulary x 4 "
         f"bytes, would take {unfused:.1f} GiB here, and {unfused_logit_bytes(widest, 16384) / GIB:.1f} GiB for 16,384 "
@@ -129,22 +138,29 @@ def memory(choice: Choice) -> str:
 
 
 def lengths(choice: Choice) -> str:
-    """The longest example for each model, GPU and method."""
+    """The longest example for each model and GPU, by method."""
     gpus = choice.rules.gpus
-    head = ["model", "method", *(f"{name} ({gpu.memory_gib:g})" for name, gpu in gpus.items())]
+    head = ["model", "it can hold", *(f"{name} ({gpu.memory_gib:g})" for name, gpu in gpus.items())]
     rows = [
-        [c.model.title, method, *(f"{n:,}" if n else "none" for n in found.values())]
+        [
+            c.model.title,
+            f"{c.limit_tokens:,}",
+            *(" / ".join(_fit(found[gpu], c.limit_tokens) for found in c.longest.values()) for gpu in gpus),
+        ]
         for c in choice.candidates
-        for method, found in c.longest.items()
     ]
     old = [name for name, gpu in gpus.items() if not gpu.bfloat16]
-    note = f" {', '.join(old)}: no bfloat16; set trainer.dtype=float16 there. Not counted as cheapest." if old else ""
+    note = f" {', '.join(old)}: no bfloat16, so never the cheapest; set trainer.dtype=float16 there." if old else ""
     return (
-        "## Longest example by GPU, tokens\n\n"
+        f"## Longest example by GPU, tokens: {' / '.join(choice.rules.methods)}\n\n"
         f"{md_table(head, rows)}\n\n"
-        f"GiB of each GPU in brackets; {choice.rules.gpu_headroom_share:.0%} is left free. No length goes beyond what "
+        f'GiB of each GPU in brackets, of which {choice.rules.gpu_headroom_share:.0%} is left free. "all": as long as '
         f"the model can hold.{note}"
     )
+
+
+def _fit(tokens: int, limit: int) -> str:
+    return "all" if tokens >= limit else f"{tokens:,}" if tokens else "none"
 
 
 def costs(choice: Choice) -> str:
@@ -158,17 +174,17 @@ def costs(choice: Choice) -> str:
         flops = flops_per_token(c.model, choice.authored.mean_tokens) * choice.authored.tokens
         now = training_cost(flops, c.cost.gpu, gpu, choice.rules.gpu_utilisation_share)
         rows.append(
-            [c.model.title, c.method, c.cost.gpu, f"{60 * now.hours:.1f}", f"{now.usd:.2f}", f"{c.cost.hours:.1f}",
+            [c.model.title, c.method, c.cost.gpu, f"{3600 * now.hours:.0f}", f"{now.usd:.2f}", f"{c.cost.hours:.1f}",
              f"{c.cost.usd:.2f}"]
         )  # fmt: skip
-    head = ["model", "method", "GPU", "authored: minutes", "USD", "plan: hours", "USD"]
+    head = ["model", "method", "GPU", "authored: seconds", "USD", "plan: hours", "USD"]
     return (
         "## Training time and cost\n\n"
         f"{md_table(head, rows)}\n\n"
         f"Authored: the {len(choice.economics.conversation_tokens)} conversations that are there, "
-        f"{choice.authored.tokens:,.0f} tokens with all epochs. Plan: {choice.plan}, at most "
-        f"{choice.planned.tokens / 1e6:,.0f} million tokens in examples of {choice.planned.mean_tokens:,.0f} on average. "
-        "The GPU is the cheapest on which the longest example fits. Six operations a weight and token (forward, "
+        f"{choice.authored.tokens:,.0f} tokens with all epochs. Plan: {choice.plan}, at "
+        f"most {choice.planned.tokens / 1e6:,.0f} million tokens in examples of "
+        f"{choice.planned.mean_tokens:,.0f} on average. The GPU is the cheapest on which the longest example fits. Six operations a weight and token (forward, "
         "backward through a frozen base, recomputation) and attention, at "
         f"{choice.rules.gpu_utilisation_share:.0%} of the GPU's dense 16-bit peak, which is an assumption; the model's "
         "download and QLoRA's dequantizing come on top."
@@ -194,8 +210,9 @@ def tokens(choice: Choice) -> str:
         f"{md_table(['what', 'tokens'], facts)}\n\n"
         f"{md_table(['tokens an example', 'exchanges, mean', 'exchanges, 95th percentile'], budgets)}\n\n"
         f"Measured on {len(found.conversation_tokens)} authored conversations with the tokenizer of "
-        f"{choice.candidates[0].model.title}; the other models' counts are taken to be the same, though larger "
-        "vocabularies need somewhat fewer tokens."
+        f"{choice.candidates[0].model.title}, and taken to be the same for the other models. How much that can be off: "
+        "tiktoken's cl100k (100,277 entries, not many fewer than Llama 3 has) writes the same words in "
+        f"{choice.wide_vocabulary_ratio:.0%} of the tokens."
     )
 
 
@@ -210,26 +227,39 @@ def constraints(choice: Choice) -> str:
          f"{usable:g} GiB of it for the file and the cache of one conversation as long as the model can hold"],
         ["training budget", f"{wanted.train_budget_usd:,.0f} USD", f"{choice.plan} on the cheapest GPU that fits"],
     ]  # fmt: skip
-    needs = [
-        [c.model.title, "; ".join(f"{name}: {what}" for name, what in c.model.quantization.items()), c.model.note or "-"]
-        for c in choice.candidates
-    ]
     return (
         "## Constraints\n\n"
         f"{md_table(['constraint', 'wanted', 'checked against'], rows)}\n\n"
-        "The values are `constraints` in conf/domain.\n\n"
+        "The values are `constraints` in conf/domain."
+    )
+
+
+def formats(choice: Choice) -> str:
+    """Quantized formats, those that all have named once, and what to watch out for."""
+    shared = set.intersection(*(set(c.model.quantization.items()) for c in choice.candidates))
+    everywhere = [item for item in choice.candidates[0].model.quantization.items() if item in shared]
+    rows = [
+        [c.model.title, "; ".join(f"{n}: {what}" for n, what in c.model.quantization.items() if (n, what) not in shared)
+         or "-", c.model.note or "-"]
+        for c in choice.candidates
+    ]  # fmt: skip
+    return (
         "## Formats and traps\n\n"
-        f"{md_table(['model', 'quantized formats and what they need', 'watch out'], needs)}"
+        + "\n".join(f"- {name}, every model: {what}." for name, what in everywhere)
+        + f"\n\n{md_table(['model', 'other formats', 'watch out'], rows)}"
     )
 
 
 def sources(choice: Choice) -> str:
     """Where the facts and the formulas come from."""
-    facts = [f"- {c.model.title}: {c.model.facts_source}" for c in choice.candidates]
+    stated: dict[str, list[str]] = {}
+    for c in choice.candidates:
+        stated.setdefault(c.model.facts_source, []).append(c.model.title)
+    lines = [f"- {', '.join(titles)}: {source}." for source, titles in stated.items()]
     return "\n".join(
         [
             "## Sources\n",
-            *facts,
+            *lines,
             "- Formulas, each with its paper: tunewright/memory.py and tunewright/training_cost.py.",
             "- GPUs, prices, allowances: `design.tokens.rules` in conf/config.yaml, each with its source and date.",
         ]

@@ -1,7 +1,7 @@
 """What training and serving a Llama-like chat model take in memory, by component, in bytes.
 
-Everything is counted from the model's shape and from what our trainer keeps; `bench/memory.py` compares the sum with the
-measured peak of real training runs. Only what a `Footprint` holds is measured and not derived.
+Everything is counted from the model's shape and from what our trainer keeps; `bench/memory.py` compares the sum with
+the measured peak of real training runs. Only what a `Footprint` holds is measured and not derived.
 """
 
 from __future__ import annotations

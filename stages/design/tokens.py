@@ -3,20 +3,24 @@
 Token economics measured on the domain's authored conversations with the configured model's own tokenizer; memory,
 training time, cost and serving of every model in conf/base_model, held against the domain's constraints.
 
-Reads models/base (its tokenizer), conf/base_model/, the planned preset, the domain's authored conversations and prompts.
+Reads models/base (its tokenizer), conf/base_model/, the planned preset, the domain's authored conversations, prompts.
 Writes reports/model-choice.md and metrics/design-tokens.json. Calls no model.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, quantiles
 
+import tiktoken
 from pydantic import BaseModel, Field
 
 from tunewright.authored import load_authored
 from tunewright.base_models import BaseModelConfig
-from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.choice_report import Choice, Economics, report
 from tunewright.config import Bounds, load, load_domain, load_file
 from tunewright.config import Config as BaseConfig
@@ -25,7 +29,7 @@ from tunewright.errors import ConfigError, RecordError, run_main
 from tunewright.memory import GIB, Trainer, training_memory
 from tunewright.model_choice import Rules, Workload, candidate, limit_tokens
 from tunewright.prompts import render
-from tunewright.records import write_json, write_text
+from tunewright.records import Transcript, write_json, write_text
 from tunewright.terminal import Stage
 
 CANDIDATES = Path("conf/base_model")
@@ -92,6 +96,19 @@ def planned_work(found: Economics, plan: Plan) -> Workload:
     return Workload(tokens=plan.epochs * examples * mean, mean_tokens=mean)
 
 
+def wide_vocabulary_ratio(transcripts: Sequence[Transcript], tokenizer: ChatTokenizer) -> float:
+    """Tokens of tiktoken's cl100k for each token of this tokenizer, over the words alone.
+
+    cl100k's vocabulary comes with litellm's package, where tiktoken finds it without the network.
+    """
+    package = find_spec("litellm")
+    assert package is not None and package.origin is not None, "litellm is a dependency"
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(package.origin).parent / "litellm_core_utils/tokenizers")
+    wide = tiktoken.get_encoding("cl100k_base")
+    texts = [text for t in transcripts for e in t.exchanges for text in (e.user, e.assistant)]
+    return sum(len(wide.encode_ordinary(text)) for text in texts) / sum(len(tokenizer.encode(text)) for text in texts)
+
+
 def models(configured: BaseModelConfig, folder: Path) -> list[BaseModelConfig]:
     """The configured model, then every other one of the folder by size."""
     others = [load_file(path, BaseModelConfig) for path in sorted(folder.glob("*.yaml"))]
@@ -134,6 +151,7 @@ def main() -> None:
         planned=work,
         planned_tokens_max=found.prompt_tokens + (plan.exchanges.max or 0) * found.exchange_tokens_mean,
         authored=authored_work(found, config.trained_tokens, config.epochs),
+        wide_vocabulary_ratio=wide_vocabulary_ratio(transcripts, tokenizer),
         candidates=tuple(candidate(m, config.rules, domain.constraints, work) for m in compared),
     )
     write_text(REPORT, report(choice))
@@ -149,8 +167,8 @@ def main() -> None:
     }
     write_json(METRICS, metrics)
     stage.end(
-        f"{metrics['exchange_tokens_mean']} tokens an exchange, {metrics['models_ruled_out']} of {len(compared)} models "
-        f"ruled out; {REPORT}"
+        f"{metrics['exchange_tokens_mean']} tokens an exchange, {metrics['models_ruled_out']} of {len(compared)} "
+        f"models ruled out; {REPORT}"
     )
 
 
