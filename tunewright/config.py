@@ -50,10 +50,11 @@ class Bounds(Config):
 
 
 class Constraints(Config):
-    """What a domain's deployment allows: whether it must work offline, memory there, and USD for one training run."""
+    """What a domain demands of the model that it is served by."""
 
     offline: bool
-    deployment_ram_gib: float = Field(gt=0)
+    open_licence: bool
+    deployment_ram_gib: float = Field(gt=0)  # the whole machine's
     train_budget_usd: float = Field(ge=0)
 
 
