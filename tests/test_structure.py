@@ -53,7 +53,7 @@ def test_a_stage_depends_on_every_first_party_module_that_it_imports(name: str) 
 
 
 def test_stages_never_import_stages_and_the_library_never_imports_stages() -> None:
-    for path in [*(ROOT / "stages").rglob("*.py"), *(ROOT / "tunewright").glob("*.py")]:
+    for path in [*(ROOT / "stages").rglob("*.py"), *(ROOT / "tunewright").rglob("*.py")]:
         imported = [str(p) for p in first_party_imports(path, ROOT) if p.parts[0] == "stages"]
         assert not imported, f"{path} imports {imported}"
 

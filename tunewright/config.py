@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -18,6 +19,7 @@ from tunewright.errors import ConfigError
 
 PARAMS = Path("params.yaml")
 CONF = Path("conf")
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, and in every wheel
 
 
 class Config(BaseModel):
@@ -127,7 +129,7 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(SafeLoader):
     """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -187,7 +189,7 @@ def _innermost_model(annotation: Any) -> Any:
 def line_of(path: Path, keys: list[str]) -> int | None:
     """The line (from 1) of a nested key in a YAML file, or of its nearest ancestor that exists."""
     try:
-        node = yaml.compose(path.read_text("utf-8"))
+        node = _nodes(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError):
         return None
     line = None
@@ -203,6 +205,12 @@ def line_of(path: Path, keys: list[str]) -> int | None:
         else:
             break
     return line
+
+
+@lru_cache(maxsize=16)
+def _nodes(text: str) -> yaml.Node | None:
+    """A YAML text as nodes that know their lines; kept, since a check of a design asks for many lines of one file."""
+    return yaml.compose(text, Loader=SafeLoader)
 
 
 def compose(output: Path, overrides: list[str]) -> None:
