@@ -173,7 +173,7 @@ def stamped(path: str, rubric: Rubric, level: Level) -> Check:
     found = STAMP.search(Path(path).read_text("utf-8"))
     if found and found[1] == rubric.fingerprint:
         return Check("assistant: checked against this rubric", "METHOD 1: order", True, wanted, place, level)
-    has = f"checked against rubric {found[1]}" if found else "no line says which rubric it was checked against"
-    evidence = f"{has}, and the rubric has other criteria; read both, mend the prompt, then write: {wanted}"
+    other = f"checked against rubric {found[1]}, and the rubric has other criteria now" if found else "never checked"
+    evidence = f"{other}; read both, mend the prompt, then write: {wanted}"
     where = Place(path, place.line or 1)
     return Check("assistant: checked against this rubric", "METHOD 1: order", False, evidence, where, level)

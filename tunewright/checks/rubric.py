@@ -13,7 +13,12 @@ from tunewright.rubric import Criterion, Rubric
 
 METHOD = "METHOD 1: rubric"
 NUMBERS = "METHOD 2: rubric"
-ABSENCE = re.compile(r"\b(avoid\w*|not|never|without|refrain\w*|don't|doesn't)\b", re.IGNORECASE)
+ABSENCE = re.compile(  # what the assistant is asked not to do; "a detail that the user has not given" is no absence
+    r"\b(?:avoid|refrain)\w*"
+    r"|\b(?:do|does|did|is|are|has|have) (?:\w+ ){1,3}(?:not|never)\b"
+    r"|, (?:and |but )?(?:not|never|without)\b",
+    re.IGNORECASE,
+)
 MEASURABLE = {  # what the method asks of the assistant and a text alone shows: the statistics that measure it
     "length": {"length_ratio_mean", "length_ratio_max", "over_twice_share", "reply_words_mean"},
     "questions in a reply": {"questions_mean", "questions_max"},
@@ -98,7 +103,7 @@ def what_is_measured(rubric: Rubric, place: Place) -> Check:
 def presence_phrasing(rubric: Rubric, path: str) -> Check:
     """Questions ask for what is there; absence is for safety gates (and for what is counted)."""
     faults = [
-        Fault(f"{c.id} asks for absence ({word[0]!r})", criterion_place(rubric, c, path, "question"))
+        Fault(f"{c.id} asks for absence ({word[0].strip(', ')!r})", criterion_place(rubric, c, path, "question"))
         for c in rubric.criteria
         if not c.gate and c.evaluator == "judge" and (word := ABSENCE.search(c.question))
     ]
