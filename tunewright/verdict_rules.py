@@ -40,6 +40,8 @@ def measured_answer(criterion: Criterion, values: Mapping[str, float]) -> tuple[
 
 def failed_measures(exchanges: Sequence[Exchange], rubric: Rubric) -> dict[str, str]:
     """The measured criteria that a conversation fails, of those that its length allows, and why."""
+    if not exchanges:
+        return {}
     values = measure(exchanges, rubric.lexicon)
     asked = [c for c in rubric.criteria if c.evaluator == "measure" and len(exchanges) >= c.min_exchanges]
     answers = {c.id: measured_answer(c, values) for c in asked}

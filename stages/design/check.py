@@ -10,10 +10,10 @@ Writes reports/design-check.md, metrics/design-check.json, and data/design/check
 and not for the report, so that an edit which passes the check reruns nothing by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tunewright.authored import load_authored
 from tunewright.calibration import Calibration, Planted, load_calibration, load_planted
@@ -27,8 +27,9 @@ from tunewright.checks.judge_prompt import check_judge_prompt
 from tunewright.checks.people import PeopleBounds, check_people
 from tunewright.checks.planted import PlantedBounds, check_planted
 from tunewright.checks.prompts import check_brief, check_placeholders, check_system_length, check_template
+from tunewright.checks.report import report, told
 from tunewright.checks.rubric import RubricBounds, check_rubric
-from tunewright.checks.user_simulator import Simulated, check_user_simulator
+from tunewright.checks.user_simulator import check_user_simulator
 from tunewright.checks.worked import check_worked
 from tunewright.config import CONF, Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
@@ -43,6 +44,7 @@ from tunewright.terminal import Stage
 
 REPORT = "reports/design-check.md"
 SHARED_PROMPTS = Path("prompts/shared")
+T = TypeVar("T")
 
 
 class Texts(BaseConfig):
@@ -87,21 +89,24 @@ class Design(NamedTuple):
 
 def read_design(domain: Domain) -> Design:
     """Every file of the design, each on its own."""
-    frameworks, c1 = read(
-        "frameworks", "METHOD 1: frameworks", domain.frameworks, partial(load_frameworks, domain.frameworks)
+    reading: list[Check] = []
+
+    def one(name: str, method: str, path: str, load: Callable[[str], T]) -> T | None:
+        value, check = read(name, method, path, partial(load, path))
+        reading.append(check)
+        return value
+
+    return Design(
+        domain=domain,
+        frameworks=one("frameworks", "METHOD 1: frameworks", domain.frameworks, load_frameworks),
+        taxonomy=one("taxonomy", "METHOD 2: taxonomy", domain.taxonomy, load_taxonomy),
+        template=one("personas", "METHOD 2: personas", domain.personas, load_template),
+        rubric=one("rubric", "METHOD 1: rubric", domain.rubric, load_rubric),
+        calibration=one("calibration", "METHOD 2: rubric", domain.calibration, load_calibration),
+        planted=one("planted flaws", "METHOD 3: assessment", domain.planted, load_planted),
+        authored=one("authored", "METHOD 1: exemplars", domain.authored, lambda _: load_authored(domain)),
+        reading=reading,
     )
-    taxonomy, c2 = read("taxonomy", "METHOD 2: taxonomy", domain.taxonomy, partial(load_taxonomy, domain.taxonomy))
-    template, c3 = read("personas", "METHOD 2: personas", domain.personas, partial(load_template, domain.personas))
-    rubric, c4 = read("rubric", "METHOD 1: rubric", domain.rubric, partial(load_rubric, domain.rubric))
-    calibration, c5 = read(
-        "calibration", "METHOD 2: rubric", domain.calibration, partial(load_calibration, domain.calibration)
-    )
-    planted, c6 = read("planted flaws", "METHOD 3: assessment", domain.planted, partial(load_planted, domain.planted))
-    authored, c7 = read(
-        "authored conversations", "METHOD 1: exemplars", domain.authored, partial(load_authored, domain)
-    )
-    reading = [c1, c2, c3, c4, c5, c6, c7]
-    return Design(domain, frameworks, taxonomy, template, rubric, calibration, planted, authored, reading)
 
 
 def checklist(design: Design, config: Config) -> dict[str, list[Check]]:
@@ -128,8 +133,9 @@ def _subjects(d: Design, config: Config) -> Iterator[tuple[str, Iterator[Check]]
         checks = check_assistant_prompt(path, domain, d.frameworks, d.rubric, config.assistant)
         yield "Assistant's prompt", checks
     if d.taxonomy and d.template:
-        simulated = Simulated(d.taxonomy, d.template, config.guidance, domain.days_between_exchanges, config.seed)
-        yield "User simulator", check_user_simulator(f"{domain.prompts}/user_simulator.md", simulated)
+        path, days = f"{domain.prompts}/user_simulator.md", domain.days_between_exchanges
+        checks = check_user_simulator(path, d.taxonomy, d.template, config.guidance, days, config.seed)
+        yield "User simulator", checks
     if d.rubric and d.authored:
         yield from _labelled(d, d.rubric, *d.authored, config)
     checks = check_generation(config.guidance, config.exchanges, config.slices, config.generation, conf_places())
@@ -140,10 +146,8 @@ def _labelled(
     d: Design, rubric: Rubric, people: list[Persona], transcripts: list[Transcript], config: Config
 ) -> Iterator[tuple[str, Iterator[Check]]]:
     optional = config.exemplars_min == 0
-    bounds, path = (
-        (config.generation.exchanges, config.people.edge_case_share),
-        f"{d.domain.authored}/transcripts.jsonl",
-    )
+    path = f"{d.domain.authored}/transcripts.jsonl"
+    bounds = (config.generation.exchanges, config.people.edge_case_share)
     yield "Authored conversations", check_exemplars(people, transcripts, rubric, config.exemplars_min, *bounds, path)
     if d.calibration:
         at = d.domain.calibration
@@ -179,39 +183,6 @@ def conf_places() -> dict[str, Place]:
     return {key: yaml_place(str(CONF / "config.yaml"), *path) for key, path in keys.items()}
 
 
-def report(domain: Domain, subjects: dict[str, list[Check]]) -> str:
-    """reports/design-check.md: what is to be mended first, then every check with its evidence, by subject."""
-    checks = [check for found in subjects.values() for check in found]
-    failed = [c for c in checks if not c.passed]
-    n_errors = sum(c.level == "error" for c in failed)
-    mend = "".join(f"- {c.level}: {_line(c)}\n" for c in failed)
-    unread = [c.place.path for c in subjects["Files"] if not c.passed]
-    hidden = f"\nNot checked, since it does not read: what needs {', '.join(unread)}.\n" if unread else ""
-    tables = "\n".join(f"## {title}\n\n{_table(found)}" for title, found in subjects.items())
-    return (
-        f"# Design check: {domain.title}\n\n"
-        f"{len(checks)} checks, {n_errors} errors, {len(failed) - n_errors} warnings. "
-        "Written by `dvc repro design-check`; METHOD n names the section of the method that a check comes from.\n"
-        f"{hidden}\n## To mend\n\n{mend or 'Nothing.' + chr(10)}\n{tables}"
-    )
-
-
-def _table(checks: list[Check]) -> str:
-    rows = "".join(
-        f"| {'ok' if c.passed else c.level} | {_cell(c.name)} | {_cell(c.evidence)} | {c.method} | `{c.place}` |\n"
-        for c in checks
-    )
-    return f"| | check | evidence | from | where |\n|---|---|---|---|---|\n{rows}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "/").replace("<", "&lt;").replace("\n", " ")
-
-
-def _line(check: Check) -> str:
-    return f"{check.place}: {check.name}: {check.evidence}"
-
-
 def main() -> None:
     """Run the checklist, write the report, stop on errors."""
     stage = Stage("design-check")
@@ -219,12 +190,12 @@ def main() -> None:
     stage.start(f"domain {domain.id}")
     subjects = checklist(read_design(domain), config)
     checks = [check for found in subjects.values() for check in found]
-    write_text(REPORT, report(domain, subjects))
+    write_text(REPORT, report(domain.title, subjects))
     errors, warnings = ([c for c in checks if not c.passed and c.level == level] for level in ("error", "warning"))
     for warning in warnings:
-        stage.note(f"warning: {_line(warning)}")
+        stage.note(f"warning: {told(warning)}")
     if errors:
-        listed = "\n".join(f"  {_line(c)}" for c in errors)
+        listed = "\n".join(f"  {told(c)}" for c in errors)
         raise ConfigError(
             f"the design of {domain.id} fails {len(errors)} of {len(checks)} checks:\n{listed}\n"
             f"every check with its evidence is in {REPORT}; edit and run: dvc repro design-check"

@@ -63,8 +63,8 @@ def check_assistant_prompt(
 
 def _rules(path: str, text: str) -> Iterator[tuple[str, str, bool, str, Place]]:
     rules = "METHOD 3: assistant"
-    last = text.strip().splitlines()[-1]
-    begins = line_with(path, re.escape(text.splitlines()[0][:40]))
+    lines = text.splitlines() or [""]
+    last, begins = lines[-1], line_with(path, re.escape(lines[0][:40]))
     yield "assistant: role", METHOD, text.startswith("You "), "begins with who the assistant is", begins
     for name, pattern in (("length", LENGTH_RULE), ("question", QUESTION_RULE)):
         found = pattern.search(text)
@@ -102,11 +102,15 @@ def embedded(name: str, path: str, text: str, sources: Sequence[tuple[str, Place
 
 def anchors_in_place(text: str, frameworks: Frameworks, path: str) -> Check:
     """An ALWAYS anchor under "Never" says the opposite: each stands under the heading of its own kind."""
-    section, at = "", {}
+    section, n_items, at = "", 0, {}
     for line in text.splitlines():
         if heading := SECTION.match(line):
-            section = heading[1].lower()
-        at[squeeze(line).lstrip("-*0123456789. ")] = section
+            section, n_items = heading[1].lower(), 0
+        elif line.strip():
+            n_items += 1
+            at[squeeze(line).lstrip("-*0123456789. ")] = section
+        elif n_items:
+            section = ""  # a blank line after its items ends a section
     faults = []
     for kind in ("always", "never"):
         for anchor in getattr(frameworks.anchors, kind):
@@ -151,8 +155,13 @@ def check_exemplar_pieces(found: Sequence[Exemplar], rubric: Rubric, wanted: Bou
     """How many, each with a why, and none that a measured criterion fails (those that its length allows)."""
     first = line_with(path, "^User:")
     yield number("assistant: exemplars", METHOD, len(found), wanted, first)
-    faults = [Fault("no Why: line after it", _place(path, one)) for one in found if not one.why]
-    yield faultless("assistant: exemplars annotated", METHOD, faults, "each ends in a Why: line", first)
+    faults = [
+        Fault(f"no {missing}: line in this exemplar", _place(path, one))
+        for one in found
+        for missing, there in (("Assistant", one.exchanges), ("Why", one.why))
+        if not there
+    ]
+    yield faultless("assistant: exemplars annotated", METHOD, faults, "each has a reply and ends in a Why: line", first)
     faults = [
         Fault(f"fails {criterion}: {why}", _place(path, one))
         for one in found

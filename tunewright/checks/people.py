@@ -61,11 +61,18 @@ def check_people(
     yield sums_to_one("complexity weights", template.complexity, yaml_place(at_template, "complexity"))
     yield style_drift(taxonomy, template, bounds.style_drift_max, yaml_place(at_template, "ages"))
     try:
-        people = [sample_persona(n, SAMPLE, seed, taxonomy, template) for n in range(1, bounds.sample + 1)]
+        people = sample_people(bounds.sample, seed, taxonomy, template)
     except ConfigError as error:
-        yield of_error("realised shares", TAXONOMY, at_taxonomy, error)
+        yield of_error("realised shares", TAXONOMY, at_template, error)
         return
     yield realised(people, wanted_shares(taxonomy, template), bounds.significance, Place(at_taxonomy))
+
+
+def sample_people(n: int, seed: int, taxonomy: Taxonomy, template: PersonaTemplate) -> list[Persona]:
+    """The first n people of a seeded sequence; raises ConfigError when somebody cannot be drawn."""
+    if without := sorted(set(taxonomy.dimensions["style"]) - set(template.styles)):
+        raise ConfigError(f"nobody can be sampled: no word limits for style {', '.join(without)}")
+    return [sample_persona(number, SAMPLE, seed, taxonomy, template) for number in range(1, n + 1)]
 
 
 def dimensions(taxonomy: Taxonomy, values_min: int, path: str) -> Check:

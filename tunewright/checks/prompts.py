@@ -56,11 +56,11 @@ def check_template(path: str, wanted_roles: Sequence[str], samples: Sequence[Val
 
 def check_placeholders(paths: Iterable[str]) -> Check:
     """No prompt of the domain, nor a shared one, holds a word or a slot that somebody meant to fill in."""
-    files = sorted(set(paths))
+    files = sorted({path for path in paths if Path(path).is_file()})
     faults = [
         Fault(f"placeholder {found[0]!r}", Place(path, number))
         for path in files
-        for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1)
+        for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), 1)
         if (found := PLACEHOLDER.search(line))
     ]
     evidence = f"none in {len(files)} files: {', '.join(Path(f).name for f in files)}"
@@ -72,7 +72,7 @@ def check_brief(path: str, words_min: int) -> Check:
     method = "METHOD 1: order"
     if not Path(path).exists():
         return Check("brief", method, False, f"no such file, wanted a brief of {words_min} words or more", Place(path))
-    n = len(words(Path(path).read_text("utf-8")))
+    n = len(words(Path(path).read_text("utf-8", "replace")))
     return Check("brief", method, n >= words_min, f"{n} words, wanted {words_min} or more", Place(path))
 
 

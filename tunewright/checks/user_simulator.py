@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tunewright.checks.checklist import Check, Place
+from tunewright.checks.checklist import Check, Place, of_error
+from tunewright.checks.people import sample_people
 from tunewright.checks.prompts import METHOD, check_template, facts
 from tunewright.checks.text import line_with
+from tunewright.errors import ConfigError
 from tunewright.guidance import Direction, Guidance, simulator_variables
-from tunewright.personas import PersonaTemplate, Taxonomy, sample_persona
+from tunewright.personas import PersonaTemplate, Taxonomy
 from tunewright.prompts import render
 from tunewright.records import Persona
 
@@ -28,7 +30,7 @@ class Simulated:
     def __init__(self, taxonomy: Taxonomy, template: PersonaTemplate, guidance: Guidance, days: int, seed: int) -> None:
         self.template, self.days = template, days
         self.responses = tuple(guidance.responses)
-        self.people = [sample_persona(n, "design-check", seed, taxonomy, template) for n in range(1, N_PEOPLE + 1)]
+        self.people = sample_people(N_PEOPLE, seed, taxonomy, template)
 
     def values(self, persona: Persona, stage: str, response: str) -> dict[str, Any]:
         """The variables of a message in which all of the person's flaws show; the first message opens."""
@@ -42,11 +44,18 @@ class Simulated:
         return [self.values(p, stage, response) for p in self.people for stage, response in kinds]
 
 
-def check_user_simulator(path: str, simulated: Simulated) -> Iterator[Check]:
+def check_user_simulator(
+    path: str, taxonomy: Taxonomy, template: PersonaTemplate, guidance: Guidance, days: int, seed: int
+) -> Iterator[Check]:
     """The persona is shown whole, the direction of each message is told, and the roles cannot swap."""
-    template = check_template(path, ROLES, simulated.samples())
-    yield template
-    if template.passed:
+    try:
+        simulated = Simulated(taxonomy, template, guidance, days, seed)
+    except ConfigError as error:
+        yield of_error("user_simulator.md: variables and messages", METHOD, path, error)
+        return
+    rendered = check_template(path, ROLES, simulated.samples())
+    yield rendered
+    if rendered.passed:
         yield from facts(_rows(path, simulated))
 
 
