@@ -13,6 +13,7 @@ from tunewright.errors import TunewrightError
 FAULTS_SHOWN = 4  # of one check, in its evidence
 ERROR = re.compile(r"^(?P<path>[^\s,:]+)(?:, line (?P<line>\d+))?: (?P<what>.*)$", re.DOTALL)
 YAML_LINE = re.compile(r", line (\d+), column")
+KEY = re.compile(r"\s*(?:- )?(?:id:\s*)?(\w+)\s*(?::|$)")
 NEXT_COMMAND = re.compile(r"; edit it and run: dvc repro$")
 Level = Literal["error", "warning"]
 T = TypeVar("T")
@@ -96,8 +97,19 @@ def of_error(name: str, method: str, path: str, error: TunewrightError) -> Check
     """An error of a loader or a prompt as a failed check; path and line come from its message where it has them."""
     found = ERROR.match(str(error))
     what = " ".join((found["what"] if found else str(error)).split())
-    line = found["line"] if found else None
+    where = found["path"] if found and "/" in found["path"] else path
     in_yaml = YAML_LINE.search(what)
-    at = line or (in_yaml[1] if in_yaml else None)
-    place = Place(found["path"] if found and "/" in found["path"] else path, int(at) if at else None)
+    line = (found and found["line"]) or (in_yaml and in_yaml[1])
+    place = Place(where, int(line) if line else _mentioned_line(where, what))
     return Check(name, method, False, NEXT_COMMAND.sub("", what), place)
+
+
+def _mentioned_line(path: str, what: str) -> int | None:
+    """The line of the first key or id in a message that stands once in the file: of sums and the like over many."""
+    if not path.endswith(".yaml") or not Path(path).is_file():
+        return None
+    keys = [
+        found[1] if (found := KEY.match(line)) else "" for line in Path(path).read_text("utf-8", "replace").splitlines()
+    ]
+    once = (word for word in re.findall(r"\w{3,}", what) if keys.count(word) == 1)
+    return next((keys.index(word) + 1 for word in once), None)

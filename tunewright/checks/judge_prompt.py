@@ -63,7 +63,7 @@ def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Plac
     at = [found.start() if (found := re.search(rf"\b{f}\b", described)) else -1 for f in FIELDS]
     in_order = "JSON" in system and -1 not in at and at == sorted(at)
     yield "judge: answer fields", METHOD, in_order, f"a JSON object with {', '.join(FIELDS)}, in that order", task
-    named = all(re.search(rf"\b{a}\b", system) for a in ANSWERS)
+    named = all(re.search(rf"\b{a} (?:only )?(?:when|where|if)\b", system) for a in ANSWERS)
     yield "judge: three answers", METHOD, named, f"when to answer {', '.join(ANSWERS)}", task
     statistics = judge_values(first, rubric, True)["statistics"]
     before = [user.rfind(text) for text in (SAID, REPLIED, *statistics)]
