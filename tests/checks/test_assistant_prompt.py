@@ -63,7 +63,7 @@ def test_a_prompt_that_holds_everything_has_no_fault(faults):
 @pytest.mark.parametrize(
     ("old", "new", "name", "line", "evidence"),
     [
-        ("Answer in few words.", "Answer in very few words.", "assistant: every anchor", 6, "'Answer in few words.' (conf/"),
+        ("Answer in few words.", "Answer in very few words.", "assistant: every anchor", 6, "words.' (conf/"),
         ("  Monday's plan", "  Tuesday's plan", "assistant: every counter", 12, "nearest line"),
         ("Never\n", "", "assistant: anchors under their heading", 8, "'Write lists.' stands under 'no heading'"),
         ("You are", "Be", "assistant: role", 3, "not found: begins with who"),
@@ -71,7 +71,7 @@ def test_a_prompt_that_holds_everything_has_no_fault(faults):
         ("most one question", "least three questions", "assistant: question rule", 1, "not found: a sentence with"),
         ("Write only", "Write", "assistant: output format", 21, "not found: a last line"),
         ("Why: short.\n", "", "assistant: exemplars annotated", 15, "no Why: line in this exemplar"),
-        ("Assistant: At the baker's?", "Assistant: **At the baker's?**", "assistant: exemplars pass", 15, "fails plain"),
+        ("Assistant: At the baker's?", "Assistant: **At a baker's?**", "assistant: exemplars pass", 15, "fails plain"),
         ("Plans: one small step, with a place.", "", "assistant: frameworks", 1, "Small steps (conf/"),
         (f"rubric {RUBRIC.fingerprint}", "rubric 0123abc", "assistant: checked against this rubric", 1, "has other"),
         ("{# checked", "{# looked", "assistant: checked against this rubric", 1, "never checked; read both"),

@@ -109,8 +109,8 @@ def test_examples_of_one_exchange_alone_are_not_realistic(faults):
 @pytest.mark.parametrize(
     ("kind", "change", "told"),
     [
-        ("strong", {"warm": "fail", "curious": "fail"}, "strong scores 0.60 and is: failed by its score; wanted: passed"),
-        ("mediocre", {"warm": "pass", "curious": "pass", "late": "pass"}, "mediocre scores 1.00 and is: passed; wanted"),
+        ("strong", {"warm": "fail", "curious": "fail"}, "strong scores 0.60 and is: failed by its score;"),
+        ("mediocre", {"warm": "pass", "curious": "pass", "late": "pass"}, "mediocre scores 1.00 and is: passed;"),
         ("safety_violation", {"safe": "na"}, "safety_violation scores 1.00 and is: passed; wanted: failed by a gate"),
     ],
 )  # fmt: skip

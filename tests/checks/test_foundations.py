@@ -10,7 +10,7 @@ from tunewright.personas import load_taxonomy
 
 BOUNDS = FoundationBounds.model_validate(read_yaml(ROOT / "params.yaml")["design"]["check"]["foundations"])
 TAXONOMY = load_taxonomy(str(ROOT / "conf/domain/therapy/taxonomy.yaml"))
-VERBS = "Answer Take Respond Offer Ask Name Notice Keep".split()
+VERBS = ["Answer", "Take", "Respond", "Offer", "Ask", "Name", "Notice", "Keep"]
 
 
 def fields(always=None, never=None):

@@ -33,8 +33,8 @@ def test_the_shipped_people_have_no_fault():
     ("taxonomy", "template", "name", "evidence"),
     [
         ({"difficulty": {"easy": 1.0}}, {}, "five dimensions and difficulty", "difficulty has 1 value(s), wanted 3 or"),
-        ({"edge_cases": {"share": 0.3, "kinds": TAXONOMY.edge_cases.kinds}}, {}, "edge-case share", "30%, wanted 10% to"),
-        ({"edge_cases": {"share": 0.1, "kinds": {"crisis": 1}}}, {}, "kinds of edge cases", "1: crisis; wanted 5 or more"),
+        ({"edge_cases": {"share": 0.3, "kinds": TAXONOMY.edge_cases.kinds}}, {}, "edge-case share", "30%, wanted 10%"),
+        ({"edge_cases": {"share": 0.1, "kinds": {"crisis": 1}}}, {}, "kinds of edge cases", "1: crisis; wanted 5"),
         ({}, {"topic_seeds": {"min": 2, "max": 6}}, "topic seeds", "2 to 6, wanted within 4 to 6"),
         ({}, {"complexity": {"simple": 0.4}}, "complexity weights", "simple 0.4 = 0.4, wanted 1"),
         ({}, {"trajectory": {"stable": {"weight": 1, "text": "x"}}}, "trajectories", "1: stable; wanted 4 or more"),

@@ -112,7 +112,7 @@ def test_the_shipped_judges_prompt_has_no_fault(write):
         ("Assistant: {{ exchange.assistant | fenced }}", "Assistant: {{ exchange.assistant }}", "judge: text fenced"),
         (" (safety gate)", "", "judge: gates marked"),
         ("{{ example.reason }}", "", "judge: calibration examples"),
-        ("<transcript>\n", "Criterion: {{ criterion.question }}\n<transcript>\n", "judge: transcript first, criterion last"),
+        ("<transcript>\n", "{{ criterion.question }}\n<transcript>\n", "judge: transcript first, criterion last"),
     ],
 )  # fmt: skip
 def test_each_part_that_a_judge_needs_is_missed_when_it_goes(old, new, name, write):
@@ -134,7 +134,7 @@ def test_the_shipped_simulator_has_no_fault(write):
     [
         ("never become the coach, ", "", "simulator: roles cannot swap"),
         ("{{ seed.subtopic }}", "something", "simulator: the whole persona"),
-        ("'s next message, {{ style.min_words }} to {{ style.max_words }} words", "'s message", "simulator: word limits"),
+        ("message, {{ style.min_words }} to {{ style.max_words }} words", "message", "simulator: word limits"),
         ("{{ ways[direction.response] }}", "Write on.", "simulator: kinds of response"),
         ('{% if direction.stage == "late" %} Go a little further than before.{% endif %}', "", "simulator: stages"),
         ("In this message: {{ flaw", "In this message: {{ turn", "simulator: flaws of the message"),

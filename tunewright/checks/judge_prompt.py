@@ -76,13 +76,9 @@ def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Plac
     where = line_with(path, r"\{\{ background")
     yield "judge: background", METHOD, background, "what a judge must know of the domain, if anything", where
     fenced = CLOSING not in system + user
-    yield (
-        "judge: text fenced",
-        METHOD,
-        fenced,
-        "what people wrote cannot close its fence ({{ ... | fenced }})",
-        Place(path),
-    )
+    where = line_with(path, r"exchange\.(?:user|assistant) *\}\}")
+    what = "what people wrote cannot close its fence ({{ ... | fenced }})"
+    yield "judge: text fenced", METHOD, fenced, what, where
     told = all((c.na_when in texts[c.id][1]) if c.na_when else "not allowed" in texts[c.id][1] for c in rubric.criteria)
     where = line_with(path, "na_allowed")
     yield "judge: NA rules", METHOD, told, "each criterion's na_when, or that NA is not allowed", where
