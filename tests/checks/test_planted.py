@@ -45,7 +45,7 @@ def test_a_new_domain_may_have_none():
         ({"short": ("bad",)}, {"hosts pass": "bad fails plain: markup_share is 1.00, wanted at most 0"}),
         ({"warm": [flaw(), flaw(bad="It came up twice")]}, {"planted versions": "warm: good and bad are the same"}),
         ({"warm": [flaw(), flaw(bad="Well")]}, {
-            "planted versions": "warm: bad has 0.2 times the user's words, wanted 0.5 to 2"
+            "planted versions": "warm: bad has 0.2 times the words of good, wanted 0.5 to 2"
         }),
         ({"warm": [flaw(), flaw(bad="Cats \u2013 like that")]}, {
             "planted versions": "warm: one version alone holds characters beyond ASCII"

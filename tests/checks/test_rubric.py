@@ -58,6 +58,7 @@ def test_a_number_out_of_bounds_is_told_with_what_is_wanted(name, key, bounds, e
         ("Does the coach stay calm, without blaming?", "without"),
         ("Does the coach ask for a detail that the user has not given yet?", None),
         ("Does the coach say so when it cannot know, rather than guess?", None),
+        ("Does the reply take up each concern (what weighs on the user, not every fact)?", None),
         ("Is the step clear enough to start without asking back?", None),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from tunewright.checks.checklist import Check, Place
 from tunewright.checks.prompts import check_template, facts
-from tunewright.checks.text import line_with
+from tunewright.checks.text import line_with, squeeze
 from tunewright.measures import STATISTICS
 from tunewright.prompts import render
 from tunewright.rubric import Criterion, Rubric
@@ -72,7 +72,7 @@ def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Plac
     shown = all(text in user[user.find(first.question) :] for text in ("Shown user", "Shown reply", "The reason of"))
     where = line_with(path, r"in examples")
     yield "judge: calibration examples", METHOD, shown, "after the question, with answer and reason", where
-    background = not rubric.background or rubric.background in system
+    background = squeeze(rubric.background or "") in squeeze(system)
     where = line_with(path, r"\{\{ background")
     yield "judge: background", METHOD, background, "what a judge must know of the domain, if anything", where
     fenced = CLOSING not in system + user

@@ -18,7 +18,7 @@ LENGTHS: tuple[Length, ...] = ("short", "long")
 
 
 class PlantedBounds(Config):
-    """Flaws for each judged criterion, exchanges of a long host, reply words over the user's in a flaw."""
+    """Flaws for each judged criterion, exchanges of a long host, words of a bad version over its good one."""
 
     flaws_min: int
     long_host_exchanges_min: int
@@ -101,11 +101,10 @@ def two_versions(planted: Planted, length_ratio: Bounds, path: str) -> Check:
             faults.append(Fault(f"{criterion}: good and bad are the same", place))
         if flaw.good.isascii() != flaw.bad.isascii():
             faults.append(Fault(f"{criterion}: one version alone holds characters beyond ASCII", place))
-        for version in ("good", "bad"):
-            ratio = len(words(getattr(flaw, version))) / max(1, len(words(flaw.user)))
-            if not length_ratio.holds(ratio):
-                what = f"{criterion}: {version} has {ratio:.1f} times the user's words, wanted {length_ratio}"
-                faults.append(Fault(what, yaml_place(path, "flaws", criterion, index, version)))
+        ratio = len(words(flaw.bad)) / max(1, len(words(flaw.good)))
+        if not length_ratio.holds(ratio):
+            what = f"{criterion}: bad has {ratio:.1f} times the words of good, wanted {length_ratio}"
+            faults.append(Fault(what, yaml_place(path, "flaws", criterion, index, "bad")))
     evidence = f"{len(flaws)} pairs, alike in length and characters"
     return faultless("planted versions", METHOD, faults, evidence, yaml_place(path, "flaws"))
 

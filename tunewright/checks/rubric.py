@@ -19,6 +19,7 @@ ABSENCE = re.compile(  # what the assistant is asked not to do; "a detail that t
     r"|, (?:and |but )?(?:not|never|without)\b",
     re.IGNORECASE,
 )
+ASIDE = re.compile(r"\([^)]*\)")  # a definition in brackets asks for nothing
 MEASURABLE = {  # what the method asks of the assistant and a text alone shows: the statistics that measure it
     "length": {"length_ratio_mean", "length_ratio_max", "over_twice_share", "reply_words_mean"},
     "questions in a reply": {"questions_mean", "questions_max"},
@@ -105,7 +106,7 @@ def presence_phrasing(rubric: Rubric, path: str) -> Check:
     faults = [
         Fault(f"{c.id} asks for absence ({word[0].strip(', ')!r})", criterion_place(rubric, c, path, "question"))
         for c in rubric.criteria
-        if not c.gate and c.evaluator == "judge" and (word := ABSENCE.search(c.question))
+        if not c.gate and c.evaluator == "judge" and (word := ABSENCE.search(ASIDE.sub("", c.question)))
     ]
     evidence = "no judged question outside safety asks for absence"
     return faultless("presence phrasing", METHOD, faults, evidence, yaml_place(path, "criteria"), level="warning")
