@@ -77,13 +77,14 @@ class Repository:
 
 
 def _configure(folder: Path, url: str, base: Path) -> None:
-    """A run of a minute: a model of two layers, three replayed people, the few shortest conversations."""
+    """A run of a minute or two: a model of two layers, short examples, four evaluation people."""
     candidates = {side: {**SPEC, "model": f"hosted_vllm/{side}", "price": PRICE} for side in ("base", "tuned")}
     llm = {
         "user": {**SPEC, "price": PRICE},
         "assistant": {**SPEC, "price": PRICE},
         "judges": [{"name": "scripted", **SPEC, "price": PRICE}],
         "judge_reasoning_chars": 200,
+        "judge_example_words": 0,
         "candidates": candidates,
         "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
     }
@@ -94,25 +95,12 @@ def _configure(folder: Path, url: str, base: Path) -> None:
     model |= {"attention_heads": 4, "kv_heads": 2, "head_size": 16}
     (folder / "conf/base_model/tiny.yaml").write_text(yaml.safe_dump(model), "utf-8")
     preset = yaml.safe_load((folder / "conf/preset/demo.yaml").read_text("utf-8"))
-    preset |= {"max_tokens_per_example": 512, "evaluation_personas": 4, "evaluation_max_exchanges": 3}
+    preset |= {"max_tokens_per_example": 384, "evaluation_personas": 4, "evaluation_max_exchanges": 3}
     (folder / "conf/preset/tiny.yaml").write_text(yaml.safe_dump(preset), "utf-8")
     config = (folder / "conf/config.yaml").read_text("utf-8")
     config = config.replace("preset: demo", "preset: tiny").replace("llm: embedded", "llm: fake")
     config = config.replace("base_model: smollm2_135m", "base_model: tiny")
     (folder / "conf/config.yaml").write_text(config, "utf-8")
-    _keep_short(folder / "data/authored/therapy/transcripts.jsonl", 14)
-    domain = folder / "conf/domain/therapy.yaml"
-    domain.write_text(domain.read_text("utf-8").replace("exemplars_min: 60", "exemplars_min: 10"), "utf-8")
-
-
-def _keep_short(path: Path, n: int) -> None:
-    """The `n` shortest conversations, a fifth of them edge cases as before."""
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    people = path.with_name("personas.jsonl").read_text("utf-8").splitlines()
-    edges = {p["id"] for p in map(json.loads, people) if p["edge_case"]}
-    edge = sorted((line for line in lines if json.loads(line)["persona_id"] in edges), key=len)[:2]
-    plain = sorted((line for line in lines if json.loads(line)["persona_id"] not in edges), key=len)[: n - 2]
-    path.write_text("".join(edge + plain), "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -171,12 +159,13 @@ def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> No
 
 def test_an_edited_coach_s_prompt_makes_the_generated_conversations_anew_and_no_people(repository: Repository) -> None:
     before = len(repository.server.requests)
-    prompt = repository.folder / "prompts/therapy/assistant.md"
-    prompt.write_text(prompt.read_text("utf-8") + "\nBe brief.\n", "utf-8")
+    repository.edit(
+        "prompts/therapy/assistant.md", "an experienced wellbeing coach", "an experienced, brief wellbeing coach"
+    )
     ran = repository.repro("generate-scores")
     assert ran == {"design-check", "generate-transcripts"}  # the scripted coach says the same: nothing more to judge
     asked = repository.server.requests[before:]
-    assert any(body["messages"][0]["content"].endswith("Be brief.") for body in asked)
+    assert any("experienced, brief" in body["messages"][0]["content"] for body in asked)
 
 
 def test_a_kill_in_the_middle_loses_no_finished_call(repository: Repository) -> None:
