@@ -96,8 +96,8 @@ class Calibration(Config):
 class Hosts(Config):
     """Ids of good authored conversations that flaws are planted in."""
 
-    short: tuple[str, ...] = Field(min_length=1)
-    long: tuple[str, ...] = Field(min_length=1)
+    short: tuple[str, ...]
+    long: tuple[str, ...]
 
 
 class PlantedFlaw(Config):

@@ -17,7 +17,7 @@ from tunewright.config import Config as BaseConfig
 from tunewright.errors import ConfigError, run_main
 from tunewright.measures import measure, words
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_template
-from tunewright.prompts import roles, variables
+from tunewright.prompts import PROMPT_ROLES, PROMPT_VARIABLES, roles, variables
 from tunewright.records import Persona, Transcript, write_json, write_text
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.scoring import ScoringConfig
@@ -25,20 +25,8 @@ from tunewright.terminal import Stage
 from tunewright.verdict_rules import measured_verdict
 
 JUDGE_PROMPT = "prompts/shared/judge.md"
-PROMPT_VARIABLES = {  # what the code gives to each prompt
-    "user_simulator.md": {
-        "persona", "style", "flaws", "trajectory", "direction", "last_reply", "days_between_exchanges", "turn", "total"
-    },
-    "assistant.md": {"domain", "days_between_exchanges"},
-    "system.md": {"domain", "days_between_exchanges"},
-    JUDGE_PROMPT: {"exchanges", "statistics", "criterion"},
-}  # fmt: skip
-PROMPT_ROLES = {
-    "user_simulator.md": ["system", "user"],
-    "assistant.md": ["system"],
-    "system.md": ["system"],
-    JUDGE_PROMPT: ["system", "user"],
-}
+VARIABLES = PROMPT_VARIABLES | {JUDGE_PROMPT: {"exchanges", "statistics", "criterion"}}
+ROLES = PROMPT_ROLES | {JUDGE_PROMPT: ["system", "user"]}
 PLACEHOLDERS = ("TODO", "FIXME", "XXX", "<insert", "lorem ipsum")
 
 
@@ -142,7 +130,7 @@ def check_people(taxonomy: Taxonomy, template: PersonaTemplate, config: Config, 
 
 def check_prompts(domain: Domain) -> Iterator[Check]:
     """Every prompt is there, parses, asks for known variables only, and holds no placeholder."""
-    for name, known in PROMPT_VARIABLES.items():
+    for name, known in VARIABLES.items():
         path = name if "/" in name else str(Path(domain.prompts) / name)
         try:
             unknown = sorted(variables(path) - known)
@@ -154,9 +142,9 @@ def check_prompts(domain: Domain) -> Iterator[Check]:
         left = [p for p in PLACEHOLDERS if p.lower() in text.lower()]
         evidence = (
             f"unknown variables: {', '.join(unknown) or 'none'}; placeholders: {', '.join(left) or 'none'}; "
-            f"messages: {', '.join(found)}, wanted {', '.join(PROMPT_ROLES[name])}"
+            f"messages: {', '.join(found)}, wanted {', '.join(ROLES[name])}"
         )
-        fits = not unknown and not left and found == PROMPT_ROLES[name]
+        fits = not unknown and not left and found == ROLES[name]
         yield Check(f"prompt {Path(name).name}", fits, evidence, path)
 
 
