@@ -19,6 +19,7 @@ from bench.fake_model_server import Answer, FakeModelServer
 
 DRAFTS = Path(__file__).parent / "tutoring"
 OPTION = "fake_expert"  # conf/llm/fake_expert.yaml, there only while the server runs
+ENDING = {signal.SIGINT, signal.SIGTERM}
 WHOLE = {  # the schema's title, and the file with the answer
     "Ways": "frameworks",
     "Failures": "failure_modes",
@@ -112,6 +113,7 @@ def llm_option(url: str) -> dict[str, Any]:
 def main() -> None:
     """Serve until interrupted; the option in conf/llm goes away with the server."""
     option = Path(f"conf/llm/{OPTION}.yaml")
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # before the server's thread starts, which inherits it
     with FakeModelServer(script) as server:
         option.write_text(yaml.safe_dump(llm_option(server.url), sort_keys=False), "utf-8")
         print(
@@ -124,12 +126,8 @@ def main() -> None:
             "Ctrl-C ends it.",
             flush=True,
         )
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            print("stopped")
-        finally:
-            option.unlink(missing_ok=True)
+        signal.sigwait(ENDING)
+        option.unlink()
 
 
 if __name__ == "__main__":

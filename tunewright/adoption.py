@@ -25,12 +25,12 @@ class Candidate(NamedTuple):
     versions: dict[str, Path]
 
     def difference(self, version: str) -> list[str]:
-        """From what is there to a version, as a unified diff's lines."""
-        new = self.versions[version].read_text("utf-8")
-        before = (self.current or "").splitlines(keepends=True)
-        return list(
-            difflib.unified_diff(before, new.splitlines(keepends=True), str(self.target), str(self.versions[version]))
-        )
+        """A unified diff's lines: from what is there to the draft, and from the draft to what the critics propose."""
+        new, since_draft = self.versions[version], version == PROPOSED and DRAFT in self.versions
+        old = self.versions[DRAFT] if since_draft else self.target
+        before = old.read_text("utf-8") if since_draft else self.current or ""
+        lines = [text.splitlines(keepends=True) for text in (before, new.read_text("utf-8"))]
+        return list(difflib.unified_diff(*lines, str(old), str(new)))
 
 
 def domain_named(name: str) -> Domain:

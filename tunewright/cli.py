@@ -8,9 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 import yaml
+from rich.prompt import Prompt
 
 from tunewright.adoption import DRAFT, PROPOSED, Candidate, candidates, domain_named, remaining_faults, uncommitted
 from tunewright.config import PARAMS, PREP_PARAMS, compose, known_keys, line_of, load_domain, read_yaml, unknown_keys
@@ -117,19 +117,20 @@ def adopt(
 
 PREP_COMMAND = "# tunewright params --prep "
 QUIT = "quit"
+LETTERS = {DRAFT: "y", PROPOSED: "p"}
 AFTER_ADOPTION = "read it, git add and commit it, then\n  dvc exp run -S domain={id} -S preset=tight generate-scores"
 
 
 def ask(one: Candidate) -> str:
-    """Show a file's differences and ask which version to take: draft, proposed, neither ("") or QUIT."""
-    keys = {"n": "", "q": QUIT} | {version[0]: version for version in one.versions}
-    if set(one.versions) == {DRAFT}:
-        keys = {"y": DRAFT, "n": "", "q": QUIT}
+    """Show a file's differences and ask which version to take: one of them, neither ("") or QUIT."""
+    keys = {LETTERS[version]: version for version in one.versions} | {"n": "", "q": QUIT}
     for version in one.versions:
         show_difference(one.difference(version))
     shown = ", ".join(f"{key} {meaning or 'neither'}" for key, meaning in keys.items())
-    answer = typer.prompt(f"{one.target}: {shown}", type=click.Choice([*keys]), show_choices=False)
-    return keys[answer]
+    try:
+        return keys[Prompt.ask(f"{one.target} ({shown})", choices=[*keys])]
+    except EOFError:
+        raise ConfigError("nobody is there to answer; take every draft with: tunewright adopt --yes") from None
 
 
 def composed_text(overrides: list[str]) -> str:

@@ -82,6 +82,7 @@ class Expert:
                 f"{path}: mended by hand, and still at fault:\n{listed(faults)}\n"
                 f"edit it and run: dvc repro prep/dvc.yaml"
             )
+        self._forget(path.stem)
         return answer
 
     def _forget(self, part: str) -> None:

@@ -141,7 +141,10 @@ async def criticise(expert: Expert, config: Config, brief: str, drafts: dict[str
 def report(critique: Critique, outcomes: Sequence[Outcome]) -> str:
     """critique.md: who criticised, what they said, which edits are proposed and which could not be applied."""
     blocks: list[Block] = [Heading("Critique of the drafts", 1)]
-    blocks += [Heading("Proposed edits"), Text("Applied in proposed/; `tunewright adopt` shows each as a difference.")]
+    blocks += [
+        Heading("Proposed edits"),
+        Text("Applied in the folder proposed; tunewright adopt shows each as a difference."),
+    ]
     blocks += [edit_table([o for o in outcomes if o.fault is None])]
     left_out = [o for o in outcomes if o.fault is not None]
     if left_out:

@@ -5,6 +5,7 @@ Written before any prompt that generates: what is good is settled first, and the
 Reads the brief, data/prep/<domain>/frameworks.yaml and answers mended by hand. Writes data/prep/<domain>/rubric.yaml.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,7 @@ class Config(Drafting):
     criteria_per_category: Bounds
     gates: Bounds
     measured_min: int
+    measured_weight_min: float
     pass_threshold: float
     all_na_category: Literal["leave_out", "count_full"]
     overlap_max: float
@@ -91,12 +93,25 @@ def rubric_faults(answer: RubricAnswer, config: Config) -> Iterator[str]:
     yield from weight_faults("categories", {c.id: c.weight for c in categories})
     if any(c.id == SAFETY for c in categories):
         yield f"categories: leave {SAFETY!r} out; it holds the gates and has no weight"
+    yield from measured_weight_faults(answer, config)
     for criterion in criteria:
         if criterion.category != SAFETY and " avoid" in criterion.question.lower():
             yield f"{criterion.id}: asks for an absence; outside safety ask whether something is there"
         yield from name_faults(f"measure of {criterion.id}", [b.statistic for b in criterion.measure])
     yield from likeness_faults("questions", [c.question for c in criteria], config.overlap_max)
     yield from model_faults(Rubric, as_file(answer, Lexicon(), config))
+
+
+def measured_weight_faults(answer: RubricAnswer, config: Config) -> Iterator[str]:
+    """Whether enough of the score is measured to decide something while no judge is trusted yet."""
+    in_category = Counter(c.category for c in answer.criteria)
+    measured = Counter(c.category for c in answer.criteria if c.evaluator == "measure")
+    weight = sum(c.weight * measured[c.id] / in_category[c.id] for c in answer.categories if in_category[c.id])
+    if weight < config.measured_weight_min - 1e-9:
+        yield (
+            f"measured criteria hold {weight:.0%} of the weight, wanted {config.measured_weight_min:.0%} or more "
+            "(a category's weight is split evenly over its criteria)"
+        )
 
 
 def lexicon_faults(lexicon: Lexicon, config: Config) -> Iterator[str]:
