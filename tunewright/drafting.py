@@ -54,9 +54,9 @@ class Expert:
             return self._mended(mended, model, check)
         text, faults, history = "", ["no answer"], messages
         schema = model.model_json_schema()
-        for _ in range(1 + self.config.repairs):
+        for attempt in range(1 + self.config.repairs):  # each a sample of its own: a repeated draft is asked for anew
             try:
-                reply = await self.client.complete(self.config.expert, history, schema=schema)
+                reply = await self.client.complete(self.config.expert, history, sample=attempt, schema=schema)
             except ItemFailure as failure:
                 faults = [str(failure)]
                 break
