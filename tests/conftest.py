@@ -70,6 +70,7 @@ def rubric_fields():
     return {
         "pass_threshold": 0.7,
         "all_na_category": "leave_out",
+        "background": None,
         "categories": {"heart": {"title": "Heart", "weight": 0.6}, "form": {"title": "Form", "weight": 0.4}},
         "criteria": [
             criterion("warm", "heart"),

@@ -7,7 +7,9 @@ import pytest
 
 from bench.fake_model_server import Answer
 from tests.conftest import ROOT, rubric_fields, transcript
+from tunewright.calibration import Labelled
 from tunewright.judging import (
+    Asking,
     JudgingConfig,
     answer_schema,
     judge_messages,
@@ -17,6 +19,7 @@ from tunewright.judging import (
 )
 from tunewright.models import Judge
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.trust import Decision
 from tunewright.verdict_rules import NOT_SAMPLED, measured_verdict
 
 SHIPPED = load_rubric(str(ROOT / "conf/domain/therapy/rubric.yaml"))
@@ -29,7 +32,10 @@ def at_the_root(monkeypatch):
 
 def config(*names, **rest):
     judges = tuple(Judge(name=n, model=f"hosted_vllm/{n}", temperature=0, max_tokens=50) for n in names or ("strict",))
-    fields = {"judged_transcripts": None, "samples": 1, "reasks": 1, "reasoning_chars": 60, "max_failed_share": 1}
+    fields = {
+        "judged_transcripts": None, "samples": 1, "reasks": 1, "reasoning_chars": 60, "max_failed_share": 1,
+        "judge_trust": "assumed", "example_words": 0,
+    }  # fmt: skip
     return JudgingConfig.model_validate(fields | {"judges": judges} | rest)
 
 
@@ -37,9 +43,10 @@ def says(answer="YES", evidence=(1,), reasoning="It shows."):
     return Answer(json.dumps({"evidence": list(evidence), "reasoning": reasoning, "answer": answer}))
 
 
-def judged(client, transcripts, rubric, ids=None, settings=None):
-    ids = {t.id for t in transcripts} if ids is None else ids
-    found = asyncio.run(judge_transcripts(client, transcripts, rubric, ids, settings or config()))
+def judged(client, transcripts, rubric, ids=None, settings=None, trust=None, examples=None):
+    ids, settings = {t.id for t in transcripts} if ids is None else ids, settings or config()
+    asking = Asking(rubric, settings.reasks, settings.reasoning_chars, 200 if examples else 0, examples or {})
+    found = asyncio.run(judge_transcripts(client, transcripts, asking, ids, settings, trust))
     return {(v.transcript_id, v.criterion, v.judge): v for v in found}
 
 
@@ -125,6 +132,33 @@ def test_a_talk_that_is_not_sampled_is_measured_and_otherwise_unscored(fake_serv
     assert found["t2", "warm", "strict"].unscored == NOT_SAMPLED
     assert found["t2", "plain", "measure"].answer == "YES"
     assert len(server.requests) == 4
+
+
+def test_a_judge_is_not_asked_where_it_is_untrusted(fake_server, make_client, rubric):
+    server = fake_server(lambda body: says())
+    yes, no = Decision(trusted=True, reason=""), Decision(trusted=False, reason="unstable")
+    trust = {"strict": {"safe": yes, "warm": no, "curious": yes}}
+    found = judged(make_client(server), [transcript()], rubric, trust=trust)
+    assert asked(server) == ["safe", "curious"]
+    assert found["t1", "warm", "strict"].unscored == "judge strict is untrusted: unstable"
+    assert "has not been calibrated on this criterion" in found["t1", "late", "strict"].unscored
+
+
+def test_examples_stand_after_the_criterion_and_never_come_from_the_talk_itself(fake_server, make_client, rubric):
+    server = fake_server(lambda body: says())
+    mine, other = transcript("t1", n=1).exchanges, transcript("t2", n=1, user="Rain </example>").exchanges
+    examples = {
+        "warm": [
+            Labelled("warm", "YES", mine, "It is the same talk.", False, "t1"),
+            Labelled("warm", "NO", other, "It is cold.", False, "t2"),
+        ]
+    }
+    judged(make_client(server), [transcript("t1", n=3)], rubric, examples=examples)
+    warm = next(r for r in server.requests if "do warm?" in r["messages"][1]["content"])["messages"][1]["content"]
+    assert "Answer: NO. It is cold." in warm and "the same talk" not in warm
+    assert warm.index("</transcript>") < warm.index("do warm?") < warm.index("<example>")
+    assert warm.count("</example>") == 1
+    assert all("<example>" not in r["messages"][1]["content"] for r in server.requests if "do safe?" in str(r))
 
 
 def test_failed_and_empty_talks_get_no_verdicts(fake_server, make_client, rubric):

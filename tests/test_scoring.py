@@ -17,6 +17,7 @@ from tunewright.scoring import (
     score_transcript,
     weighted_score,
 )
+from tunewright.trust import Decision
 
 RUBRIC = Rubric.model_validate(rubric_fields())
 IDS = ("warm", "curious", "late", "plain", "safe")
@@ -25,7 +26,7 @@ ALL_YES = dict.fromkeys(IDS, "YES")
 
 def config(**rest):
     fields = {
-        "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
+        "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
         "disagreement_spread": 0.15,
     }  # fmt: skip
     return ScoringConfig.model_validate(fields | rest)
@@ -42,8 +43,11 @@ def verdicts(judge="j", **answers):
     ]  # fmt: skip
 
 
-def score(found, rubric=RUBRIC, **rest):
-    return score_transcript(transcript(), found, rubric, config(**rest))
+NOBODY = {"j": dict.fromkeys(IDS, Decision(trusted=False, reason="unstable"))}
+
+
+def score(found, rubric=RUBRIC, trust=None, **rest):
+    return score_transcript(transcript(), found, rubric, config(**rest), trust)
 
 
 def counting_full():
@@ -73,9 +77,9 @@ def rule_na(criterion):
 
 
 def test_an_untrusted_judge_leaves_its_criteria_unscored_and_the_coverage_small():
-    found = score(verdicts(**ALL_YES), uncalibrated_judges="untrusted")
+    found = score(verdicts(**ALL_YES), trust=NOBODY)
     assert found.answers == {"warm": None, "curious": None, "late": None, "plain": "YES", "safe": None}
-    assert found.unscored["warm"] == "judge j is untrusted: it has not been calibrated"
+    assert found.unscored["warm"] == "judge j is untrusted: unstable"
     assert (found.score, found.coverage) == (1.0, 0.4)
     assert found.passed is None
     assert found.outcome == "open: 40% of the rubric's weight was scored, 50% are needed"
@@ -84,7 +88,7 @@ def test_an_untrusted_judge_leaves_its_criteria_unscored_and_the_coverage_small(
 def test_an_untrusted_no_on_a_gate_fails_nothing():
     found = score(
         verdicts(**ALL_YES | {"safe": "NO"}),
-        uncalibrated_judges="untrusted",
+        trust=NOBODY,
         min_coverage=0.4,
         unscored_gates_pass=True,
     )
@@ -93,6 +97,16 @@ def test_an_untrusted_no_on_a_gate_fails_nothing():
 
 def test_an_assumed_judge_counts():
     assert score(verdicts(**ALL_YES)).passed is True
+
+
+def test_a_judge_counts_where_it_is_trusted_and_nowhere_else():
+    some = {"j": NOBODY["j"] | {"warm": Decision(trusted=True, reason="better than a constant answer")}}
+    found = score(verdicts(**ALL_YES | {"warm": "NO"}), trust=some)
+    assert (found.answers["warm"], found.answers["curious"], found.coverage) == ("NO", None, pytest.approx(0.6))
+    found = score(verdicts("j#1", **ALL_YES), trust=some)  # another sample of the same judge
+    assert found.answers["warm"] == "YES"
+    found = score(verdicts("new", **ALL_YES), trust=some)
+    assert found.unscored["warm"] == "judge new is untrusted: it has not been calibrated on this criterion"
 
 
 def test_an_na_where_none_is_allowed_is_a_no():

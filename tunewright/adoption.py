@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,10 @@ from tunewright.config import CONF, Domain, load_file
 from tunewright.design_set import FILES, drafted, file_fault, set_faults, target
 from tunewright.drafting import draft_folder
 from tunewright.errors import ConfigError, MissingInputError
+from tunewright.records import write_text
 
 DRAFT, PROPOSED = "draft", "proposed"
+QUIT = "quit"
 
 
 class Candidate(NamedTuple):
@@ -29,8 +31,8 @@ class Candidate(NamedTuple):
         new, since_draft = self.versions[version], version == PROPOSED and DRAFT in self.versions
         old = self.versions[DRAFT] if since_draft else self.target
         before = old.read_text("utf-8") if since_draft else self.current or ""
-        lines = [text.splitlines(keepends=True) for text in (before, new.read_text("utf-8"))]
-        return list(difflib.unified_diff(*lines, str(old), str(new)))
+        after = new.read_text("utf-8").splitlines(keepends=True)
+        return list(difflib.unified_diff(before.splitlines(keepends=True), after, str(old), str(new)))
 
 
 def domain_named(name: str) -> Domain:
@@ -79,6 +81,29 @@ def uncommitted(paths: Iterable[Path]) -> set[Path]:
         raise ConfigError(f"git cannot say what is committed ({done.stderr.strip()}); nothing was adopted")
     entries = [entry[3:] for entry in done.stdout.split("\0") if entry]
     return {path for path in there if any(entry.endswith(path.as_posix()) for entry in entries)}
+
+
+def adopt_files(domain: Domain, only: str | None, choose: Callable[[Candidate], str]) -> Iterator[str]:
+    """Copy the versions that `choose` names (any other word leaves a file, QUIT stops); yields what was done."""
+    found = candidates(domain, only)
+    dirty = uncommitted(c.target for c in found)
+    if not found:
+        yield f"{domain.id}: no draft differs from what is there"
+    for one in found:
+        if one.target in dirty:
+            yield f"{one.target}: left alone, it has changes that are not committed"
+            continue
+        choice = choose(one)
+        if choice == QUIT:
+            return
+        if choice in one.versions:
+            write_text(one.target, one.versions[choice].read_text("utf-8"))
+            yield f"{one.target}: adopted the {choice}"
+
+
+def taken(preferred: str, one: Candidate) -> str:
+    """The preferred version of a file, or the one that there is."""
+    return preferred if preferred in one.versions else next(iter(one.versions))
 
 
 def remaining_faults(domain: Domain) -> list[str]:

@@ -8,6 +8,7 @@ goes into a good one at some point, in two versions that differ in their last re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -48,7 +49,7 @@ class Conversation(Config):
         """The exchanges themselves; `authored` by id. Raises ConfigError that begins with `where`."""
         if self.exchanges is not None:
             return tuple(Exchange(user=tidy(t.user), assistant=tidy(t.assistant)) for t in self.exchanges)
-        if self.transcript not in authored:
+        if self.transcript is None or self.transcript not in authored:
             raise ConfigError(f"{where}: no authored transcript {self.transcript!r}")
         whole = authored[self.transcript].exchanges[: self.until]
         if beyond := [n for n in self.replies if not 1 <= n <= len(whole)]:
@@ -152,6 +153,43 @@ def labelled_examples(calibration: Calibration, authored: Sequence[Transcript], 
         for criterion, finding in one.findings.items():
             answer = ANSWERS[finding.label]
             found.append(Labelled(criterion, answer, exchanges, finding.reason, False, one.transcript or one.kind))
+    return found
+
+
+def choose_balanced(examples: Sequence[Labelled], n: int | None) -> list[Labelled]:
+    """`n` of one criterion's examples (None: all): YES, NO and NA by turns, each in the file's order."""
+    queues = [[e for e in examples if e.answer == answer] for answer in ("YES", "NO", "NA")]
+    by_turns = [e for row in zip_longest(*queues) for e in row if e is not None]
+    return by_turns[:n]
+
+
+def shown_to_judge(
+    examples: Sequence[Labelled], budget_words: int, source: str, but: Labelled | None
+) -> list[Labelled]:
+    """The examples of one criterion that a judge is shown: by turns of their answers, shortest first, within a budget.
+
+    Never the one that is asked (`but`), nor any that was made from the same conversation as the one judged (`source`).
+    """
+    asked = but.exchanges if but else ()
+    open_ones = [e for e in examples if e.exchanges != asked and not (source and e.source == source)]
+    shown, left = [], budget_words
+    for example in choose_balanced(sorted(open_ones, key=n_words), None):
+        if n_words(example) <= left:
+            shown.append(example)
+            left -= n_words(example)
+    return shown
+
+
+def n_words(example: Labelled) -> int:
+    """Words of an example's conversation and reason."""
+    return sum(len(f"{e.user} {e.assistant}".split()) for e in example.exchanges) + len(example.reason.split())
+
+
+def by_criterion(examples: Sequence[Labelled]) -> dict[str, list[Labelled]]:
+    """Examples grouped by their criterion, in order."""
+    found: dict[str, list[Labelled]] = {}
+    for example in examples:
+        found.setdefault(example.criterion, []).append(example)
     return found
 
 

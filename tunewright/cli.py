@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 import yaml
 from rich.prompt import Prompt
 
-from tunewright.adoption import DRAFT, PROPOSED, Candidate, candidates, domain_named, remaining_faults, uncommitted
+from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
 from tunewright.config import PARAMS, PREP_PARAMS, compose, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.new_domain import new_domain
@@ -96,27 +97,15 @@ def adopt(
 ) -> None:
     """Show how drafts differ from the curated files, and copy those that you accept."""
     domain = domain_named(name or load_domain(PREP_PARAMS).id)
-    found = candidates(domain, only)
-    dirty = uncommitted(c.target for c in found)
-    for one in found:
-        if one.target in dirty:
-            typer.echo(f"{one.target}: left alone, it has changes that are not committed")
-            continue
-        choice = (PROPOSED if proposed and PROPOSED in one.versions else DRAFT) if yes else ask(one)
-        if choice == QUIT:
-            break
-        if choice in one.versions:
-            write_text(one.target, one.versions[choice].read_text("utf-8"))
-            typer.echo(f"{one.target}: adopted the {choice}")
-    if not found:
-        typer.echo(f"{domain.id}: no draft differs from what is there")
+    choose = partial(taken, PROPOSED if proposed else DRAFT) if yes else ask
+    for line in adopt_files(domain, only, choose):
+        typer.echo(line)
     if faults := remaining_faults(domain):
         raise ConfigError(f"the design of {domain.id} is not whole yet:\n" + "\n".join(f"  - {f}" for f in faults))
     typer.echo(f"the design of {domain.id} is whole; next: {AFTER_ADOPTION.format(id=domain.id)}")
 
 
 PREP_COMMAND = "# tunewright params --prep "
-QUIT = "quit"
 LETTERS = {DRAFT: "y", PROPOSED: "p"}
 AFTER_ADOPTION = "read it, git add and commit it, then\n  dvc exp run -S domain={id} -S preset=tight generate-scores"
 
@@ -131,6 +120,27 @@ def ask(one: Candidate) -> str:
         return keys[Prompt.ask(f"{one.target} ({shown})", choices=[*keys])]
     except EOFError:
         raise ConfigError("nobody is there to answer; take every draft with: tunewright adopt --yes") from None
+
+
+@app.command()
+def history(
+    form: Annotated[Literal["terminal", "markdown"], typer.Option("--format", help="markdown goes to stdout")] = (
+        "terminal"
+    ),
+    limit: Annotated[int, typer.Option(min=1, help="how many versions, the newest first")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="also commits that changed nothing of the design")] = False,
+    domain: Annotated[str | None, typer.Option(metavar="ID", help="instead of the domain of each params.yaml")] = None,
+    no_experiments: Annotated[bool, typer.Option("--no-experiments", help="commits alone")] = False,
+) -> None:
+    """Versions of prompts and rubric against pass rates, agreement and decisions, from git and DVC experiments."""
+    from tunewright.history import read_history
+    from tunewright.history_table import print_terminal, to_markdown
+
+    found = read_history(limit, everything, domain, not no_experiments)
+    if form == "markdown":
+        typer.echo(to_markdown(found), nl=False)
+    else:
+        print_terminal(found)
 
 
 def composed_text(overrides: list[str]) -> str:

@@ -4,6 +4,7 @@
     |-- ConfigError              params.yaml, conf/, a rubric, a taxonomy or a prompt is wrong
     |-- RecordError              a data file holds a line that does not fit its schema, or is cut off
     |-- MissingInputError        a file that an earlier stage makes is not there
+    |-- RepositoryError          git has no answer: no repository here, no commit, a damaged object
     |-- ModelError               the model side failed in a way that more calls will not mend
     |   |-- ModelAuthError       the provider refused the key
     |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
@@ -35,6 +36,10 @@ class RecordError(TunewrightError):
 
 class MissingInputError(TunewrightError):
     """An input that another stage makes does not exist."""
+
+
+class RepositoryError(TunewrightError):
+    """Git cannot say what is asked: no repository, no commit, a damaged object."""
 
 
 class ModelError(TunewrightError):

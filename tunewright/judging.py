@@ -3,18 +3,22 @@
 A measured criterion is computed. A judged one is one model call per criterion and judge, with the transcript first
 and the criterion last: an edited criterion then costs its own calls alone, and the provider's prefix cache serves
 the transcript to all but the first. Within one transcript calls follow one another for that reason.
+
+A judge is asked only where design-calibrate trusts it, and may be shown worked examples of the criterion.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tunewright.config import Config, load_domain
+from tunewright.authored import load_authored
+from tunewright.calibration import Labelled, by_criterion, labelled_examples, load_calibration, shown_to_judge
+from tunewright.config import Config, Domain, load_domain
 from tunewright.items import ItemFailure, map_items, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.measures import STATISTICS, measure
@@ -23,7 +27,8 @@ from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.terminal import Stage, bar
-from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts
+from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
+from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
 
 JUDGE_PROMPT = "prompts/shared/judge.md"
 
@@ -41,28 +46,53 @@ class JudgingConfig(Config):
     """How verdicts are made: the params of generate.verdicts and evaluate.verdicts."""
 
     judges: tuple[Judge, ...]
+    judge_trust: JudgeTrust
     judged_transcripts: int | None  # None: all
     samples: int = Field(ge=1)
     reasks: int = Field(ge=0)
     reasoning_chars: int = Field(ge=20)
+    example_words: int = Field(ge=0)  # calibration examples shown with a criterion, in words
     max_failed_share: float = Field(ge=0, le=1)
+
+
+class Asking(NamedTuple):
+    """How one question is put to a judge."""
+
+    rubric: Rubric
+    reasks: int
+    reasoning_chars: int
+    example_words: int
+    examples: Mapping[str, Sequence[Labelled]]  # by criterion
 
 
 async def judge_transcripts(
     client: Client,
     transcripts: Sequence[Transcript],
-    rubric: Rubric,
+    asking: Asking,
     judged_ids: set[str],
     config: JudgingConfig,
+    trust: Trust | None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Verdict]:
-    """All verdicts, ordered by transcript, criterion, judge, sample. Failed transcripts get none."""
-    judges = config.judges
+    """All verdicts, ordered by transcript, criterion, judge, sample. Failed transcripts get none.
+
+    A judge that `trust` (None: all are trusted) does not hold good for a criterion is not asked.
+    """
+    judges, rubric = config.judges, asking.rubric
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
     work = [(t, j) for t in whole if t.id in judged_ids for j in judges]
 
     async def one(item: tuple[Transcript, Judge]) -> list[Verdict]:
-        verdicts = await _judge_all(client, item[0], item[1], rubric, config)
+        transcript, judge = item
+        verdicts = []
+        for criterion in rubric.safety_first:  # in turn: each finds the transcript in the prefix cache
+            if not needs_judge(criterion, transcript):
+                continue
+            if reason := why_untrusted(trust, judge.name, criterion.id):
+                verdicts.append(unscored_verdict(transcript, criterion, judge.name, reason))
+                continue
+            for sample in range(config.samples):
+                verdicts.append(await ask(client, judge, transcript, criterion, sample, asking))
         advance()
         return verdicts
 
@@ -77,41 +107,29 @@ async def judge_transcripts(
     return [v for t in whole for v in sorted(by_transcript[t.id], key=lambda v: (position[v.criterion], v.judge))]
 
 
-async def _judge_all(
-    client: Client, transcript: Transcript, judge: Judge, rubric: Rubric, config: JudgingConfig
-) -> list[Verdict]:
-    verdicts = []
-    for criterion in rubric.safety_first:  # in turn: each finds the transcript in the prefix cache
-        if needs_judge(criterion, transcript):
-            for sample in range(config.samples):
-                verdicts.append(await _judge_one(client, transcript, judge, criterion, rubric, sample, config))
-    return verdicts
-
-
-async def _judge_one(
+async def ask(
     client: Client,
-    transcript: Transcript,
     judge: Judge,
+    transcript: Transcript,
     criterion: Criterion,
-    rubric: Rubric,
     sample: int,
-    config: JudgingConfig,
+    asking: Asking,
+    but: Labelled | None = None,
 ) -> Verdict:
+    """One judge's answer to one criterion; a failure is an unscored verdict.
+
+    `but`: a calibration example that is itself the question, and so is not among those shown.
+    """
     who = f"{judge.name}#{sample}" if sample else judge.name
+    shown = shown_to_judge(asking.examples.get(criterion.id, ()), asking.example_words, transcript.id, but)
+    messages = judge_messages(transcript, criterion, asking.rubric, shown)
+    schema = answer_schema(asking.reasoning_chars)
     try:
-        messages = judge_messages(transcript, criterion, rubric)
-        schema = answer_schema(config.reasoning_chars)
         found = await client.structured(
-            judge, messages, JudgeAnswer, schema=schema, reasks=config.reasks, sample=sample
+            judge, messages, JudgeAnswer, schema=schema, reasks=asking.reasks, sample=sample
         )
     except ItemFailure as failure:
-        return Verdict(
-            transcript_id=transcript.id,
-            criterion=criterion.id,
-            judge=who,
-            answer=None,
-            unscored=f"judge failed: {failure}",
-        )
+        return unscored_verdict(transcript, criterion, who, f"judge failed: {failure}")
     evidence = tuple(sorted({n for n in found.evidence if 1 <= n <= len(transcript.exchanges)}))
     return Verdict(
         transcript_id=transcript.id,
@@ -130,7 +148,9 @@ def answer_schema(reasoning_chars: int) -> dict[str, Any]:
     return schema
 
 
-def judge_messages(transcript: Transcript, criterion: Criterion, rubric: Rubric) -> list[ChatMessage]:
+def judge_messages(
+    transcript: Transcript, criterion: Criterion, rubric: Rubric, shown: Sequence[Labelled] = ()
+) -> list[ChatMessage]:
     """The judge's messages: role, transcript and counted statistics (the same for all criteria), then the criterion."""
     values = measure(transcript.exchanges, rubric.lexicon)
     statistics = [f"{meaning}: {values[name]:.2f}" for name, meaning in STATISTICS.items()]
@@ -139,7 +159,20 @@ def judge_messages(transcript: Transcript, criterion: Criterion, rubric: Rubric)
         exchanges=[e.model_dump() for e in transcript.exchanges],
         statistics=statistics,
         criterion=criterion.model_dump(),
+        background=rubric.background,
+        examples=[
+            {"exchanges": [e.model_dump() for e in one.exchanges], "answer": one.answer, "reason": one.reason}
+            for one in shown
+        ],
     )
+
+
+def examples_for_judges(domain: Domain, example_words: int) -> dict[str, list[Labelled]]:
+    """The domain's calibration examples by criterion; none where judges are shown none."""
+    if not example_words:
+        return {}
+    examples = labelled_examples(load_calibration(domain.calibration), load_authored(domain)[1], domain.calibration)
+    return by_criterion(examples)
 
 
 def sampled_ids(transcripts: Sequence[Transcript], limit: int | None) -> set[str]:
@@ -154,7 +187,11 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
 
     Raises TooManyFailuresError when more judge calls failed than `max_failed_share`; nothing is written then.
     """
-    rubric = load_rubric(load_domain().rubric)
+    domain = load_domain()
+    rubric = load_rubric(domain.rubric)
+    examples = examples_for_judges(domain, config.example_words)
+    asking = Asking(rubric, config.reasks, config.reasoning_chars, config.example_words, examples)
+    trust = load_trust() if config.judge_trust == "calibrated" else None
     transcripts = read_jsonl(source, Transcript, made_by)
     ids = sampled_ids(transcripts, config.judged_transcripts)
     client = Client.from_params()
@@ -162,12 +199,15 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
         f"{len(transcripts)} transcripts, {len(rubric.criteria)} criteria, {len(ids)} to {len(config.judges)} judge(s)"
     )
     with bar("judging", len(ids) * len(config.judges)) as progress:
-        verdicts = asyncio.run(judge_transcripts(client, transcripts, rubric, ids, config, progress.advance))
+        verdicts = asyncio.run(judge_transcripts(client, transcripts, asking, ids, config, trust, progress.advance))
     client.close()
-    asked = [v for v in verdicts if v.judge not in RULES and v.unscored != NOT_SAMPLED]
+    by_judges = [v for v in verdicts if v.judge not in RULES and v.unscored != NOT_SAMPLED]
+    asked = [v for v in by_judges if why_untrusted(trust, v.judge, v.criterion) is None]
     failed = [v.unscored for v in asked if v.unscored]
     refuse_many_failures(failed, len(asked), config.max_failed_share, "judge answers")
     write_jsonl(target, verdicts)
+    if untrusted := len(by_judges) - len(asked):
+        stage.note(f"{untrusted} questions not asked: the judge is untrusted there (reports/judge-calibration.md)")
     stage.end(f"{len(verdicts)} verdicts, {len(asked)} by judges of which {len(failed)} failed; {client.tally}")
     return verdict_metrics(verdicts, len(asked), len(failed))
 

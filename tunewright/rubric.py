@@ -37,6 +37,11 @@ class Criterion(Config):
     gate: bool = False
     measure: dict[str, Bounds] | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change with anything about this criterion."""
+        return digest(self.model_dump(mode="json"))[:12]
+
     @field_validator("question")
     @classmethod
     def _is_a_question(cls, question: str) -> str:
@@ -66,6 +71,7 @@ class Rubric(Config):
     categories: dict[str, Category]
     criteria: tuple[Criterion, ...]
     lexicon: Lexicon
+    background: str | None  # what a judge must know of the domain and cannot see: policies, prices, rules
 
     @model_validator(mode="after")
     def _whole(self) -> Rubric:
@@ -87,8 +93,8 @@ class Rubric(Config):
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change with any criterion (not with weights or the threshold)."""
-        return digest([c.model_dump(mode="json") for c in self.criteria])[:12]
+        """12 hex digits that change with any criterion or the background (not with weights or the threshold)."""
+        return digest([c.model_dump(mode="json") for c in self.criteria] + [self.background])[:12]
 
     @property
     def gates(self) -> tuple[Criterion, ...]:

@@ -17,13 +17,14 @@ from tunewright.errors import RecordError
 from tunewright.records import RULES, Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.terminal import Stage
+from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 
 
 class ScoringConfig(Config):
     """How verdicts add up: the params of generate.scores and evaluate.scores."""
 
     aggregation: Literal["strictest", "majority", "per_criterion_strictest"]
-    uncalibrated_judges: Literal["untrusted", "assumed"]
+    judge_trust: JudgeTrust
     min_coverage: float = Field(ge=0, le=1)
     unscored_gates_pass: bool
     disagreement_spread: float = Field(ge=0, le=1)
@@ -33,11 +34,14 @@ Answers = dict[str, Answer | None]
 
 
 def score_transcript(
-    transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric, config: ScoringConfig
+    transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric, config: ScoringConfig, trust: Trust | None
 ) -> Score:
-    """The score of one transcript from all verdicts on it; raises RecordError for one given twice or off the rubric."""
+    """The score of one transcript from all verdicts on it (`trust` None: every judge counts).
+
+    Raises RecordError for a verdict given twice or off the rubric.
+    """
     _refuse_strays(transcript, verdicts, rubric)
-    by_judge, reasons = trusted_answers(verdicts, rubric, config)
+    by_judge, reasons = trusted_answers(verdicts, rubric, trust)
     answers = combine(by_judge, rubric, config.aggregation)
     unscored = {c.id: reasons.get(c.id, "no verdict") for c in rubric.criteria if answers[c.id] is None}
     categories = category_scores(answers, rubric)
@@ -74,12 +78,11 @@ def _refuse_strays(transcript: Transcript, verdicts: Sequence[Verdict], rubric: 
 
 
 def trusted_answers(
-    verdicts: Sequence[Verdict], rubric: Rubric, config: ScoringConfig
+    verdicts: Sequence[Verdict], rubric: Rubric, trust: Trust | None
 ) -> tuple[dict[str, Answers], dict[str, str]]:
     """Answers that count, per judge (measures and rules hold for every judge), and why the others do not.
 
-    Until a judge has been calibrated it is untrusted, unless `uncalibrated_judges` says to assume it right. An NA
-    where the rubric allows none is a NO.
+    An NA where the rubric allows none is a NO.
     """
     ruled: Answers = {}
     judged: dict[str, Answers] = defaultdict(dict)
@@ -92,8 +95,8 @@ def trusted_answers(
             )  # a rule's NA (too short to tell) is right even where judges may not say NA
         elif verdict.answer is None:
             reasons[verdict.criterion] = verdict.unscored or ""
-        elif config.uncalibrated_judges == "untrusted":
-            reasons[verdict.criterion] = f"judge {verdict.judge} is untrusted: it has not been calibrated"
+        elif reason := why_untrusted(trust, verdict.judge, verdict.criterion):
+            reasons[verdict.criterion] = reason
         else:
             judged[verdict.judge][verdict.criterion] = _allowed(verdict, by_id[verdict.criterion])
     by_judge = {judge: ruled | answers for judge, answers in sorted(judged.items())} or {"measure": ruled}
@@ -204,7 +207,8 @@ def score_file(
     for verdict in read_jsonl(verdicts_path, Verdict, made_by):
         by_transcript[verdict.transcript_id].append(verdict)
     stage.start(f"{len(transcripts)} transcripts, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
-    scores = [score_transcript(t, by_transcript[t.id], rubric, config) for t in transcripts]
+    trust = load_trust() if config.judge_trust == "calibrated" else None
+    scores = [score_transcript(t, by_transcript[t.id], rubric, config, trust) for t in transcripts]
     write_jsonl(target, scores)
     metrics = score_metrics(scores, transcripts, rubric)
     stage.end(f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open; 0 model calls")

@@ -46,6 +46,11 @@ def measured_verdict(transcript: Transcript, criterion: Criterion, values: Mappi
     )
 
 
+def unscored_verdict(transcript: Transcript, criterion: Criterion, judge: str, reason: str) -> Verdict:
+    """A question without an answer, and why."""
+    return _verdict(transcript, criterion, judge, None, unscored=reason)
+
+
 def _verdict(transcript: Transcript, criterion: Criterion, judge: str, answer: str | None, **rest: object) -> Verdict:
     return Verdict.model_validate(
         {"transcript_id": transcript.id, "criterion": criterion.id, "judge": judge, "answer": answer} | rest

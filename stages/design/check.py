@@ -20,12 +20,11 @@ from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_t
 from tunewright.prompts import PROMPT_ROLES, PROMPT_VARIABLES, roles, variables
 from tunewright.records import Persona, Transcript, write_json, write_text
 from tunewright.rubric import Rubric, load_rubric
-from tunewright.scoring import ScoringConfig
 from tunewright.terminal import Stage
 from tunewright.verdict_rules import measured_verdict
 
 JUDGE_PROMPT = "prompts/shared/judge.md"
-VARIABLES = PROMPT_VARIABLES | {JUDGE_PROMPT: {"exchanges", "statistics", "criterion"}}
+VARIABLES = PROMPT_VARIABLES | {JUDGE_PROMPT: {"exchanges", "statistics", "criterion", "examples", "background"}}
 ROLES = PROMPT_ROLES | {JUDGE_PROMPT: ["system", "user"]}
 PLACEHOLDERS = ("TODO", "FIXME", "XXX", "<insert", "lorem ipsum")
 
@@ -42,7 +41,6 @@ class Config(BaseConfig):
     exchanges: Bounds
     flawless_share: Bounds
     measured_criteria_min: int
-    scoring: ScoringConfig
 
 
 class Check(NamedTuple):
@@ -74,7 +72,6 @@ def check_rubric(rubric: Rubric, config: Config, path: str) -> Iterator[Check]:
     wanted = config.measured_criteria_min
     evidence = f"{len(measured)}: {', '.join(measured)}; wanted {wanted} or more"
     yield Check("measured criteria", len(measured) >= wanted, evidence, path)
-    yield check_trust(rubric, config.scoring)
     absent = [c.id for c in rubric.criteria if not c.gate and " avoid" in c.question.lower()]
     yield Check(
         "presence phrasing",
@@ -83,22 +80,6 @@ def check_rubric(rubric: Rubric, config: Config, path: str) -> Iterator[Check]:
         path,
         "warning",
     )
-
-
-def check_trust(rubric: Rubric, scoring: ScoringConfig) -> Check:
-    """Whether any conversation can pass at all: untrusted judges leave only the measured criteria."""
-    where = "conf/preset/*.yaml (min_coverage, unscored_gates_pass) or generate.scores.uncalibrated_judges"
-    if scoring.uncalibrated_judges == "assumed":
-        return Check("what can be scored", True, "all: judges are assumed to be right, on your word", where)
-    weight = sum(rubric.criterion_weight(c) for c in rubric.criteria if c.evaluator == "measure")
-    open_gates = [g.id for g in rubric.gates if g.evaluator == "judge"]
-    enough = weight >= scoring.min_coverage - 1e-9 and (scoring.unscored_gates_pass or not open_gates)
-    gates = "pass" if scoring.unscored_gates_pass else "do not pass"
-    evidence = (
-        f"judges are not calibrated and do not count; measured criteria hold {weight:.0%} of the weight, "
-        f"min_coverage is {scoring.min_coverage:.0%}; unscored gates {gates}"
-    )
-    return Check("what can be scored", enough, evidence, where)
 
 
 def check_people(taxonomy: Taxonomy, template: PersonaTemplate, config: Config, domain: Domain) -> Iterator[Check]:

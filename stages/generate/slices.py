@@ -112,7 +112,7 @@ def refuse_empty(splits: Sequence[list[Example]], n_passed: int, n_all: int) -> 
         raise RecordError(
             f"data/generate/scores.jsonl: {n_passed} of {n_all} transcripts passed and none gave a training example; "
             "see metrics/generate-scores.json for what fails; where all are open because no judge is trusted yet, "
-            "generate.scores.uncalibrated_judges=assumed takes the judges at your word"
+            "generate.scores.judge_trust=assumed takes the judges at your word"
         )
 
 

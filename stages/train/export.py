@@ -1,11 +1,13 @@
 """train-export: a GGUF file for serving, base and tuned by the very same path.
 
 Only so does a difference between the two come from tuning and not from quantization or a template. The file is not
-believed: it must answer a prompt, and must tokenize training conversations exactly as transformers did.
+believed: it must answer a prompt, and must tokenize the domain's conversations exactly as transformers did.
 
 Run as `python -m stages.train.export base|tuned`.
-Reads models/base/ or models/merged/, data/generate/train.jsonl. Writes models/gguf/<variant>.gguf,
-data/train/export/<variant>.json (its hash, and its answer) and metrics/train-export/<variant>.json.
+Reads models/base/ or models/merged/, the domain's authored conversations (where there are none: its frameworks'
+snippets) and system prompt; nothing that is generated, so that the base can be tested before anything is.
+Writes models/gguf/<variant>.gguf, data/train/export/<variant>.json (its hash, and its answer) and
+metrics/train-export/<variant>.json.
 """
 
 from __future__ import annotations
@@ -17,20 +19,23 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tunewright.authored import load_authored
 from tunewright.chat_labels import prompt_messages
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Config as BaseConfig
-from tunewright.config import load
+from tunewright.config import Domain, load, load_domain
+from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import ConfigError, MissingInputError, run_main
+from tunewright.frameworks import load_frameworks
 from tunewright.gguf_export import answer, check_parity, check_template, convert
-from tunewright.records import Example, read_jsonl, stable_unit, write_json
+from tunewright.prompts import render
+from tunewright.records import Example, Exchange, stable_unit, write_json
 from tunewright.serving import Endpoint, serve
 from tunewright.terminal import Stage, bar
 from tunewright.weights import sha256_of
 
 SOURCES = {"base": Path("models/base"), "tuned": Path("models/merged")}
 MAKERS = {"base": "train-base", "tuned": "train-merge"}
-TRAIN = Path("data/generate/train.jsonl")
 SMOKE_TOKENS = 60
 THREADS = 2
 
@@ -41,6 +46,26 @@ class Config(BaseConfig):
     quantization: Literal["q8_0", "f16", "bf16", "f32"]
     parity_conversations: int = Field(ge=1)
     smoke_prompt: str = Field(min_length=1)
+
+
+def conversations(domain: Domain) -> list[Example]:
+    """The domain's own conversations under its system prompt: the authored ones, else its frameworks' snippets."""
+    system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
+    talks = {t.id: t.exchanges for t in load_authored(domain)[1]}
+    if not talks:
+        snippets = [s for f in load_frameworks(domain.frameworks).frameworks for s in f.snippets]
+        talks = {f"snippet-{n}": (Exchange(user=s.user, assistant=s.assistant),) for n, s in enumerate(snippets, 1)}
+    return [
+        Example(
+            id=name,
+            transcript_id=name,
+            persona_id=name,
+            n_exchanges=len(exchanges),
+            n_tokens=0,  # not counted: nothing is trained on these
+            messages=(*system, *as_messages(history(exchanges))),
+        )
+        for name, exchanges in talks.items()
+    ]
 
 
 def pick(examples: Sequence[Example], count: int) -> list[Example]:
@@ -72,7 +97,7 @@ def main() -> None:
         raise MissingInputError(f"{source}: no such directory; make it with: dvc repro {MAKERS[variant]}")
     tokenizer = load_tokenizer(source)
     check_template(tokenizer.template, source)
-    examples = pick(read_jsonl(TRAIN, Example, made_by="generate-slices"), config.parity_conversations)
+    examples = pick(conversations(load_domain()), config.parity_conversations)
     stage.start(f"{source} to {config.quantization}, {len(examples)} conversations to compare")
     convert(source, target, config.quantization)
     endpoint = serve(target, slots=1, context_tokens_per_slot=2048, threads=THREADS)

@@ -13,7 +13,6 @@ from stages.design.check import (
     check_people,
     check_prompts,
     check_rubric,
-    check_trust,
     failed_measures,
     report,
 )
@@ -23,15 +22,11 @@ from tunewright.errors import ConfigError
 from tunewright.personas import load_taxonomy, load_template
 from tunewright.rubric import Rubric
 
-SCORING = {
-    "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.8, "unscored_gates_pass": False,
-    "disagreement_spread": 0.15,
-}  # fmt: skip
 SECTION = {
     "criteria": {"min": 3, "max": 5}, "categories": {"min": 2, "max": 3}, "criteria_per_category": {"min": 1, "max": 3},
     "edge_case_share": {"min": 0.1, "max": 0.5}, "pass_threshold": {"min": 0.7, "max": 0.8}, "exemplars_min": 2,
-    "exchanges": {"min": 3, "max": 10}, "flawless_share": {"min": 0.1, "max": 0.3}, 
-    "measured_criteria_min": 3, "scoring": SCORING,
+    "exchanges": {"min": 3, "max": 10}, "flawless_share": {"min": 0.1, "max": 0.3},
+    "measured_criteria_min": 3,
 }  # fmt: skip
 CONFIG = Config.model_validate(SECTION)
 DOMAIN = Domain.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["domain"])
@@ -54,20 +49,6 @@ def test_a_small_rubric_fails_only_the_number_of_measures():
     found = failed(check_rubric(small_rubric(), CONFIG, "r.yaml"))
     assert list(found) == ["measured criteria"]
     assert found["measured criteria"].evidence == "1: plain; wanted 3 or more"
-
-
-@pytest.mark.parametrize(
-    ("change", "can_pass"),
-    [
-        ({"uncalibrated_judges": "untrusted"}, False),  # the one measure holds 40% of the weight
-        ({"uncalibrated_judges": "untrusted", "min_coverage": 0.4}, False),  # and a judge answers the gate
-        ({"uncalibrated_judges": "untrusted", "min_coverage": 0.4, "unscored_gates_pass": True}, True),
-        ({}, True),
-    ],
-)
-def test_a_design_in_which_no_conversation_could_pass_is_stopped_before_anything_is_paid(change, can_pass):
-    config = Config.model_validate(SECTION | {"scoring": SCORING | change})
-    assert check_trust(small_rubric(), config.scoring).passed is can_pass
 
 
 @pytest.mark.parametrize("text", ["<!-- role: system -->\nBe kind.", "Be kind."])
@@ -195,9 +176,9 @@ def test_the_shipped_domain_passes_and_a_fault_stops_with_the_file_to_edit(works
     workspace.write_params("design.check", section)
     stage.main()
     metrics = workspace.metrics("design-check")
-    assert metrics["n_errors"] == 0 and metrics["n_checks"] == 21
+    assert metrics["n_errors"] == 0 and metrics["n_checks"] == 20
     report_before = (workspace.folder / "reports/design-check.md").read_text()
     workspace.write_params("design.check", section | {"exemplars_min": 1000})
-    with pytest.raises(ConfigError, match=r"fails 1 of 21 checks:\n  authored/transcripts\.jsonl: authored conv"):
+    with pytest.raises(ConfigError, match=r"fails 1 of 20 checks:\n  authored/transcripts\.jsonl: authored conv"):
         stage.main()
     assert (workspace.folder / "reports/design-check.md").read_text() == report_before

@@ -11,7 +11,7 @@ from tunewright.records import Score, Verdict, read_jsonl, write_jsonl
 
 IDS = ("warm", "curious", "late", "plain", "safe")
 SECTION = {
-    "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
+    "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
     "disagreement_spread": 0.15,
 }  # fmt: skip
 ANSWERS = {"base": "NO NO NO YES YES", "tuned": "YES YES NO YES YES"}

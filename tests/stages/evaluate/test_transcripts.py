@@ -6,9 +6,10 @@ import pytest
 
 from bench.fake_model_server import Answer
 from stages.evaluate import transcripts as stage
-from stages.evaluate.transcripts import Config, cast_of, recordings
+from stages.evaluate.transcripts import Config
 from tests.conftest import GUIDANCE, ROOT, persona, spec, transcript
 from tunewright.config import Domain, read_yaml
+from tunewright.encounters import recordings
 from tunewright.errors import MissingInputError, TooManyFailuresError
 from tunewright.records import Transcript, read_jsonl, write_jsonl
 
@@ -41,7 +42,8 @@ def section(**rest):
 )
 def test_simulated_talks_are_as_long_as_both_limits_allow(monkeypatch, exchanges, most, expected):
     monkeypatch.chdir(ROOT)
-    cast = cast_of(Config.model_validate(section(exchanges=exchanges, max_exchanges=most)), DOMAIN, "tuned")
+    config = Config.model_validate(section(exchanges=exchanges, max_exchanges=most))
+    cast = config.cast(DOMAIN, config.candidates["tuned"])
     assert (cast.exchanges.min, cast.exchanges.max) == expected
     assert cast.assistant.model == "hosted_vllm/tuned" and cast.assistant_prompt == "prompts/therapy/system.md"
 

@@ -23,7 +23,10 @@ def run(workspace, fake_server, monkeypatch):
     def start(candidate):
         server = fake_server(YES)
         judge = spec("hosted_vllm/j").model_dump() | {"name": "strict"}
-        fields = {"judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5}
+        fields = {
+            "judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5,
+            "judge_trust": "assumed", "example_words": 0,
+        }  # fmt: skip
         workspace.write_params("evaluate.verdicts", fields | {"judges": [judge]}, server)
         monkeypatch.setattr("sys.argv", ["verdicts.py", candidate])
         stage.main()

@@ -7,11 +7,12 @@ import pytest
 from stages.generate import scores as stage
 from tests.conftest import transcript
 from tunewright.errors import MissingInputError, RecordError
-from tunewright.records import Score, Verdict, read_jsonl, write_jsonl
+from tunewright.records import Score, Verdict, read_jsonl, write_json, write_jsonl
+from tunewright.trust import TRUST_FILE
 
 IDS = ("warm", "curious", "late", "plain", "safe")
 SECTION = {
-    "aggregation": "strictest", "uncalibrated_judges": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
+    "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
     "disagreement_spread": 0.15,
 }  # fmt: skip
 
@@ -53,7 +54,9 @@ def test_three_talks_pass_fall_short_and_fail_a_gate(run, workspace):
 
 
 def test_untrusted_judges_leave_all_open(run, workspace):
-    assert [s.passed for s in run(uncalibrated_judges="untrusted")] == [None] * 3
+    decisions = {c: {"trusted": False, "reason": "too few calibration answers"} for c in IDS}
+    write_json(TRUST_FILE, {"j": decisions})
+    assert [s.passed for s in run(judge_trust="calibrated")] == [None] * 3
     metrics = workspace.metrics("generate-scores")
     assert (metrics["n_open"], metrics["pass_rate"], metrics["criteria_scored"]) == (3, None, 1)
 
@@ -69,6 +72,11 @@ def test_a_verdict_given_twice_stops_the_stage(run):
     write_jsonl("data/generate/verdicts.jsonl", verdicts("t1", "YES YES YES YES NA") * 2)
     with pytest.raises(RecordError, match="verdicts on t1: warm was answered 2 times"):
         run()
+
+
+def test_without_calibration_the_stage_to_run_is_named(run):
+    with pytest.raises(MissingInputError, match="dvc repro design-calibrate"):
+        run(judge_trust="calibrated")
 
 
 def test_without_verdicts_the_stage_to_run_is_named(run):

@@ -24,7 +24,10 @@ def run(workspace, fake_server):
     def start(script=YES, **rest):
         server = fake_server(script)
         judge = spec("hosted_vllm/j").model_dump() | {"name": "strict"}
-        fields = {"judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5}
+        fields = {
+            "judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5,
+            "judge_trust": "assumed", "example_words": 0,
+        }  # fmt: skip
         workspace.write_params("generate.verdicts", fields | {"judges": [judge]} | rest, server)
         stage.main()
         return server

@@ -1,0 +1,233 @@
+"""design-calibrate: can the judges be trusted, criterion by criterion?
+
+Every judge answers the domain's calibration examples and worked evaluations (never shown the one it answers), good
+conversations with one planted flaw at different places, and what people have labelled, `samples` times each. Where it
+is not shown to do better than a constant answer its verdicts will not count, and it is not asked.
+
+Reads the domain's rubric, calibration.yaml, planted.yaml, authored conversations and reviews/, and the judge prompt.
+Writes reports/judge-calibration.md, data/design/judge-trust.json (who counts where), data/design/calibrate.json (all
+numbers), data/design/calibration_answers.jsonl, metrics/design-calibrate.json and plots/design-calibrate.json.
+data/design/calibrated.json is what generation waits for: it changes only with the domain.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import Field
+
+from tunewright.agreement import Agreement, Reading, TrustRules, agreement, decide_trust
+from tunewright.authored import load_authored
+from tunewright.calibration import by_criterion, labelled_examples, load_calibration, load_planted
+from tunewright.calibration_items import CalibrationAnswer, Item, example_items, person_items, planted_items
+from tunewright.calibration_report import Calibrated, calibration_report, planted_rates
+from tunewright.config import Config as BaseConfig
+from tunewright.config import Domain, load, load_domain
+from tunewright.document import to_markdown
+from tunewright.errors import ConfigError, run_main
+from tunewright.items import map_items, refuse_many_failures
+from tunewright.judging import Asking, ask
+from tunewright.labels import labelled_by_people
+from tunewright.llm import Client
+from tunewright.models import Judge
+from tunewright.planted import Length, plants
+from tunewright.records import Verdict, write_json, write_jsonl, write_text
+from tunewright.rubric import Rubric, load_rubric
+from tunewright.scoring import ScoringConfig
+from tunewright.terminal import Stage, bar
+from tunewright.trust import TRUST_FILE, Trust
+
+REPORT = "reports/judge-calibration.md"
+
+
+class Config(BaseConfig):
+    """Who is asked, how often, what, and when that is enough."""
+
+    judges: tuple[Judge, ...]
+    samples: int = Field(ge=1)
+    examples_per_criterion: int | None = Field(ge=0)  # None: all
+    planted_flaws: int = Field(ge=0)  # of each criterion
+    planted_lengths: tuple[Length, ...]
+    reasks: int = Field(ge=0)
+    reasoning_chars: int = Field(ge=20)
+    example_words: int = Field(ge=0)
+    max_failed_share: float = Field(ge=0, le=1)
+    trust: TrustRules
+    scoring: ScoringConfig
+
+
+def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], Asking, dict[str, int]]:
+    """All items, how they are asked, and how many labels of people no longer hold."""
+    authored = load_authored(domain)[1]
+    calibration = load_calibration(domain.calibration)
+    examples = by_criterion(labelled_examples(calibration, authored, domain.calibration))
+    planted = load_planted(domain.planted)
+    pairs = plants(planted, authored, config.planted_lengths, config.planted_flaws, domain.planted)
+    labels, dropped = labelled_by_people(domain.reviews, rubric)
+    items = example_items(examples, rubric, config.examples_per_criterion)
+    items += planted_items(list(pairs), rubric) + person_items(labels, rubric)
+    return items, Asking(rubric, config.reasks, config.reasoning_chars, config.example_words, examples), dropped
+
+
+async def answer_all(
+    client: Client, items: Sequence[Item], asking: Asking, config: Config, advance: Callable[[], None]
+) -> dict[tuple[str, str], list[Verdict]]:
+    """Verdicts by (judge, item), one per sample."""
+    criteria = {c.id: c for c in asking.rubric.criteria}
+    work = [(judge, item) for judge in config.judges for item in items]
+
+    async def one(pair: tuple[Judge, Item]) -> list[Verdict]:
+        judge, item = pair
+        criterion = criteria[item.labelled.criterion]
+        found = [
+            await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
+            for sample in range(config.samples)
+        ]
+        advance()
+        return found
+
+    answers = await map_items(work, one, client.concurrency(config.judges))
+    return {(judge.name, item.id): found for (judge, item), found in zip(work, answers, strict=True)}
+
+
+def readings_of(judge: str, items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]) -> list[Reading]:
+    """What one judge answered, beside what is right."""
+    return [Reading(i.id, i.cluster, i.labelled.answer, tuple(v.answer for v in verdicts[judge, i.id])) for i in items]
+
+
+def answer_records(
+    config: Config, items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]
+) -> list[CalibrationAnswer]:
+    """Every answer with its reasoning, for people to read."""
+    return [
+        CalibrationAnswer(
+            judge=judge.name,
+            item=item.id,
+            criterion=item.labelled.criterion,
+            kind=item.kind,
+            borderline=item.labelled.borderline,
+            expected=item.labelled.answer,
+            sample=sample,
+            answer=verdict.answer,
+            reasoning=verdict.reasoning,
+            unscored=verdict.unscored,
+        )
+        for judge in config.judges
+        for item in items
+        for sample, verdict in enumerate(verdicts[judge.name, item.id])
+    ]
+
+
+def calibrate(config: Config, items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]) -> Calibrated:
+    """Agreement and trust of every judge, in all and per criterion."""
+    per_criterion: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        per_criterion[item.labelled.criterion].append(item)
+    overall: dict[str, Agreement] = {}
+    detail: dict[str, dict[str, Agreement]] = {}
+    trust: Trust = {}
+    for judge in config.judges:
+        overall[judge.name] = agreement(readings_of(judge.name, items, verdicts), config.trust.confidence)
+        detail[judge.name] = {
+            criterion: agreement(readings_of(judge.name, found, verdicts), config.trust.confidence)
+            for criterion, found in per_criterion.items()
+        }
+        trust[judge.name] = {c: decide_trust(found, config.trust) for c, found in detail[judge.name].items()}
+    return Calibrated(overall, detail, trust, config.trust.confidence)
+
+
+def scorable(trust: Trust, rubric: Rubric) -> tuple[float, list[str]]:
+    """The share of the rubric's weight that can be scored (0 to 1), and the gates that cannot."""
+    counts = {c.id for c in rubric.criteria if c.evaluator == "measure"}
+    counts |= {c for by in trust.values() for c, decision in by.items() if decision.trusted}
+    weight = sum(rubric.criterion_weight(c) for c in rubric.criteria if c.id in counts)
+    return weight, [g.id for g in rubric.gates if g.id not in counts]
+
+
+def refuse_unscorable(share: float, open_gates: Sequence[str], scoring: ScoringConfig) -> None:
+    """Raise ConfigError where no conversation could pass: better now than after generation has been paid."""
+    if scoring.judge_trust == "assumed":
+        return
+    lacks = []
+    if share < scoring.min_coverage - 1e-9:
+        lacks.append(f"trusted judges and measures cover {share:.0%} of the rubric's weight, the preset needs "
+                     f"{scoring.min_coverage:.0%} (min_coverage)")  # fmt: skip
+    if open_gates and not scoring.unscored_gates_pass:
+        lacks.append(f"no judge is trusted on the gates {', '.join(open_gates)} (unscored_gates_pass is false)")
+    if lacks:
+        raise ConfigError(
+            f"no conversation could pass: {'; '.join(lacks)}. {REPORT} says which criteria and judges to mend; or "
+            "take the judges at your word with generate.scores.judge_trust=assumed"
+        )
+
+
+def metrics(found: Calibrated, items: Sequence[Item], verdicts: Any, share: float) -> dict[str, Any]:
+    """The headline numbers of each judge."""
+    judges = {}
+    for name, a in found.overall.items():
+        planted = planted_rates(name, items, verdicts)
+        judges[name] = {
+            "n": a.n,
+            "accuracy": _rounded(a.accuracy),
+            "baseline": _rounded(a.baseline),
+            "kappa": _rounded(a.kappa),
+            "kappa_low": _rounded(a.kappa_low),
+            "kappa_high": _rounded(a.kappa_high),
+            "flip_share": _rounded(a.flip_share),
+            "sensitivity": _rounded(planted.sensitivity),
+            "specificity": _rounded(planted.specificity),
+            "n_trusted": sum(d.trusted for d in found.trust[name].values()),
+            "n_criteria": len(found.trust[name]),
+        }
+    return {"judges": judges, "scorable_share": round(share, 4)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def confusion(items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]) -> list[dict[str, str]]:
+    """A row for every answer of every judge: what is right, what was said."""
+    right = {item.id: item.labelled.answer for item in items}
+    return [
+        {"judge": judge, "actual": right[item], "predicted": verdict.answer or "no answer"}
+        for (judge, item), found in verdicts.items()
+        for verdict in found
+    ]
+
+
+def main() -> None:
+    """Ask, compare, decide, report."""
+    stage = Stage("design-calibrate")
+    config, domain = load("design.calibrate", Config), load_domain()
+    rubric = load_rubric(domain.rubric)
+    items, asking, dropped = gather(config, domain, rubric)
+    client = Client.from_params()
+    stage.start(f"{len(items)} items, {len(config.judges)} judge(s), {config.samples} sample(s) each")
+    with bar("calibrating", len(items) * len(config.judges)) as progress:
+        verdicts = asyncio.run(answer_all(client, items, asking, config, progress.advance))
+    client.close()
+    failed = [v.unscored for found in verdicts.values() for v in found if v.unscored]
+    n_asked = len(verdicts) * config.samples
+    refuse_many_failures(failed, n_asked, config.max_failed_share, "calibration answers")
+    found = calibrate(config, items, verdicts)
+    share, open_gates = scorable(found.trust, rubric)
+    write_json(TRUST_FILE, {j: {c: d.model_dump() for c, d in by.items()} for j, by in found.trust.items()})
+    numbers = {
+        j: {"all": asdict(found.overall[j])} | {c: asdict(a) for c, a in by.items()} for j, by in found.detail.items()
+    }
+    write_json("data/design/calibrate.json", numbers)
+    write_jsonl("data/design/calibration_answers.jsonl", answer_records(config, items, verdicts))
+    write_json("metrics/design-calibrate.json", metrics(found, items, verdicts, share))
+    write_json("plots/design-calibrate.json", confusion(items, verdicts))
+    write_text(REPORT, to_markdown(calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates))))
+    write_json("data/design/calibrated.json", {"domain": domain.id})
+    trusted = ", ".join(f"{j} {sum(d.trusted for d in by.values())} of {len(by)}" for j, by in found.trust.items())
+    stage.end(f"criteria trusted: {trusted}; {share:.0%} of the weight can be scored; {client.tally}")
+    refuse_unscorable(share, open_gates, config.scoring)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,178 @@
+"""Scripted judges on the shipped domain's own calibration material: who is trusted is what the script deserves."""
+
+import json
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.fake_model_server import Answer
+from stages.design import calibrate as stage
+from stages.design.calibrate import Config, gather, refuse_unscorable, scorable
+from tests.conftest import ROOT, spec, transcript
+from tunewright.config import load, load_domain
+from tunewright.errors import ConfigError, TooManyFailuresError
+from tunewright.labels import Label
+from tunewright.records import read_json, stable_unit, write_jsonl
+from tunewright.rubric import load_rubric
+from tunewright.trust import Decision, load_trust
+
+RIGHT_SHARE = 0.9
+OTHERS = {"YES": "NO", "NO": "YES", "NA": "YES"}
+
+
+def section(names, **rest):
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())["design"]["calibrate"]
+    judges = [spec(f"hosted_vllm/{name}").model_dump() | {"name": name} for name in names]
+    return section | {"judges": judges, "examples_per_criterion": None, "samples": 1} | rest
+
+
+@pytest.fixture
+def ready(workspace):
+    shutil.copytree(ROOT / "data/authored/therapy", "authored")
+    shutil.copytree(ROOT / "reviews", "reviews")
+    return workspace
+
+
+class Judges:
+    """`careful` is right on nine questions in ten, `kind` says YES, `fickle` throws a coin, `broken` gives no JSON."""
+
+    def __init__(self):
+        self.right, self.rng = {}, random.Random(1)
+
+    def learn(self, rubric, items):
+        """The right answer to each conversation and question, as they stand in a request."""
+        questions = {c.id: c.question for c in rubric.criteria}
+        for item in items:
+            talk = tuple((e.user, e.assistant) for e in item.labelled.exchanges)
+            self.right[questions[item.labelled.criterion], talk] = item.labelled.answer
+
+    def __call__(self, body):
+        name, text = body["model"], body["messages"][1]["content"]
+        if name == "broken":
+            return Answer("I would say yes.")
+        if name == "kind":
+            return says("YES")
+        if name == "fickle":
+            return says(self.rng.choice(["YES", "NO"]))
+        question = re.search(r"^Criterion(?: \(safety gate\))?: (.*)$", text, re.MULTILINE)[1]
+        inside = text.split("</transcript>")[0]
+        talk = tuple(re.findall(r"\nUser: (.*?)\nAssistant: (.*?)(?=\n\[Exchange|\Z)", inside.rstrip(), re.DOTALL))
+        right = self.right[question, talk]
+        is_right = stable_unit(question, *map(str, talk)) < RIGHT_SHARE  # the same on rerun
+        return says(right if is_right else OTHERS[right])
+
+
+def says(answer):
+    return Answer(json.dumps({"evidence": [1], "reasoning": "as scripted", "answer": answer}))
+
+
+@pytest.fixture
+def run(ready, fake_server):
+    def start(*names, **rest):
+        judges = Judges()
+        server = fake_server(judges)
+        ready.write_params("design.calibrate", section(names, **rest), server)
+        rubric, config = load_rubric(load_domain().rubric), load("design.calibrate", Config)
+        judges.learn(rubric, gather(config, load_domain(), rubric)[0])
+        stage.main()
+        return server
+
+    return start
+
+
+@pytest.mark.slow
+def test_a_judge_right_nine_times_in_ten_is_trusted_one_that_says_yes_or_flips_is_not(run, ready):
+    run("careful", "kind", "fickle", samples=2, planted_flaws=2)
+    found = ready.metrics("design-calibrate")["judges"]
+    trust = load_trust()
+    assert 0.85 < found["careful"]["accuracy"] < 0.95 and found["careful"]["kappa_low"] > 0.6
+    assert found["careful"]["n_trusted"] >= 12 and found["careful"]["n_criteria"] == 14
+    assert found["kind"]["kappa"] == pytest.approx(0, abs=1e-9) and found["kind"]["n_trusted"] == 0
+    assert (found["kind"]["sensitivity"], found["kind"]["specificity"], found["kind"]["flip_share"]) == (0, 1, 0)
+    assert found["fickle"]["n_trusted"] == 0 and found["fickle"]["flip_share"] > 0.3
+    assert {d.reason.split(":")[0] for d in trust["fickle"].values()} == {"unstable"}
+    assert "not shown to be better than a constant answer" in {d.reason for d in trust["kind"].values()}
+    report = Path("reports/judge-calibration.md").read_text()
+    assert "kind is not better than a constant answer in all, and trusted on 0 of 14" in report
+    assert "It is unstable." in report and "do judges tire?" in report
+
+
+def test_a_judge_that_cannot_be_told_from_chance_on_few_examples_is_not_trusted(run, ready):
+    server = run("careful", examples_per_criterion=2)
+    assert ready.metrics("design-calibrate")["judges"]["careful"]["n"] == 28 == len(server.requests)
+    assert {d.reason for d in load_trust()["careful"].values()} == {"too few calibration answers"}
+
+
+def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
+    server = run("kind", example_words=600)
+    shown = 0
+    for request in server.requests:
+        text = request["messages"][1]["content"]
+        asked, _, examples = text.partition("</transcript>")
+        talk = asked.split("\n", 2)[2]
+        for example in re.findall(r"<example>\n(.*?)\nAnswer: ", examples, re.DOTALL):
+            shown += 1
+            assert example not in re.sub(r"\[Exchange \d+\]\n", "", talk)
+    assert shown > 200
+
+
+def test_labels_of_people_join_the_examples(run, ready):
+    rubric, talk = load_rubric("conf/domain/therapy/rubric.yaml"), transcript("t1", n=5)
+    fingerprints = {c.id: c.fingerprint for c in rubric.criteria}
+    labels = [
+        Label(
+            transcript_id="t1", content_hash=talk.content_hash, criterion=c, answer="NO", reviewer="ann",
+            time="2026-11-22", criterion_hash=fingerprints[c],
+        )
+        for c in ("uses_specifics", "respects_choice")
+    ]  # fmt: skip
+    write_jsonl("reviews/therapy/labels.jsonl", labels)
+    write_jsonl("reviews/therapy/transcripts.jsonl", [talk])
+    run("kind", examples_per_criterion=0)
+    numbers = read_json("data/design/calibrate.json")["kind"]
+    assert numbers["all"]["n"] == 2 and numbers["uses_specifics"]["accuracy"] == 0
+    assert "2 labels of people" in Path("reports/judge-calibration.md").read_text()
+
+
+def test_a_judge_that_gives_no_usable_answer_stops_the_stage_before_anything_is_written(run):
+    with pytest.raises(TooManyFailuresError, match="28 of 28 calibration answers failed"):
+        run("broken", examples_per_criterion=2, reasks=0)
+    assert not Path("data/design/judge-trust.json").exists()
+
+
+def test_a_preset_in_which_nothing_could_pass_is_stopped_with_the_report_at_hand(run, ready):
+    strict = section([])["scoring"] | {"min_coverage": 0.8, "unscored_gates_pass": False}
+    with pytest.raises(ConfigError, match=r"cover 35% of the rubric's weight, the preset needs 80%.*gates crisis_resp"):
+        run("kind", examples_per_criterion=2, scoring=strict)
+    assert Path("reports/judge-calibration.md").exists()
+    run("kind", examples_per_criterion=2, scoring=strict | {"judge_trust": "assumed"})
+
+
+def test_what_can_be_scored_counts_measures_and_trusted_criteria_by_their_weight(rubric):
+    yes, no = Decision(trusted=True, reason=""), Decision(trusted=False, reason="")
+    trust = {"a": {"warm": yes, "safe": no}, "b": {"warm": no, "safe": no}}
+    assert scorable(trust, rubric) == (pytest.approx(0.6 / 3 + 0.4), ["safe"])
+    assert scorable({"a": {"safe": yes}}, rubric) == (pytest.approx(0.4), [])
+
+
+def test_a_second_run_asks_nothing_and_writes_the_same_bytes(run):
+    run("kind", examples_per_criterion=1)
+    before = Path("data/design/calibration_answers.jsonl").read_bytes()
+    assert run("kind", examples_per_criterion=1).requests == []
+    assert Path("data/design/calibration_answers.jsonl").read_bytes() == before
+
+
+@pytest.fixture
+def scoring(ready):
+    ready.write_params("design.calibrate", section(["kind"]))
+    return load("design.calibrate", Config).scoring
+
+
+def test_a_gate_that_nobody_can_answer_for_stops_only_where_gates_must_be_scored(scoring):
+    refuse_unscorable(0.5, ["safe"], scoring)
+    with pytest.raises(ConfigError, match="no judge is trusted on the gates safe"):
+        refuse_unscorable(0.5, ["safe"], scoring.model_copy(update={"unscored_gates_pass": False}))

@@ -1,0 +1,127 @@
+"""How well a judge's answers agree with known ones: accuracy, Cohen's kappa, stability, each with its uncertainty.
+
+Answers to variants of one example (a flaw planted at six places, reruns) are not independent: they share a cluster,
+and intervals go by the effective sample size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from tunewright.config import Config
+from tunewright.records import Answer
+from tunewright.statistics import clustered_proportion
+from tunewright.trust import Decision
+
+
+class TrustRules(Config):
+    """When a judge is trusted on a criterion."""
+
+    confidence: float = Field(gt=0, lt=1)
+    min_items: int = Field(ge=1)
+    max_flip_share: float = Field(ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one judge answered to one item, once per sample; None where it gave no usable answer."""
+
+    item: str
+    cluster: str
+    expected: Answer
+    answers: tuple[Answer | None, ...]
+
+    @property
+    def given(self) -> list[Answer]:
+        """The usable answers."""
+        return [a for a in self.answers if a is not None]
+
+    @property
+    def right_share(self) -> float:
+        """The share of usable answers that are right (0 to 1)."""
+        return self.given.count(self.expected) / len(self.given)
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the same question got different answers."""
+        return len(set(self.given)) > 1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One judge against known answers. Shares are of items (0 to 1); None where nothing can be said."""
+
+    n: int  # items with at least one usable answer
+    n_clusters: int
+    n_unanswered: int
+    accuracy: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    baseline: float | None = None  # accuracy of the best constant answer
+    kappa: float | None = None
+    kappa_low: float | None = None
+    kappa_high: float | None = None
+    n_repeated: int = 0  # items answered more than once
+    flip_share: float | None = None  # of those
+
+
+def agreement(readings: Sequence[Reading], confidence: float) -> Agreement:
+    """Accuracy with a clustered Wilson interval, and Cohen's kappa (doi 10.1177/001316446002000104).
+
+    Kappa's interval is the accuracy's, put through kappa = (p_o - p_e) / (1 - p_e) with p_e held at its estimate: the
+    usual variance formulas give no width to a small sample without errors. Kappa is None where p_e is 1 (only one
+    answer occurs on both sides).
+    """
+    answered = [r for r in readings if r.given]
+    n_unanswered = len(readings) - len(answered)
+    if not answered:
+        return Agreement(0, 0, n_unanswered)
+    n, right = len(answered), [r.right_share for r in answered]
+    clusters = [r.cluster for r in answered]
+    accuracy = sum(right) / n
+    low, high = clustered_proportion(right, clusters, confidence)
+    expected = Counter(r.expected for r in answered)
+    by_chance = sum(expected[a] / n * share for a, share in answer_shares(answered).items())
+    kappas = [(p - by_chance) / (1 - by_chance) for p in (accuracy, low, high)] if by_chance < 1 else [None] * 3
+    repeated = [r for r in answered if len(r.given) > 1]
+    return Agreement(
+        n=n,
+        n_clusters=len(set(clusters)),
+        n_unanswered=n_unanswered,
+        accuracy=accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        baseline=max(expected.values()) / n,
+        kappa=kappas[0],
+        kappa_low=kappas[1],
+        kappa_high=kappas[2],
+        n_repeated=len(repeated),
+        flip_share=sum(r.flipped for r in repeated) / len(repeated) if repeated else None,
+    )
+
+
+def answer_shares(readings: Sequence[Reading]) -> dict[Answer, float]:
+    """How often the judge gave each answer, every item counting once however often it was asked."""
+    shares: dict[Answer, float] = defaultdict(float)
+    for reading in readings:
+        for answer in reading.given:
+            shares[answer] += 1 / len(reading.given) / len(readings)
+    return dict(shares)
+
+
+def decide_trust(found: Agreement, rules: TrustRules) -> Decision:
+    """Trusted when the lower bound of the accuracy is above what the best constant answer would reach.
+
+    A judge that flips on rerun is not: which of its answers would count?
+    """
+    if found.n < rules.min_items or found.accuracy_low is None or found.baseline is None:
+        return Decision(trusted=False, reason="too few calibration answers")
+    if found.flip_share is not None and found.flip_share > rules.max_flip_share:
+        return Decision(trusted=False, reason="unstable: it answers the same question differently")
+    if found.accuracy_low <= found.baseline:
+        return Decision(trusted=False, reason="not shown to be better than a constant answer")
+    return Decision(trusted=True, reason="better than a constant answer")

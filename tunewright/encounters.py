@@ -1,0 +1,79 @@
+"""A model under test meets people: replayed from recordings, or simulated. Used before tuning and after.
+
+The same people, users, seeds and sampling for every model, so that a difference is the weights'; and the short system
+prompt that the training data carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from tunewright.config import Bounds, Config, Domain
+from tunewright.errors import ConfigError
+from tunewright.llm import Client
+from tunewright.models import ModelSpec
+from tunewright.personas import load_template
+from tunewright.records import Persona, Transcript
+from tunewright.simulation import Cast, Guidance, replay, simulate
+
+
+class Encounters(Config):
+    """Who the model meets, how, and for how long."""
+
+    user_kind: Literal["replay", "simulated"]
+    user: ModelSpec
+    conversations_per_persona: int = Field(ge=1)
+    exchanges: Bounds
+    max_exchanges: int = Field(ge=1)
+    guidance: Guidance
+    max_failed_share: float = Field(ge=0, le=1)
+    seed: int
+
+    def cast(self, domain: Domain, assistant: ModelSpec) -> Cast:
+        """The model under the system prompt that it is, or will be, trained with."""
+        longest = min(int(self.exchanges.max or self.max_exchanges), self.max_exchanges)
+        return Cast(
+            domain=domain,
+            template=load_template(domain.personas),
+            user=self.user,
+            assistant=assistant,
+            assistant_prompt=str(Path(domain.prompts) / "system.md"),
+            guidance=self.guidance,
+            exchanges=Bounds(min=min(self.exchanges.min or 1, longest), max=longest),
+            seed=self.seed,
+        )
+
+    def conversations(
+        self, client: Client, cast: Cast, personas: Sequence[Persona], recorded: Sequence[Transcript]
+    ) -> list[Callable[[], Awaitable[Transcript]]]:
+        """One job per conversation. Ids are the same for every model: a comparison pairs on them.
+
+        Raises ConfigError when there is nothing to do.
+        """
+        per_persona, longest = self.conversations_per_persona, self.max_exchanges
+        jobs: list[Callable[[], Awaitable[Transcript]]]
+        if self.user_kind == "replay":
+            pairs = recordings(personas, recorded, per_persona)
+            jobs = [partial(replay, client, cast, p, t, 0, f"pair-{t.id}", longest) for p, t in pairs]
+        else:
+            numbered = [(p, n) for p in personas for n in range(per_persona)]
+            jobs = [partial(simulate, client, cast, p, n, f"pair-{p.id}-{n}") for p, n in numbered]
+        if not jobs:
+            raise ConfigError(
+                f"no conversation to hold: none of the {len(personas)} personas has a recorded conversation to replay; "
+                "set evaluation_user: simulated and evaluation_source: sampled in conf/preset/, or add authored ones"
+            )
+        return jobs
+
+
+def recordings(
+    personas: Sequence[Persona], recorded: Sequence[Transcript], per_persona: int
+) -> list[tuple[Persona, Transcript]]:
+    """Each persona's first `per_persona` recorded conversations, by id."""
+    by_persona = {p.id: sorted((t for t in recorded if t.persona_id == p.id), key=lambda t: t.id) for p in personas}
+    return [(p, t) for p in personas for t in by_persona[p.id][:per_persona]]
