@@ -105,6 +105,7 @@ def llm_option(url: str) -> dict[str, Any]:
         "expert": spec,
         "judges": [{"name": "scripted", **spec}],
         "judge_reasoning_chars": 200,
+        "judge_example_words": 0,
         "candidates": {"base": spec, "tuned": spec},
         "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
     }

@@ -153,8 +153,8 @@ def model_faults(model: type[BaseModel], value: Any) -> list[str]:
 
 
 def write_yaml(path: Path, model: BaseModel, comment: str) -> None:
-    """Write a design file under a comment: keys in the model's order, one value a line, what is not set left out."""
-    value = model.model_dump(mode="json", exclude_none=True)
+    """Write a design file under a comment: keys in the model's order, one value a line, defaults left out."""
+    value = model.model_dump(mode="json", exclude_defaults=True)
     body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf)
     write_text(path, f"# {comment}\n{body}")
 

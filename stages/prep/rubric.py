@@ -71,8 +71,9 @@ class CriterionAnswer(BaseConfig):
 
 
 class RubricAnswer(BaseConfig):
-    """The answer: categories and criteria."""
+    """The answer: what judges must know, categories and criteria."""
 
+    background: str
     categories: tuple[CategoryAnswer, ...]
     criteria: tuple[CriterionAnswer, ...]
 
@@ -130,6 +131,7 @@ def as_file(answer: RubricAnswer, lexicon: Lexicon, config: Config) -> dict[str,
     return {
         "pass_threshold": config.pass_threshold,
         "all_na_category": config.all_na_category,
+        "background": answer.background.strip() or None,
         "categories": {c.id: {"title": c.title, "weight": c.weight} for c in answer.categories},
         "criteria": [criterion_in_file(c) for c in ordered],
         "lexicon": lexicon.model_dump(),
