@@ -18,6 +18,7 @@ from tunewright.config import PARAMS, PREP_PARAMS, compose, known_keys, line_of,
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.new_domain import new_domain
 from tunewright.records import read_json, write_text
+from tunewright.sources import plain_text
 from tunewright.terminal import show_difference
 
 app = typer.Typer(
@@ -70,10 +71,12 @@ def result() -> None:
 @app.command(name="new-domain")
 def new_domain_command(
     name: Annotated[str, typer.Argument(help="lower case, such as tutoring")],
-    from_brief: Annotated[Path | None, typer.Option(help="a brief that is written already")] = None,
+    from_brief: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="a brief that is written already")
+    ] = None,
 ) -> None:
     """Start a domain: its files, and a brief to fill in."""
-    brief = None if from_brief is None else from_brief.read_text("utf-8")
+    brief = None if from_brief is None else plain_text(from_brief)
     for path in new_domain(name, brief):
         typer.echo(f"wrote {path}")
     write_text(PREP_PARAMS, prep_text([f"domain={name}"]))

@@ -101,7 +101,7 @@ def pdf_text(path: Path) -> str:
     """The text layer of a PDF; raises DraftError for an encrypted or broken one and for one without text."""
     try:
         from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
+        from pypdf.errors import DependencyError, PyPdfError
     except ImportError:
         raise DraftError(f"{path}: reading PDF needs pypdf; install it with: pip install 'tunewright[prep]'") from None
     try:
@@ -109,6 +109,8 @@ def pdf_text(path: Path) -> str:
         if reader.is_encrypted and not reader.decrypt(""):
             raise DraftError(f"{path}: is encrypted with a password; save it without one, or take it away")
         text = "\n\n".join(page.extract_text() for page in reader.pages)
+    except DependencyError as error:  # an encryption that pypdf needs another package for
+        raise DraftError(f"{path}: is encrypted ({error}); save it without a password, or take it away") from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:  # what broken files raise
         raise DraftError(f"{path}: cannot be read as PDF ({error}); convert it to text, or take it away") from None
     if not text.strip():
