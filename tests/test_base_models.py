@@ -41,6 +41,10 @@ def test_a_model_of_another_shape_is_refused() -> None:
     check_shape(model, {"hidden_size": 576, "num_hidden_layers": 30, "vocab_size": 49152})
     with pytest.raises(TrainingError, match="num_hidden_layers 31, expected 30"):
         check_shape(model, {"hidden_size": 576, "num_hidden_layers": 31})
+    check_shape(model, {"head_dim": 64, "tie_word_embeddings": True})
+    check_shape(model, {"head_dim": None})  # written by some: hidden_size / attention_heads
+    with pytest.raises(TrainingError, match="head_dim 128, expected 64"):
+        check_shape(model, {"head_dim": 128})
 
 
 def test_parameters_are_counted_from_the_files_with_a_tied_head_once(tiny_base) -> None:
@@ -58,7 +62,7 @@ def test_a_folders_digest_changes_with_a_byte_and_with_a_name(tmp_path) -> None:
 
 
 def from_folder(path, sha256):
-    fields = read_yaml(ROOT / "conf/base_model/smollm2_135m.yaml") | {"hidden_size": 64, "layers": 2}
+    fields = read_yaml(ROOT / "conf/base_model/smollm2_135m.yaml") | {"hidden_size": 64, "layers": 2, "head_size": 16}
     source = {"kind": "folder", "path": str(path), "sha256": sha256}
     return BaseModelConfig.model_validate(fields | {"source": source})
 

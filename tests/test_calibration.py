@@ -133,9 +133,11 @@ def test_plants_cover_flaws_positions_lengths_and_versions(rubric):
 
 
 def test_examples_of_measured_criteria_are_not_asked(rubric):
-    examples = {"warm": [made("YES"), made("NO", "x"), made("YES", "y")], "plain": [made("NO")]}
+    talk = {"exchanges": [{"user": "a", "assistant": "b"}], "reason": "It is as it is."}
+    every = calibration(talk | {"label": "pass"}, talk | {"label": "pass"}, talk | {"label": "fail"})
+    examples = {"warm": labelled_examples(every, [], "c.yaml"), "plain": [made("NO")]}
     items = example_items(examples, rubric, 2)
-    assert [i.id for i in items] == ["warm example 1", "warm example 2"]
+    assert [i.id for i in items] == ["warm example 1", "warm example 3"]
     assert [i.id for i in person_items([made("YES", source="t1")], rubric)] == ["warm person t1"]
 
 

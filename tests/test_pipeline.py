@@ -91,7 +91,8 @@ def _configure(folder: Path, url: str, base: Path) -> None:
     (folder / "conf/llm/fake.yaml").write_text(yaml.safe_dump(llm), "utf-8")
     model = yaml.safe_load((folder / "conf/base_model/smollm2_135m.yaml").read_text("utf-8"))
     model["source"] = {"kind": "folder", "path": str(base), "sha256": folder_digest(base)}
-    model |= {"id": "tiny", "layers": 2, "hidden_size": 64, "intermediate_size": 128}
+    model |= {"id": "tiny", "layers": 2, "hidden_size": 64, "intermediate_size": 128, "tied_embeddings": False}
+    model |= {"attention_heads": 4, "kv_heads": 2, "head_size": 16}
     (folder / "conf/base_model/tiny.yaml").write_text(yaml.safe_dump(model), "utf-8")
     preset = yaml.safe_load((folder / "conf/preset/demo.yaml").read_text("utf-8"))
     preset |= {"max_tokens_per_example": 512, "evaluation_personas": 4, "evaluation_max_exchanges": 3}

@@ -50,8 +50,19 @@ class FolderSource(Config):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class LocalAttention(Config):
+    """Layers that see a window only, as in Gemma 3: every `full_every`-th layer sees the whole context."""
+
+    window_tokens: int = Field(gt=0)
+    full_every: int = Field(gt=1)
+
+
 class BaseModelConfig(Config):
-    """One file of conf/base_model/. The shape is stated, so that memory can be planned before anything is fetched."""
+    """One file of conf/base_model/. The shape is stated, so that memory can be planned before anything is fetched.
+
+    `parameters` counts a tied output layer once, and `vision_parameters` of them belong to an image tower. `note` says
+    what to watch out for.
+    """
 
     id: str
     title: str
@@ -64,9 +75,17 @@ class BaseModelConfig(Config):
     intermediate_size: int = Field(gt=0)
     attention_heads: int = Field(gt=0)
     kv_heads: int = Field(gt=0)
+    head_size: int = Field(gt=0)  # not always hidden_size / attention_heads
+    norms_per_layer: int = Field(gt=0)
+    query_key_norms: bool
+    tied_embeddings: bool
+    local_attention: LocalAttention | None
     parameters: int = Field(gt=0)
+    vision_parameters: int = Field(ge=0)
     licence: str
+    quantization: dict[str, str]  # format: what it needs
     facts_source: str
+    note: str | None
 
 
 def obtain(model: BaseModelConfig, folder: Path) -> str:
@@ -184,9 +203,15 @@ def _from_folder(model: BaseModelConfig, source: FolderSource, folder: Path) -> 
 def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:
     """Refuse a model whose config.json differs from what conf/base_model states."""
     found = config.get("text_config", config)  # multimodal models nest the language model's shape
-    names = {"hidden_size": model.hidden_size, "num_hidden_layers": model.layers, "vocab_size": model.vocab_size}
+    names = {
+        "hidden_size": model.hidden_size,
+        "num_hidden_layers": model.layers,
+        "vocab_size": model.vocab_size,
+        "head_dim": model.head_size,
+        "tie_word_embeddings": model.tied_embeddings,
+    }
     for name, expected in names.items():
-        if name in found and found[name] != expected:
+        if found.get(name) is not None and found[name] != expected:
             raise TrainingError(
                 f"conf/base_model/{model.id}.yaml: config.json has {name} {found[name]}, expected {expected}; "
                 "correct the file and run: make params"

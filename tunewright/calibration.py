@@ -127,6 +127,7 @@ class Labelled(NamedTuple):
     reason: str
     borderline: bool
     source: str  # the authored transcript it was made from, or ""
+    name: str = ""  # where it stands in the calibration file
 
 
 def load_calibration(path: str) -> Calibration:
@@ -147,12 +148,14 @@ def labelled_examples(calibration: Calibration, authored: Sequence[Transcript], 
         for number, one in enumerate(examples, 1):
             exchanges = one.resolve(by_id, f"{path}: example {number} of {criterion}")
             source = one.transcript or ""
-            found.append(Labelled(criterion, one.answer, exchanges, one.reason, one.borderline, source))
+            name = f"{criterion} example {number}"
+            found.append(Labelled(criterion, one.answer, exchanges, one.reason, one.borderline, source, name))
     for one in calibration.worked:
         exchanges = one.resolve(by_id, f"{path}: worked evaluation {one.kind}")
         for criterion, finding in one.findings.items():
-            answer = ANSWERS[finding.label]
-            found.append(Labelled(criterion, answer, exchanges, finding.reason, False, one.transcript or one.kind))
+            answer, source = ANSWERS[finding.label], one.transcript or one.kind
+            name = f"{criterion} in worked evaluation {one.kind}"
+            found.append(Labelled(criterion, answer, exchanges, finding.reason, False, source, name))
     return found
 
 

@@ -62,9 +62,7 @@ def example_items(examples: Mapping[str, Sequence[Labelled]], rubric: Rubric, li
     for criterion in rubric.safety_first:
         if criterion.evaluator == "judge":
             for one in choose_balanced(sorted(examples.get(criterion.id, ()), key=n_words), limit):
-                number = examples[criterion.id].index(one) + 1
-                identity = f"{criterion.id} example {number}"
-                items.append(Item(identity, "example", identity, one))
+                items.append(Item(one.name, "example", one.name, one))
     return items
 
 

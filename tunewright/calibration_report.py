@@ -31,7 +31,7 @@ class Calibrated:
 
 
 class PlantedRates(NamedTuple):
-    """Answers to planted flaws. Shares of conversations (0 to 1), one that was rerun counting once; None without any."""
+    """Answers to planted flaws. Shares of conversations (0 to 1), a rerun counting once; None without any."""
 
     sensitivity: float | None  # NO to the violating version
     specificity: float | None  # YES to the good one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -20,6 +21,7 @@ PARAMS = Path("params.yaml")
 PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, and in every wheel
 
 
 class Config(BaseModel):
@@ -52,10 +54,11 @@ class Bounds(Config):
 
 
 class Constraints(Config):
-    """What a domain's deployment allows: whether it must work offline, memory there, and USD for one training run."""
+    """What a domain demands of the model that it is served by."""
 
     offline: bool
-    deployment_ram_gib: float = Field(gt=0)
+    open_licence: bool
+    deployment_ram_gib: float = Field(gt=0)  # the whole machine's
     train_budget_usd: float = Field(ge=0)
 
 
@@ -128,7 +131,7 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(SafeLoader):
     """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -188,7 +191,7 @@ def _innermost_model(annotation: Any) -> Any:
 def line_of(path: Path, keys: list[str]) -> int | None:
     """The line (from 1) of a nested key in a YAML file, or of its nearest ancestor that exists."""
     try:
-        node = yaml.compose(path.read_text("utf-8"))
+        node = _nodes(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError):
         return None
     line = None
@@ -204,6 +207,12 @@ def line_of(path: Path, keys: list[str]) -> int | None:
         else:
             break
     return line
+
+
+@lru_cache(maxsize=16)
+def _nodes(text: str) -> yaml.Node | None:
+    """A YAML text as nodes that know their lines; kept, since a check of a design asks for many lines of one file."""
+    return yaml.compose(text, Loader=SafeLoader)
 
 
 def compose(output: Path, overrides: list[str]) -> None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from pydantic import Field, model_validator
-
 from tunewright.config import Bounds, Config, Domain
 from tunewright.conversation import assistant_variables, history, message
+from tunewright.guidance import Guidance, direction, simulator_variables
 from tunewright.items import ItemFailure
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
@@ -22,42 +21,10 @@ from tunewright.prompts import ChatMessage, render
 from tunewright.records import Exchange, Persona, Transcript, stable_seed
 
 
-class Guidance(Config):
-    """What the simulated user does in its messages: stages of the conversation and kinds of response, as shares."""
-
-    early_share: float = Field(ge=0, le=1)
-    late_share: float = Field(ge=0, le=1)
-    responses: dict[str, float]
-
-    @model_validator(mode="after")
-    def _sums(self) -> Guidance:
-        if abs(sum(self.responses.values()) - 1) > 1e-6:
-            raise ValueError(f"responses sum to {sum(self.responses.values()):g}, expected 1")
-        return self
-
-
-class Direction(Config):
-    """The direction for one message of the simulated user."""
-
-    stage: str
-    response: str
-    flaws: tuple[str, ...]
-
-
 def n_exchanges(persona: Persona, sample: int, bounds: Bounds, seed: int) -> int:
     """How many exchanges a conversation is to have: uniform within the bounds, fixed by persona and sample."""
     rng = random.Random(stable_seed("length", seed, persona.id, sample))
     return rng.randint(int(bounds.min or 1), int(bounds.max or 1))
-
-
-def direction(persona: Persona, sample: int, turn: int, total: int, guidance: Guidance, seed: int) -> Direction:
-    """The direction for message `turn` (from 1) of `total`. Flaws are drawn per message, not per conversation."""
-    rng = random.Random(stable_seed("direction", seed, persona.id, sample, turn))
-    position = turn / total
-    stage = "early" if position <= guidance.early_share else "late" if position > 1 - guidance.late_share else "middle"
-    response = "opens" if turn == 1 else rng.choices(list(guidance.responses), list(guidance.responses.values()))[0]
-    flaws = tuple(flaw.id for flaw in persona.flaws if rng.random() < flaw.probability)
-    return Direction(stage=stage if turn > 1 else "early", response=response, flaws=flaws)
 
 
 class Cast(Config):
@@ -124,23 +91,18 @@ def user_messages(
     cast: Cast, persona: Persona, sample: int, turn: int, total: int, exchanges: list[Exchange]
 ) -> list[ChatMessage]:
     """What the simulated user is sent: who it is (constant), the talk so far with the roles swapped, its direction."""
-    who, now = render(
+    last_reply = exchanges[-1].assistant if exchanges else ""
+    days = cast.domain.days_between_exchanges
+    now = direction(persona, sample, turn, total, cast.guidance, cast.seed)
+    who, task = render(
         Path(cast.domain.prompts) / "user_simulator.md",
-        persona=persona.model_dump(),
-        style=cast.template.styles[persona.style].model_dump(),
-        flaws={f.id: cast.template.flaws.kinds[f.id] for f in persona.flaws if f.id in cast.template.flaws.kinds},
-        trajectory=cast.template.trajectory[persona.trajectory].text,
-        direction=direction(persona, sample, turn, total, cast.guidance, cast.seed).model_dump(),
-        last_reply=exchanges[-1].assistant if exchanges else "",
-        days_between_exchanges=cast.domain.days_between_exchanges,
-        turn=turn,
-        total=total,
+        **simulator_variables(persona, cast.template, now, last_reply, days, turn, total),
     )
     swapped: list[ChatMessage] = []
     for number, one in enumerate(exchanges):
         swapped.append(message("user", exchanges[number - 1].assistant if number else "Write your first message."))
         swapped.append(message("assistant", one.user))
-    return [who, *swapped, now]
+    return [who, *swapped, task]
 
 
 def _transcript(

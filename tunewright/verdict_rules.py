@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunewright.measures import measure
-from tunewright.records import Transcript, Verdict
+from tunewright.records import Answer, Exchange, Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric
 
 NOT_SAMPLED = "not among the transcripts that the preset sends to judges"
@@ -31,19 +31,28 @@ def rule_verdicts(transcript: Transcript, rubric: Rubric, judges: Sequence[str],
     return verdicts
 
 
-def measured_verdict(transcript: Transcript, criterion: Criterion, values: Mapping[str, float]) -> Verdict:
-    """YES when every named statistic lies within its bounds; the reasoning says which does not."""
+def measured_answer(criterion: Criterion, values: Mapping[str, float]) -> tuple[Answer, str]:
+    """YES when every named statistic lies within its bounds; else NO, and which does not."""
     bounds = criterion.measure or {}
     outside = [f"{name} is {values[name]:.2f}, wanted {b}" for name, b in bounds.items() if not b.holds(values[name])]
-    used = {name: round(values[name], 6) for name in bounds}
-    return _verdict(
-        transcript,
-        criterion,
-        "measure",
-        "NO" if outside else "YES",
-        reasoning="; ".join(outside) or "within bounds",
-        values=used,
-    )
+    return ("NO", "; ".join(outside)) if outside else ("YES", "within bounds")
+
+
+def failed_measures(exchanges: Sequence[Exchange], rubric: Rubric) -> dict[str, str]:
+    """The measured criteria that a conversation fails, of those that its length allows, and why."""
+    if not exchanges:
+        return {}
+    values = measure(exchanges, rubric.lexicon)
+    asked = [c for c in rubric.criteria if c.evaluator == "measure" and len(exchanges) >= c.min_exchanges]
+    answers = {c.id: measured_answer(c, values) for c in asked}
+    return {criterion: why for criterion, (answer, why) in answers.items() if answer == "NO"}
+
+
+def measured_verdict(transcript: Transcript, criterion: Criterion, values: Mapping[str, float]) -> Verdict:
+    """A measured criterion's answer with the values that it rests on."""
+    answer, reasoning = measured_answer(criterion, values)
+    used = {name: round(values[name], 6) for name in criterion.measure or {}}
+    return _verdict(transcript, criterion, "measure", answer, reasoning=reasoning, values=used)
 
 
 def unscored_verdict(transcript: Transcript, criterion: Criterion, judge: str, reason: str) -> Verdict:

@@ -1,228 +1,209 @@
 """design-check: the domain's design against the method's checklist, before anything is generated from it.
 
-Every check has a name, what was found, and the file to edit. An error stops the pipeline; a warning does not.
+Every check has a name, the line of the method that it comes from, what was found, and the line to edit. An error stops
+the pipeline; a warning does not. All failing checks are told at once: a file that does not read hides only the checks
+that need it. The report is written in either case.
 
-Reads the domain's taxonomy, personas, rubric, prompts and authored conversations, and the shared prompts.
+Reads all of the domain's design (frameworks, taxonomy, personas, rubric, calibration, planted flaws, brief, prompts,
+authored conversations) and the shared prompts.
 Writes reports/design-check.md, metrics/design-check.json, and data/design/check.json: generation waits for that file
 and not for the report, so that an edit which passes the check reruns nothing by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tunewright.authored import load_authored
-from tunewright.config import Bounds, Domain, load, load_domain
+from tunewright.calibration import Calibration, Planted, load_calibration, load_planted
+from tunewright.checks.assistant_prompt import AssistantBounds, check_assistant_prompt
+from tunewright.checks.calibration import CalibrationBounds, check_calibration
+from tunewright.checks.checklist import Check, Place, read, yaml_place
+from tunewright.checks.exemplars import check_exemplars
+from tunewright.checks.foundations import FoundationBounds, check_foundations
+from tunewright.checks.generation import GenerationBounds, Slices, check_generation
+from tunewright.checks.judge_prompt import check_judge_prompt
+from tunewright.checks.people import PeopleBounds, check_people
+from tunewright.checks.planted import PlantedBounds, check_planted
+from tunewright.checks.prompts import check_brief, check_placeholders, check_system_length, check_template
+from tunewright.checks.report import report, told
+from tunewright.checks.rubric import RubricBounds, check_rubric
+from tunewright.checks.user_simulator import check_user_simulator
+from tunewright.checks.worked import check_worked
+from tunewright.config import CONF, Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
+from tunewright.conversation import assistant_variables
 from tunewright.errors import ConfigError, run_main
-from tunewright.measures import measure, words
+from tunewright.frameworks import Frameworks, load_frameworks
+from tunewright.guidance import Guidance
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_template
-from tunewright.prompts import PROMPT_ROLES, PROMPT_VARIABLES, roles, variables
 from tunewright.records import Persona, Transcript, write_json, write_text
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
-from tunewright.verdict_rules import measured_verdict
 
-JUDGE_PROMPT = "prompts/shared/judge.md"
-VARIABLES = PROMPT_VARIABLES | {JUDGE_PROMPT: {"exchanges", "statistics", "criterion", "examples", "background"}}
-ROLES = PROMPT_ROLES | {JUDGE_PROMPT: ["system", "user"]}
-PLACEHOLDERS = ("TODO", "FIXME", "XXX", "<insert", "lorem ipsum")
+REPORT = "reports/design-check.md"
+SHARED_PROMPTS = Path("prompts/shared")
+T = TypeVar("T")
+
+
+class Texts(BaseConfig):
+    """The numbers on the brief and the short system prompt."""
+
+    brief_words_min: int
+    tokens_per_word: float
+    system_share_max: float
 
 
 class Config(BaseConfig):
-    """The checklist's numbers."""
+    """The checklist's numbers, by subject, and the params of other stages that it looks at."""
 
-    criteria: Bounds
-    categories: Bounds
-    criteria_per_category: Bounds
-    edge_case_share: Bounds
-    pass_threshold: Bounds
+    foundations: FoundationBounds
+    rubric: RubricBounds
+    people: PeopleBounds
+    texts: Texts
+    assistant: AssistantBounds
+    calibration: CalibrationBounds
+    planted: PlantedBounds
+    generation: GenerationBounds
     exemplars_min: int
     exchanges: Bounds
-    flawless_share: Bounds
-    measured_criteria_min: int
+    guidance: Guidance
+    slices: Slices
+    seed: int
 
 
-class Check(NamedTuple):
-    """One line of the checklist, answered."""
+class Design(NamedTuple):
+    """A domain's design as read; None for a file that does not read, of which `reading` then tells."""
 
-    name: str
-    passed: bool
-    evidence: str
-    edit: str
-    level: Literal["error", "warning"] = "error"
+    domain: Domain
+    frameworks: Frameworks | None
+    taxonomy: Taxonomy | None
+    template: PersonaTemplate | None
+    rubric: Rubric | None
+    calibration: Calibration | None
+    planted: Planted | None
+    authored: tuple[list[Persona], list[Transcript]] | None
+    reading: list[Check]
 
 
-def check_rubric(rubric: Rubric, config: Config, path: str) -> Iterator[Check]:
-    """Numbers of criteria and categories, the threshold, gates, and measured criteria."""
-    n = len(rubric.criteria)
-    yield Check("number of criteria", config.criteria.holds(n), f"{n}, wanted {config.criteria}", path)
-    n = len(rubric.categories)
-    yield Check("number of categories", config.categories.holds(n), f"{n}, wanted {config.categories}", path)
-    sizes = {c: len(rubric.in_category(c)) for c in rubric.categories}
-    fits = all(config.criteria_per_category.holds(s) for s in sizes.values())
-    listed = ", ".join(f"{c} {s}" for c, s in sizes.items())
-    yield Check("criteria per category", fits, f"{listed}; wanted {config.criteria_per_category} each", path)
-    threshold = rubric.pass_threshold
-    yield Check(
-        "pass threshold", config.pass_threshold.holds(threshold), f"{threshold:g}, wanted {config.pass_threshold}", path
-    )
-    yield Check("safety gates", bool(rubric.gates), ", ".join(g.id for g in rubric.gates) or "none", path)
-    measured = [c.id for c in rubric.criteria if c.evaluator == "measure"]
-    wanted = config.measured_criteria_min
-    evidence = f"{len(measured)}: {', '.join(measured)}; wanted {wanted} or more"
-    yield Check("measured criteria", len(measured) >= wanted, evidence, path)
-    absent = [c.id for c in rubric.criteria if not c.gate and " avoid" in c.question.lower()]
-    yield Check(
-        "presence phrasing",
-        not absent,
-        f"asks for absence outside safety: {', '.join(absent) or 'none'}",
-        path,
-        "warning",
+def read_design(domain: Domain) -> Design:
+    """Every file of the design, each on its own."""
+    reading: list[Check] = []
+
+    def one(name: str, method: str, path: str, load: Callable[[str], T]) -> T | None:
+        value, check = read(name, method, path, partial(load, path))
+        reading.append(check)
+        return value
+
+    return Design(
+        domain=domain,
+        frameworks=one("frameworks", "METHOD 1: frameworks", domain.frameworks, load_frameworks),
+        taxonomy=one("taxonomy", "METHOD 2: taxonomy", domain.taxonomy, load_taxonomy),
+        template=one("personas", "METHOD 2: personas", domain.personas, load_template),
+        rubric=one("rubric", "METHOD 1: rubric", domain.rubric, load_rubric),
+        calibration=one("calibration", "METHOD 2: rubric", domain.calibration, load_calibration),
+        planted=one("planted flaws", "METHOD 3: assessment", domain.planted, load_planted),
+        authored=one("authored", "METHOD 1: exemplars", domain.authored, lambda _: load_authored(domain)),
+        reading=reading,
     )
 
 
-def check_people(taxonomy: Taxonomy, template: PersonaTemplate, config: Config, domain: Domain) -> Iterator[Check]:
-    """Edge-case share, styles, flaws."""
-    share = taxonomy.edge_cases.share
-    yield Check(
-        "edge-case share",
-        config.edge_case_share.holds(share),
-        f"{share:.0%}, wanted {config.edge_case_share}",
-        domain.taxonomy,
-    )
-    unknown = sorted(set(taxonomy.dimensions["style"]) ^ set(template.styles))
-    yield Check(
-        "styles have limits",
-        not unknown,
-        f"in only one of the two files: {', '.join(unknown) or 'none'}",
-        domain.personas,
-    )
-    flawless = template.flaws.none_share
-    yield Check(
-        "people without flaws",
-        config.flawless_share.holds(flawless),
-        f"{flawless:.0%}, wanted {config.flawless_share}",
-        domain.personas,
-    )
-    total = sum(t.weight for t in template.trajectory.values())
-    yield Check("trajectory weights", abs(total - 1) < 1e-6, f"sum to {total:g}, wanted 1", domain.personas)
+def checklist(design: Design, config: Config) -> dict[str, list[Check]]:
+    """All checks by subject; a subject is left out when a file that it needs does not read."""
+    return {title: list(checks) for title, checks in _subjects(design, config)}
 
 
-def check_prompts(domain: Domain) -> Iterator[Check]:
-    """Every prompt is there, parses, asks for known variables only, and holds no placeholder."""
-    for name, known in VARIABLES.items():
-        path = name if "/" in name else str(Path(domain.prompts) / name)
-        try:
-            unknown = sorted(variables(path) - known)
-            found = roles(path)
-            text = Path(path).read_text("utf-8")
-        except ConfigError as error:
-            yield Check(f"prompt {name}", False, str(error), path)
-            continue
-        left = [p for p in PLACEHOLDERS if p.lower() in text.lower()]
-        evidence = (
-            f"unknown variables: {', '.join(unknown) or 'none'}; placeholders: {', '.join(left) or 'none'}; "
-            f"messages: {', '.join(found)}, wanted {', '.join(ROLES[name])}"
-        )
-        fits = not unknown and not left and found == ROLES[name]
-        yield Check(f"prompt {Path(name).name}", fits, evidence, path)
+def _subjects(d: Design, config: Config) -> Iterator[tuple[str, Iterator[Check]]]:
+    domain = d.domain
+    yield "Files", iter(d.reading)
+    if d.frameworks and d.taxonomy:
+        checks = check_foundations(d.frameworks, d.taxonomy, config.foundations, domain.frameworks)
+        yield "Frameworks, anchors, failure modes", checks
+    if d.rubric:
+        yield "Rubric", check_rubric(d.rubric, config.rubric, config.exchanges, domain.rubric)
+    if d.taxonomy and d.template:
+        paths = (domain.taxonomy, domain.personas)
+        yield "People", check_people(d.taxonomy, d.template, config.people, config.seed, paths)
+    yield "Prompts", check_texts(domain, config)
+    if d.rubric:
+        yield "Judge's prompt", check_judge_prompt(str(SHARED_PROMPTS / "judge.md"), d.rubric)
+    if d.frameworks and d.rubric:
+        path = f"{domain.prompts}/assistant.md"
+        checks = check_assistant_prompt(path, domain, d.frameworks, d.rubric, config.assistant)
+        yield "Assistant's prompt", checks
+    if d.taxonomy and d.template:
+        path, days = f"{domain.prompts}/user_simulator.md", domain.days_between_exchanges
+        checks = check_user_simulator(path, d.taxonomy, d.template, config.guidance, days, config.seed)
+        yield "User simulator", checks
+    if d.rubric and d.authored:
+        yield from _labelled(d, d.rubric, *d.authored, config)
+    checks = check_generation(config.guidance, config.exchanges, config.slices, config.generation, conf_places())
+    yield "Generation", checks
 
 
-def check_exemplars(
-    personas: list[Persona], transcripts: list[Transcript], rubric: Rubric, config: Config, domain: Domain
-) -> Iterator[Check]:
-    """Authored conversations: enough, of allowed length, with edge cases, within word limits, passing the measures."""
-    path = f"{domain.authored}/transcripts.jsonl"
-    yield Check(
-        "authored conversations",
-        len(transcripts) >= config.exemplars_min,
-        f"{len(transcripts)}, wanted {config.exemplars_min} or more",
-        path,
-    )
-    if not transcripts:
-        return
-    lengths = [len(t.exchanges) for t in transcripts]
-    fits = all(config.exchanges.holds(n) for n in lengths)
-    yield Check(
-        "authored lengths", fits, f"{min(lengths)} to {max(lengths)} exchanges, wanted {config.exchanges}", path
-    )
-    by_id = {p.id: p for p in personas}
-    share = sum(by_id[t.persona_id].edge_case is not None for t in transcripts) / len(transcripts)
-    yield Check(
-        "authored edge cases",
-        config.edge_case_share.holds(share),
-        f"{share:.0%}, wanted {config.edge_case_share}",
-        path,
-    )
-    outside = [
-        f"{t.id} exchange {n}"
-        for t in transcripts
-        for n, e in enumerate(t.exchanges, 1)
-        if not by_id[t.persona_id].min_words <= len(words(e.user)) <= by_id[t.persona_id].max_words
-    ]
-    yield Check(
-        "authored word limits",
-        not outside,
-        f"{len(outside)} user messages outside: {', '.join(outside[:3]) or 'none'}",
-        path,
-    )
-    failing = [f"{t.id} ({c})" for t in transcripts for c in failed_measures(t, rubric)]
-    yield Check(
-        "exemplars pass measured criteria",
-        not failing,
-        f"{len(failing)} fail: {', '.join(failing[:5]) or 'none'}",
-        path,
-    )
+def _labelled(
+    d: Design, rubric: Rubric, people: list[Persona], transcripts: list[Transcript], config: Config
+) -> Iterator[tuple[str, Iterator[Check]]]:
+    optional = config.exemplars_min == 0
+    path = f"{d.domain.authored}/transcripts.jsonl"
+    bounds = (config.generation.exchanges, config.people.edge_case_share)
+    yield "Authored conversations", check_exemplars(people, transcripts, rubric, config.exemplars_min, *bounds, path)
+    if d.calibration:
+        at = d.domain.calibration
+        yield "Calibration", check_calibration(d.calibration, rubric, transcripts, config.calibration, optional, at)
+        yield "Worked evaluations", check_worked(d.calibration, rubric, optional, at)
+    if d.planted:
+        at = d.domain.planted
+        yield "Planted flaws", check_planted(d.planted, rubric, transcripts, config.planted, optional, at)
 
 
-def failed_measures(transcript: Transcript, rubric: Rubric) -> list[str]:
-    """The measured criteria that a transcript fails."""
-    values = measure(transcript.exchanges, rubric.lexicon)
-    measured = [c for c in rubric.criteria if c.evaluator == "measure" and len(transcript.exchanges) >= c.min_exchanges]
-    return [c.id for c in measured if measured_verdict(transcript, c, values).answer == "NO"]
+def check_texts(domain: Domain, config: Config) -> Iterator[Check]:
+    """The brief, placeholders in every prompt, and the short system prompt."""
+    yield check_brief(domain.brief, config.texts.brief_words_min)
+    folders = (Path(domain.prompts), SHARED_PROMPTS)
+    yield check_placeholders([domain.brief, *(str(path) for folder in folders for path in folder.glob("*.md"))])
+    system = f"{domain.prompts}/system.md"
+    template = check_template(system, ("system",), [dict(assistant_variables(domain))])
+    yield template
+    if template.passed:
+        texts = config.texts
+        limits = (texts.tokens_per_word, config.slices.max_tokens, texts.system_share_max)
+        yield check_system_length(system, *limits)
 
 
-def report(checks: list[Check]) -> str:
-    """reports/design-check.md."""
-    rows = "\n".join(
-        f"| {c.name} | {'ok' if c.passed else c.level} | {c.evidence.replace('|', '/')} | `{c.edit}` |" for c in checks
-    )
-    n_failed = sum(not c.passed for c in checks)
-    return (
-        f"# Design check\n\n{len(checks)} checks, {n_failed} failed. Written by `dvc repro design-check`.\n\n"
-        f"| check | result | evidence | file |\n|---|---|---|---|\n{rows}\n"
-    )
+def conf_places() -> dict[str, Place]:
+    """Where the params of other stages stand in conf/."""
+    transcripts, slices = ("generate", "transcripts"), ("generate", "slices")
+    keys = {
+        **{k: (*transcripts, "guidance", k) for k in ("responses", "early_share", "late_share")},
+        "exchanges": (*transcripts, "exchanges"),
+        **{k: (*slices, k) for k in ("first_exchange", "gap", "max_tokens")},
+    }
+    return {key: yaml_place(str(CONF / "config.yaml"), *path) for key, path in keys.items()}
 
 
 def main() -> None:
-    """Run the checklist; stop on errors."""
+    """Run the checklist, write the report, stop on errors."""
     stage = Stage("design-check")
     config, domain = load("design.check", Config), load_domain()
-    rubric, taxonomy, template = (
-        load_rubric(domain.rubric),
-        load_taxonomy(domain.taxonomy),
-        load_template(domain.personas),
-    )
     stage.start(f"domain {domain.id}")
-    checks = [
-        *check_rubric(rubric, config, domain.rubric),
-        *check_people(taxonomy, template, config, domain),
-        *check_prompts(domain),
-        *check_exemplars(*load_authored(domain), rubric, config, domain),
-    ]
-    errors = [c for c in checks if not c.passed and c.level == "error"]
+    subjects = checklist(read_design(domain), config)
+    checks = [check for found in subjects.values() for check in found]
+    write_text(REPORT, report(domain.title, subjects))
+    errors, warnings = ([c for c in checks if not c.passed and c.level == level] for level in ("error", "warning"))
+    for warning in warnings:
+        stage.note(f"warning: {told(warning)}")
     if errors:
-        listed = "\n".join(f"  {c.edit}: {c.name}: {c.evidence}" for c in errors)
+        listed = "\n".join(f"  {told(c)}" for c in errors)
         raise ConfigError(
             f"the design of {domain.id} fails {len(errors)} of {len(checks)} checks:\n{listed}\n"
-            "edit and run: dvc repro design-check"
+            f"every check with its evidence is in {REPORT}; edit and run: dvc repro design-check"
         )
-    write_text("reports/design-check.md", report(checks))
     write_json("data/design/check.json", {"domain": domain.id, "n_errors": 0})  # what generation waits for
-    n_warnings = sum(not c.passed for c in checks)
-    write_json("metrics/design-check.json", {"n_checks": len(checks), "n_errors": 0, "n_warnings": n_warnings})
-    stage.end(f"{len(checks)} checks passed, {n_warnings} warnings")
+    metrics = {"n_checks": len(checks), "n_errors": 0, "n_warnings": len(warnings)}
+    write_json("metrics/design-check.json", metrics)
+    stage.end(f"{len(checks) - len(warnings)} of {len(checks)} checks passed, {len(warnings)} warnings")
 
 
 if __name__ == "__main__":

@@ -1,58 +1,66 @@
-"""design-tokens: token economics of this domain on the configured base model.
+"""design-tokens: which base model this domain can be trained on and served with, and what a conversation costs.
 
-What a conversation costs in tokens, how many exchanges fit into an example and into the model's usable window, and
-what LoRA training needs in memory. Measured on the domain's authored conversations with the model's own tokenizer.
+Token economics measured on the domain's authored conversations with the configured model's own tokenizer; memory,
+training time, cost and serving of every model in conf/base_model, held against the domain's constraints.
 
-Reads models/base (its tokenizer), the domain's authored conversations and prompts.
-Writes reports/model-choice.md and metrics/design-tokens.json.
+Reads models/base (its tokenizer), conf/base_model/, the planned preset, the domain's authored conversations, prompts.
+Writes reports/model-choice.md and metrics/design-tokens.json. Calls no model.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, quantiles
 
+import tiktoken
+from pydantic import BaseModel, Field
+
 from tunewright.authored import load_authored
 from tunewright.base_models import BaseModelConfig
-from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
+from tunewright.choice_report import Choice, Economics, report
+from tunewright.config import Bounds, load, load_domain, load_file
 from tunewright.config import Config as BaseConfig
-from tunewright.config import load, load_domain
 from tunewright.conversation import as_messages, assistant_variables, history
-from tunewright.errors import RecordError, run_main
+from tunewright.errors import ConfigError, RecordError, run_main
+from tunewright.memory import GIB, Trainer, training_memory
+from tunewright.model_choice import Rules, Workload, candidate, limit_tokens
 from tunewright.prompts import render
-from tunewright.records import write_json, write_text
+from tunewright.records import Transcript, write_json, write_text
 from tunewright.terminal import Stage
 
-GIB = 2**30
-OPTIMISER_BYTES_PER_TRAINED_WEIGHT = 16  # fp32 weight, gradient and two Adam moments (arXiv 1910.02054, section 3.1)
-ACTIVATION_BYTES_PER_TOKEN = 34  # x hidden size x layers, bf16, no checkpointing (arXiv 2205.05198, equation 2)
+CANDIDATES = Path("conf/base_model")
+BASE, REPORT, METRICS = Path("models/base"), Path("reports/model-choice.md"), Path("metrics/design-tokens.json")
 
 
 class Config(BaseConfig):
-    """The model, the limits, and the GPUs to compare."""
+    """Params section design.tokens."""
 
     base_model: BaseModelConfig
+    trainer: Trainer
+    trained_tokens: int = Field(ge=1)  # the preset's limit for one training example
+    epochs: float = Field(gt=0)
+    plan: str
+    budgets_tokens: tuple[int, ...]
+    rules: Rules
+
+
+class Plan(BaseModel):
+    """What a preset says of the data it makes; its other keys are not this stage's."""
+
+    simulated_personas: int
+    exchanges: Bounds
+    slices_per_transcript: int
     max_tokens_per_example: int
-    usable_window_share: float
-    lora_rank: int
-    bytes_per_weight: float
-    gpus_gib: dict[str, float]
+    epochs: float
+    shares: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Economics:
-    """Tokens: of the system prompt, per exchange, per conversation, and what fits."""
-
-    prompt_tokens: int
-    exchange_tokens_mean: float
-    exchange_tokens_p95: float
-    conversation_tokens_mean: float
-    conversation_tokens_max: int
-    limit_tokens: int
-    exchanges_in_limit: int
-
-
-def economics(prompt_tokens: int, conversations: list[list[int]], limit_tokens: int) -> Economics:
-    """From per-exchange token counts of each conversation; the fit uses the 95th percentile exchange, to be safe."""
+def economics(prompt_tokens: int, conversations: list[list[int]]) -> Economics:
+    """Tokens of a conversation, from the tokens of each exchange of each conversation."""
     exchanges = [n for c in conversations for n in c]
     if len(exchanges) < 2:
         raise RecordError(
@@ -60,104 +68,107 @@ def economics(prompt_tokens: int, conversations: list[list[int]], limit_tokens: 
             "transcripts and run: dvc repro design-tokens"
         )
     totals = [prompt_tokens + sum(c) for c in conversations]
-    p95 = quantiles(exchanges, n=20)[-1]
     return Economics(
         prompt_tokens=prompt_tokens,
-        exchange_tokens_mean=round(fmean(exchanges), 1),
-        exchange_tokens_p95=round(p95, 1),
-        conversation_tokens_mean=round(fmean(totals), 1),
-        conversation_tokens_max=max(totals),
-        limit_tokens=limit_tokens,
-        exchanges_in_limit=max(0, int((limit_tokens - prompt_tokens) // p95)),
+        exchange_tokens_mean=fmean(exchanges),
+        exchange_tokens_p95=quantiles(exchanges, n=20)[-1],
+        conversation_tokens=tuple(totals),
     )
 
 
-def lora_weights(model: BaseModelConfig, rank: int) -> int:
-    """Trainable weights of LoRA on all linear layers of a Llama-like block: rank x (inputs + outputs) per matrix."""
-    hidden, inner = model.hidden_size, model.intermediate_size
-    head = hidden // model.attention_heads
-    attention = 2 * (hidden + model.attention_heads * head) + 2 * (hidden + model.kv_heads * head)  # q, o and k, v
-    return rank * model.layers * (attention + 3 * (hidden + inner))
+def authored_work(found: Economics, trained_tokens: int, epochs: float) -> Workload:
+    """The authored conversations as they are, one example each, shortened to what may be trained on."""
+    examples = [min(n, trained_tokens) for n in found.conversation_tokens]
+    return Workload(tokens=epochs * sum(examples), mean_tokens=fmean(examples))
 
 
-def memory_gib(model: BaseModelConfig, config: Config, tokens: int) -> dict[str, float]:
-    """Training memory by component in GiB, batch of one example of `tokens` tokens."""
-    parts = {
-        "weights": model.parameters * config.bytes_per_weight,
-        "adapter and optimiser": lora_weights(model, config.lora_rank) * OPTIMISER_BYTES_PER_TRAINED_WEIGHT,
-        "activations": ACTIVATION_BYTES_PER_TOKEN * tokens * model.hidden_size * model.layers,
-        "logits (unfused loss)": 4.0 * tokens * model.vocab_size,
-    }
-    return {name: round(n / GIB, 3) for name, n in parts.items()} | {"total": round(sum(parts.values()) / GIB, 3)}
+def planned_work(found: Economics, plan: Plan) -> Workload:
+    """A plan's training at most: every conversation passes, and gives as many slices as it may.
+
+    A conversation has the middle of the planned number of exchanges; its slices all begin at the first exchange and
+    end evenly spread, so that the mean one holds (slices + 1) / (2 slices) of it.
+    """
+    low, high = plan.exchanges.min or 0, plan.exchanges.max or 0
+    spread = (plan.slices_per_transcript + 1) / (2 * plan.slices_per_transcript)
+    mean = found.prompt_tokens + (low + high) / 2 * spread * found.exchange_tokens_mean
+    mean = min(mean, plan.max_tokens_per_example)
+    examples = plan.simulated_personas * plan.shares["train"] * plan.slices_per_transcript
+    return Workload(tokens=plan.epochs * examples * mean, mean_tokens=mean)
 
 
-def report(config: Config, found: Economics, memory: dict[str, float]) -> str:
-    """reports/model-choice.md."""
-    model = config.base_model
-    fits = (
-        ", ".join(f"{g} ({n:g} GiB)" for g, n in config.gpus_gib.items() if memory["total"] <= 0.9 * n)
-        or "none of those listed"
-    )
-    rows = "\n".join(f"| {name} | {gib:.2f} |" for name, gib in memory.items())
-    return f"""# Model choice: {model.title}
+def wide_vocabulary_ratio(transcripts: Sequence[Transcript], tokenizer: ChatTokenizer) -> float:
+    """Tokens of tiktoken's cl100k for each token of this tokenizer, over the words alone.
 
-Written by `dvc repro design-tokens`; measured on the domain's authored conversations with the model's own tokenizer.
+    cl100k's vocabulary comes with litellm's package, where tiktoken finds it without the network.
+    """
+    package = find_spec("litellm")
+    assert package is not None and package.origin is not None, "litellm is a dependency"
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(package.origin).parent / "litellm_core_utils/tokenizers")
+    wide = tiktoken.get_encoding("cl100k_base")
+    texts = [text for t in transcripts for e in t.exchanges for text in (e.user, e.assistant)]
+    return sum(len(wide.encode_ordinary(text)) for text in texts) / sum(len(tokenizer.encode(text)) for text in texts)
 
-| fact | value |
-|---|---|
-| licence | {model.licence} |
-| parameters | {model.parameters:,} |
-| context | {model.context_tokens:,} tokens; usable in practice about {config.usable_window_share:.0%} |
-| vocabulary | {model.vocab_size:,} |
-| facts from | {model.facts_source} |
 
-## Tokens
-
-| what | tokens |
-|---|---|
-| system prompt | {found.prompt_tokens} |
-| one exchange, mean | {found.exchange_tokens_mean} |
-| one exchange, 95th percentile | {found.exchange_tokens_p95} |
-| one conversation, mean | {found.conversation_tokens_mean} |
-| one conversation, longest | {found.conversation_tokens_max} |
-
-An example may have {found.limit_tokens:,} tokens (the smaller of the {config.max_tokens_per_example:,}-token
-ceiling and the usable window), which is {found.exchanges_in_limit} exchanges at the 95th percentile.
-
-## Memory for LoRA training (rank {config.lora_rank}, batch 1, an example of the longest conversation)
-
-An estimate by formula, not yet checked against a measured peak.
-
-| component | GiB |
-|---|---|
-{rows}
-
-Fits, with a tenth to spare, on: {fits}.
-"""
+def models(configured: BaseModelConfig, folder: Path) -> list[BaseModelConfig]:
+    """The configured model, then every other one of the folder by size."""
+    others = [load_file(path, BaseModelConfig) for path in sorted(folder.glob("*.yaml"))]
+    if not others:
+        raise ConfigError(f"{folder}: no base model to compare with; restore its files from the repository")
+    return [configured, *sorted((m for m in others if m.id != configured.id), key=lambda m: m.parameters)]
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure, compare and report."""
     stage = Stage("design-tokens")
     config, domain = load("design.tokens", Config), load_domain()
     transcripts = load_authored(domain)[1]
-    stage.start(f"{config.base_model.title}, {len(transcripts)} conversations")
-    tokenizer = load_tokenizer(Path("models/base"))
+    compared = models(config.base_model, CANDIDATES)
+    stage.start(f"{len(compared)} base models, {len(transcripts)} conversations")
+    tokenizer = load_tokenizer(BASE)
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
     prompt_tokens = tokenizer.count(system)
-    counts = [
-        [tokenizer.count([*system, *as_messages(history([e]))]) - prompt_tokens for e in t.exchanges]
-        for t in transcripts
-    ]
-    limit = min(config.max_tokens_per_example, int(config.base_model.context_tokens * config.usable_window_share))
-    found = economics(prompt_tokens, counts, limit)
-    memory = memory_gib(config.base_model, config, found.conversation_tokens_max)
-    write_text("reports/model-choice.md", report(config, found, memory))
-    keys = ("exchange_tokens_mean", "conversation_tokens_mean", "limit_tokens", "exchanges_in_limit")
-    headline = {key: getattr(found, key) for key in keys} | {"lora_memory_gib": memory["total"]}
-    write_json("metrics/design-tokens.json", headline)
+    found = economics(
+        prompt_tokens,
+        [
+            [tokenizer.count([*system, *as_messages(history([e]))]) - prompt_tokens for e in t.exchanges]
+            for t in transcripts
+        ],
+    )
+    plan = load_file(config.plan, Plan)
+    work = planned_work(found, plan)
+    trained = min(config.trained_tokens, max(found.conversation_tokens))
+    memory = training_memory(config.base_model, config.trainer, config.rules.footprint, trained)
+    choice = Choice(
+        domain=domain.title,
+        constraints=domain.constraints,
+        rules=config.rules,
+        economics=found,
+        trainer=config.trainer,
+        trained_tokens=trained,
+        memory=memory,
+        budgets_tokens=config.budgets_tokens,
+        plan=config.plan,
+        planned=work,
+        planned_tokens_max=found.prompt_tokens + (plan.exchanges.max or 0) * found.exchange_tokens_mean,
+        authored=authored_work(found, config.trained_tokens, config.epochs),
+        wide_vocabulary_ratio=wide_vocabulary_ratio(transcripts, tokenizer),
+        candidates=tuple(candidate(m, config.rules, domain.constraints, work) for m in compared),
+    )
+    write_text(REPORT, report(choice))
+    limit = limit_tokens(config.base_model, config.rules)
+    metrics = {
+        "exchange_tokens_mean": round(found.exchange_tokens_mean, 1),
+        "conversation_tokens_mean": round(fmean(found.conversation_tokens), 1),
+        "limit_tokens": limit,
+        "exchanges_in_limit": found.exchanges_in(limit),
+        "predicted_peak_gib": round(sum(memory.values()) / GIB, 2),
+        "models_compared": len(compared),
+        "models_ruled_out": sum(bool(c.ruled_out) for c in choice.candidates),
+    }
+    write_json(METRICS, metrics)
     stage.end(
-        f"{found.exchange_tokens_mean} tokens an exchange, {found.exchanges_in_limit} exchanges in {limit:,} tokens"
+        f"{metrics['exchange_tokens_mean']} tokens an exchange, {metrics['models_ruled_out']} of {len(compared)} "
+        f"models ruled out; {REPORT}"
     )
 
 

@@ -4,7 +4,8 @@ Only the assistant's words are learnt; labels are built and checked by tunewrigh
 goes on from its newest complete checkpoint, which lies in the cache: outputs are written whole, at the end.
 
 Reads data/generate/{train,valid}.jsonl, models/base/. Writes models/adapter/, metrics/train-adapter.json and the loss
-curve plots/train-adapter.json.
+curve plots/train-adapter.json. `peak_memory_gib` in the metrics is a measurement, so it differs a little from run to
+run: the process's resident memory, or on a GPU what torch reserved there. design-tokens predicts it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tunewright.folders import whole_folder
 from tunewright.likelihood import likelihoods, pooled_loss
 from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl, write_json
+from tunewright.resident import peak_bytes
 from tunewright.terminal import Stage, bar
 from tunewright.weights import folder_digest
 
@@ -227,6 +229,13 @@ def save_adapter(model: Any, folder: Path) -> None:
     write_json(folder / "adapter_config.json", dict(sorted(settings.items())))
 
 
+def peak_gib(device: str) -> float:
+    """The most memory that this process has held so far, where it trains, in GiB."""
+    import torch
+
+    return (torch.cuda.max_memory_reserved() if device == "cuda" else peak_bytes()) / 2**30
+
+
 def main() -> None:
     """Label, train or go on training, measure, write."""
     config, stage = load("train.adapter", Config), Stage("train-adapter")
@@ -264,6 +273,7 @@ def main() -> None:
         "validation_examples": len(valid),
         "validation_loss_before": before,
         "validation_loss_after": after,
+        "peak_memory_gib": round(peak_gib(config.device), 2),
     }
     write_json(METRICS, metrics)
     shutil.rmtree(folder, ignore_errors=True)

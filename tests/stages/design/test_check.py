@@ -1,5 +1,6 @@
-"""The checklist on the shipped domain, and on designs with one known fault each."""
+"""The checklist on a copy of the shipped domain: all green, and each of many faults told with file and line."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,178 +8,186 @@ import pytest
 import yaml
 
 from stages.design import check as stage
-from stages.design.check import (
-    Config,
-    check_exemplars,
-    check_people,
-    check_prompts,
-    check_rubric,
-    failed_measures,
-    report,
-)
-from tests.conftest import ROOT, criterion, persona, rubric_fields, transcript
-from tunewright.config import Domain
+from stages.design.check import Config, checklist, read_design
+from tests.conftest import ROOT
+from tunewright.checks.report import told
+from tunewright.config import load, load_domain
 from tunewright.errors import ConfigError
-from tunewright.personas import load_taxonomy, load_template
-from tunewright.rubric import Rubric
+from tunewright.rubric import load_rubric
 
-SECTION = {
-    "criteria": {"min": 3, "max": 5}, "categories": {"min": 2, "max": 3}, "criteria_per_category": {"min": 1, "max": 3},
-    "edge_case_share": {"min": 0.1, "max": 0.5}, "pass_threshold": {"min": 0.7, "max": 0.8}, "exemplars_min": 2,
-    "exchanges": {"min": 3, "max": 10}, "flawless_share": {"min": 0.1, "max": 0.3},
-    "measured_criteria_min": 3,
-}  # fmt: skip
-CONFIG = Config.model_validate(SECTION)
-DOMAIN = Domain.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["domain"])
-EDGE = persona("p2", edge_case="crisis")
-
-
-def failed(checks):
-    return {c.name: c for c in checks if not c.passed}
-
-
-def small_rubric(**change):
-    return Rubric.model_validate(rubric_fields() | change)
-
-
-def exemplars(*transcripts, people=None):
-    return failed(check_exemplars(people or [persona(), EDGE], list(transcripts), small_rubric(), CONFIG, DOMAIN))
-
-
-def test_a_small_rubric_fails_only_the_number_of_measures():
-    found = failed(check_rubric(small_rubric(), CONFIG, "r.yaml"))
-    assert list(found) == ["measured criteria"]
-    assert found["measured criteria"].evidence == "1: plain; wanted 3 or more"
-
-
-@pytest.mark.parametrize("text", ["<!-- role: system -->\nBe kind.", "Be kind."])
-def test_a_prompt_with_another_set_of_messages_is_named(text, workspace):
-    Path("prompts/therapy/user_simulator.md").write_text(text)
-    found = failed(check_prompts(DOMAIN))
-    assert list(found) == ["prompt user_simulator.md"]
-    assert "messages: system, wanted system, user" in found["prompt user_simulator.md"].evidence
-
-
-@pytest.mark.parametrize(
-    ("name", "bounds", "evidence"),
-    [
-        ("criteria", {"min": 6}, "5, wanted at least 6"),
-        ("categories", {"max": 1}, "2, wanted at most 1"),
-        ("criteria_per_category", {"min": 2}, "heart 3, form 1; wanted at least 2 each"),
-        ("pass_threshold", {"min": 0.71, "max": 0.8}, "0.7, wanted 0.71 to 0.8"),
-    ],
-)
-def test_a_number_out_of_bounds_is_told_with_what_is_wanted(name, bounds, evidence):
-    config = Config.model_validate(SECTION | {name: bounds})
-    found = failed(check_rubric(small_rubric(), config, "r.yaml"))
-    assert evidence in [c.evidence for c in found.values()] and len(found) == 2
-
-
-def test_asking_for_absence_is_a_warning_outside_safety_alone():
-    fields = rubric_fields()
-    for index in (0, 4):
-        fields["criteria"][index]["question"] = "Does the coach avoid harm?"
-    found = failed(check_rubric(Rubric.model_validate(fields), CONFIG, "r.yaml"))["presence phrasing"]
-    assert (found.level, found.evidence) == ("warning", "asks for absence outside safety: warm")
-
-
-def test_a_rubric_without_gates_fails():
-    fields = rubric_fields()
-    fields["criteria"] = [*fields["criteria"][:4], criterion("more", "form")]
-    assert failed(check_rubric(Rubric.model_validate(fields), CONFIG, "r"))["safety gates"].evidence == "none"
-
-
-def test_people_are_checked_for_edge_cases_styles_flaws_and_trajectories():
-    taxonomy = load_taxonomy(str(ROOT / DOMAIN.taxonomy))
-    template = load_template(str(ROOT / DOMAIN.personas))
-    assert failed(check_people(taxonomy, template, CONFIG, DOMAIN)) == {}
-    fields = template.model_dump()
-    fields["styles"]["poetic"] = fields["styles"].pop("terse")
-    fields["flaws"]["none_share"] = 0.5
-    fields["trajectory"]["stable"]["weight"] = 0.5
-    strict = Config.model_validate(SECTION | {"edge_case_share": {"max": 0.1}})
-    found = failed(check_people(taxonomy, type(template).model_validate(fields), strict, DOMAIN))
-    assert {name: c.evidence for name, c in found.items()} == {
-        "edge-case share": "15%, wanted at most 0.1",
-        "styles have limits": "in only one of the two files: poetic, terse",
-        "people without flaws": "50%, wanted 0.1 to 0.3",
-        "trajectory weights": "sum to 1.1, wanted 1",
-    }
+DESIGN, PROMPTS = "conf/domain/therapy", "prompts/therapy"
+TRANSCRIPTS = "data/authored/therapy/transcripts.jsonl"
 
 
 @pytest.fixture
-def prompts(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    shutil.copytree(ROOT / DOMAIN.prompts, tmp_path / "prompts")
-    return tmp_path / "prompts"
+def domain_copy(tmp_path, monkeypatch):
+    """The repository's design in a folder of its own, composed for the therapy domain."""
+    for folder in ("conf", "prompts", "data/authored"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def prompt_faults(folder):
-    found = failed(check_prompts(DOMAIN.model_copy(update={"prompts": str(folder)})))
-    return {name: c.evidence for name, c in found.items()}
+def edit(path, old, new, after=""):
+    """Put `new` for the first `old` that stands after `after`; the line (from 1) where it now begins."""
+    text = Path(path).read_text("utf-8")
+    at = text.index(old, text.index(after))
+    Path(path).write_text(text[:at] + new + text[at + len(old) :], "utf-8")
+    return text.count("\n", 0, at) + 1
 
 
-def test_the_shipped_prompts_have_no_fault(prompts):
-    assert prompt_faults(prompts) == {}
+def run():
+    subjects = checklist(read_design(load_domain()), load("design.check", Config))
+    return [check for checks in subjects.values() for check in checks]
 
 
-def test_a_prompt_that_asks_for_an_unknown_variable_or_holds_a_placeholder_fails(prompts):
-    (prompts / "system.md").write_text("You are {{ persona }}. todo: more")
-    (prompts / "assistant.md").unlink()
-    found = prompt_faults(prompts)
-    assert (
-        found.pop("prompt system.md")
-        == "unknown variables: persona; placeholders: TODO; messages: system, wanted system"
-    )
-    assert "no such prompt" in found.pop("prompt assistant.md")
-    assert found == {}
+def failing():
+    return [told(c) for c in run() if not c.passed]
 
 
-def test_authored_conversations_within_all_limits_have_no_fault():
-    assert exemplars(transcript("t1"), transcript("t2", persona_id="p2", n=10)) == {}
-
-
-def test_each_fault_of_authored_conversations_is_told_with_its_place():
-    people = [persona(max_words=5), EDGE]
-    found = exemplars(transcript("t1", user="One two three four five", n=2, assistant="- milk"), people=people)
-    assert {name: c.evidence for name, c in found.items()} == {
-        "authored conversations": "1, wanted 2 or more",
-        "authored lengths": "2 to 2 exchanges, wanted 3 to 10",
-        "authored edge cases": "0%, wanted 0.1 to 0.5",
-        "authored word limits": "2 user messages outside: t1 exchange 1, t1 exchange 2",
-        "exemplars pass measured criteria": "1 fail: t1 (plain)",
-    }
-
-
-def test_a_domain_without_authored_conversations_fails_its_check_in_words():
-    assert exemplars()["authored conversations"].evidence == "0, wanted 2 or more"
-
-
-def test_a_measure_is_not_held_against_a_talk_that_is_too_short_for_it():
-    fields = rubric_fields()
-    fields["criteria"][3]["min_exchanges"] = 3
-    rubric = Rubric.model_validate(fields)
-    assert failed_measures(transcript(assistant="- milk", n=2), rubric) == []
-    assert failed_measures(transcript(assistant="- milk", n=3), rubric) == ["plain"]
-
-
-def test_the_report_has_a_row_for_each_check_and_keeps_its_table_whole():
-    checks = [stage.Check("one", True, "a|b", "f.yaml"), stage.Check("two", False, "c", "g.yaml", "warning")]
-    assert report(checks).splitlines()[2:] == [
-        "2 checks, 1 failed. Written by `dvc repro design-check`.", "", "| check | result | evidence | file |",
-        "|---|---|---|---|", "| one | ok | a/b | `f.yaml` |", "| two | warning | c | `g.yaml` |",
-    ]  # fmt: skip
-
-
-def test_the_shipped_domain_passes_and_a_fault_stops_with_the_file_to_edit(workspace):
-    shutil.copytree(ROOT / DOMAIN.authored, "authored")
-    section = yaml.safe_load((ROOT / "params.yaml").read_text())["design"]["check"]
-    workspace.write_params("design.check", section)
+def test_the_shipped_domain_passes_every_check(domain_copy):
+    assert failing() == []
     stage.main()
-    metrics = workspace.metrics("design-check")
-    assert metrics["n_errors"] == 0 and metrics["n_checks"] == 20
-    report_before = (workspace.folder / "reports/design-check.md").read_text()
-    workspace.write_params("design.check", section | {"exemplars_min": 1000})
-    with pytest.raises(ConfigError, match=r"fails 1 of 20 checks:\n  authored/transcripts\.jsonl: authored conv"):
+    assert Path("reports/design-check.md").read_text().count("| ok |") == len(run())
+    assert Path("data/design/check.json").exists()
+
+
+# file, text to find, what is put for it, after which text; then the message: its file, check, what it says
+BREAKS = {
+    "a weight": (
+        f"{DESIGN}/rubric.yaml", "weight: 0.25", "weight: 0.45", "naturalness:",
+        f"{DESIGN}/rubric.yaml", "rubric", "category weights sum to 1.2, expected 1",
+    ),
+    "the edge-case share": (
+        f"{DESIGN}/taxonomy.yaml", "share: 0.15", "share: 0.40", "edge_cases:",
+        f"{DESIGN}/taxonomy.yaml", "edge-case share", "40%, wanted 10% to 20%",
+    ),
+    "a criterion's phrasing": (
+        f"{DESIGN}/rubric.yaml", "question: Does the coach leave", "question: Does the coach never leave", "",
+        f"{DESIGN}/rubric.yaml", "presence phrasing", "respects_choice asks for absence",
+    ),
+    "an anchor of the prompt": (
+        f"{PROMPTS}/assistant.md", "before any suggestion.", "first.", "Always",
+        f"{PROMPTS}/assistant.md", "assistant: every anchor", "'Respond to a feeling before any suggestion.' (conf/",
+    ),
+    "a failure mode's counter": (
+        f"{PROMPTS}/assistant.md", "name both without a trap", "name both", "",
+        f"{PROMPTS}/assistant.md", "assistant: every counter", "'They contradict what they said before",
+    ),
+    "an exemplar": (
+        f"{PROMPTS}/assistant.md", "Assistant: A fist", "Assistant: **A fist**", "",
+        f"{PROMPTS}/assistant.md", "assistant: exemplars pass", "fails plain_prose: markup_share is 1.00",
+    ),
+    "an anchor's verb": (
+        f"{DESIGN}/frameworks.yaml", "- Write lists", "- The lists", "never:",
+        f"{DESIGN}/frameworks.yaml", "anchors begin with a verb", "'the' is no verb: The lists, headings or bold text.",
+    ),
+    "safety first": (
+        "prompts/shared/judge.md", "Safety comes first: where", "Where", "",
+        "prompts/shared/judge.md", "judge: safety first", "not found: safety in the first message",
+    ),
+    "the judge's fence": (
+        "prompts/shared/judge.md", "{{ exchange.user | fenced }}", "{{ exchange.user }}", "",
+        "prompts/shared/judge.md", "judge: text fenced", "not found: what people wrote cannot close its fence",
+    ),
+    "a variable": (
+        f"{PROMPTS}/user_simulator.md", "{{ persona.name }}, ", "{{ persona.nmae }}, ", "",
+        f"{PROMPTS}/user_simulator.md", "user_simulator.md: variables and messages", "has no attribute 'nmae'",
+    ),
+    "a placeholder": (
+        f"{PROMPTS}/system.md", "You are", "TODO You are", "",
+        f"{PROMPTS}/system.md", "placeholders", "placeholder 'TODO'",
+    ),
+    "a calibration label": (
+        f"{DESIGN}/calibration.yaml", "label: pass", "label: fail", "\n  plain_prose:",
+        f"{DESIGN}/calibration.yaml", "labels agree with measures", "plain_prose is labelled NO, measured YES",
+    ),
+    "a host of planted flaws": (
+        f"{DESIGN}/planted.yaml", "authored-", "autored-", "hosts:",
+        f"{DESIGN}/planted.yaml", "hosts", "no authored conversation 'autored-",
+    ),
+    "a style's words": (
+        f"{DESIGN}/personas.yaml", "{min_words: 80, max_words: 180", "{min_words: 20, max_words: 70", "",
+        f"{DESIGN}/personas.yaml", "style limits", "casual 20 to 70 words is shorter than terse before it (30 to 80)",
+    ),
+    "an authored message": (
+        TRANSCRIPTS, '"exchanges":[{"user":"', '"exchanges":[{"user":"' + "word " * 200, '"id":"authored-02',
+        TRANSCRIPTS, "authored word limits", "authored-02-",
+    ),
+}  # fmt: skip
+
+
+OFFSETS = {  # where the line to edit is not the broken one itself
+    "a weight": -4,  # the first of the weights that are summed
+    "an exemplar": -1,  # its first line
+    "safety first": -2,  # the message in which safety is missing
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_broken_design_is_told_with_the_file_the_line_and_what_was_found(what, domain_copy):
+    path, old, new, after, where, name, evidence = BREAKS[what]
+    line = edit(path, old, new, after)
+    found = [message for message in failing() if f": {name}: " in message]
+    assert len(found) == 1
+    place, rest = found[0].split(f": {name}: ", 1)
+    assert place == f"{where}:{line + OFFSETS.get(what, 0)}"
+    assert evidence in rest
+
+
+def test_an_edited_criterion_makes_the_prompt_stale_and_the_preset_says_how_grave_that_is(domain_copy):
+    edit(f"{DESIGN}/rubric.yaml", "concrete from the message", "particular from the message")
+    fingerprint = load_rubric(f"{DESIGN}/rubric.yaml").fingerprint
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    for level in ("warning", "error"):
+        params["design"]["check"]["assistant"]["stale_prompt"] = level
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        (stale,) = [c for c in run() if not c.passed]
+        assert (stale.name, stale.level) == ("assistant: checked against this rubric", level)
+        assert str(stale.place) == f"{PROMPTS}/assistant.md:1"
+        assert f"then write: {{# checked against rubric {fingerprint} #}}" in stale.evidence
+
+
+def test_all_faults_are_told_at_once_the_report_is_written_and_generation_waits(domain_copy):
+    stage.main()
+    Path("data/design/check.json").unlink()
+    edit(f"{DESIGN}/taxonomy.yaml", "share: 0.15", "share: 0.40")
+    edit("prompts/shared/judge.md", "Safety comes first: where", "Where")
+    edit(f"{DESIGN}/rubric.yaml", "pass_threshold: 0.80", "pass_threshold: [")
+    with pytest.raises(ConfigError) as caught:
         stage.main()
-    assert (workspace.folder / "reports/design-check.md").read_text() == report_before
+    message = str(caught.value)
+    assert re.search(r"the design of therapy fails \d+ of \d+ checks:\n", message)
+    assert f"{DESIGN}/taxonomy.yaml:46: edge-case share: 40%" in message
+    assert re.search(rf"{DESIGN}/rubric\.yaml:\d+: rubric: not valid YAML", message)
+    assert "every check with its evidence is in reports/design-check.md" in message
+    report = Path("reports/design-check.md").read_text()
+    assert "Not checked, since it does not read: what needs conf/domain/therapy/rubric.yaml." in report
+    assert "## Judge's prompt" not in report and "## User simulator" in report
+    assert not Path("data/design/check.json").exists()
+
+
+def test_a_new_domain_without_conversations_passes(domain_copy):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["design"]["check"]["exemplars_min"] = 0
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for name in ("personas", "transcripts"):
+        Path(f"data/authored/therapy/{name}.jsonl").write_text("")
+    Path(f"{DESIGN}/calibration.yaml").write_text("examples: {}\nworked: []\n")
+    Path(f"{DESIGN}/planted.yaml").write_text("hosts: {short: [], long: []}\nflaws: {}\n")
+    assert failing() == []
+    assert [c.evidence for c in run()].count("none; wanted 0 or more") == 4
+
+
+@pytest.mark.parametrize("name", ["frameworks", "taxonomy", "personas", "rubric", "calibration", "planted"])
+def test_a_file_that_is_not_there_hides_only_what_needs_it(name, domain_copy):
+    Path(f"{DESIGN}/{name}.yaml").unlink()
+    assert failing() == [f"{DESIGN}/{name}.yaml: {'planted flaws' if name == 'planted' else name}: no such file"]
+
+
+@pytest.mark.parametrize("name", ["assistant", "system", "user_simulator", "brief"])
+def test_a_prompt_that_is_not_there_is_told_and_nothing_crashes(name, domain_copy):
+    Path(f"{PROMPTS}/{name}.md").unlink()
+    (message,) = failing()
+    assert message.startswith(f"{PROMPTS}/{name}.md: {name}") and "no such" in message

@@ -1,84 +1,92 @@
-"""Token economics and memory by hand; the stage itself on a tokenizer that counts words."""
+"""design-tokens: token economics by hand; the stage itself on a tokenizer that counts words."""
+
+import shutil
 
 import pytest
 import yaml
 
 from stages.design import tokens as stage
-from stages.design.tokens import Config, economics, lora_weights, memory_gib, report
+from stages.design.tokens import Config, Plan, authored_work, economics, models, planned_work
 from tests.conftest import ROOT, persona, transcript
+from tests.test_memory import SMALL
 from tunewright.base_models import BaseModelConfig
-from tunewright.errors import MissingInputError
+from tunewright.config import load_file
+from tunewright.errors import ConfigError, MissingInputError, RecordError
 
-SHIPPED = BaseModelConfig.model_validate(yaml.safe_load((ROOT / "conf/base_model/smollm2_135m.yaml").read_text()))
-SMALL = SHIPPED.model_copy(
-    update={
-        "hidden_size": 8, "intermediate_size": 16, "attention_heads": 4, "kv_heads": 2, "layers": 3,
-        "parameters": 2**30, "vocab_size": 100, "context_tokens": 400,
-    }
-)  # fmt: skip
-
-
-def config(model=SMALL, **rest):
-    fields = {
-        "base_model": model, "max_tokens_per_example": 120, "usable_window_share": 0.5, "lora_rank": 2,
-        "bytes_per_weight": 2, "gpus_gib": {"small": 2, "large": 16},
-    }  # fmt: skip
-    return Config.model_validate(fields | rest)
+SECTION = yaml.safe_load((ROOT / "params.yaml").read_text())["design"]["tokens"]
 
 
 def test_economics_by_hand():
-    found = economics(10, [[20, 20, 20], [20, 20]], 90)
+    found = economics(10, [[20, 20, 20], [20, 20]])
     assert (found.exchange_tokens_mean, found.exchange_tokens_p95) == (20, 20)
-    assert (found.conversation_tokens_mean, found.conversation_tokens_max) == (60, 70)
-    assert found.exchanges_in_limit == 4  # (90 - 10) / 20
+    assert found.conversation_tokens == (70, 50)
+    assert found.exchanges_in(90) == 4  # (90 - 10) / 20
 
 
 def test_what_fits_goes_by_the_95th_percentile_and_not_by_the_mean():
     # 1 to 19: the 95th percentile by the exclusive method is at 0.95 * 20 = the 19th value
-    found = economics(0, [list(range(1, 20))], 40)
-    assert (found.exchange_tokens_mean, found.exchange_tokens_p95, found.exchanges_in_limit) == (10, 19, 2)
+    found = economics(0, [list(range(1, 20))])
+    assert (found.exchange_tokens_mean, found.exchange_tokens_p95, found.exchanges_in(40)) == (10, 19, 2)
 
 
 def test_one_token_less_than_another_exchange_needs_fits_one_less():
-    assert [economics(10, [[20, 20]], limit).exchanges_in_limit for limit in (69, 70)] == [2, 3]
+    assert [economics(10, [[20, 20]]).exchanges_in(n) for n in (69, 70)] == [2, 3]
 
 
 def test_a_prompt_longer_than_the_limit_leaves_room_for_no_exchange():
-    assert economics(100, [[20, 20]], 90).exchanges_in_limit == 0
+    assert economics(100, [[20, 20]]).exchanges_in(90) == 0
 
 
-def test_lora_weights_by_hand():
-    # head size 2. q and o: 2 * (8 + 8) = 32; k and v: 2 * (8 + 4) = 24; gate, up, down: 3 * (8 + 16) = 72
-    assert lora_weights(SMALL, 1) == 3 * (32 + 24 + 72)
-    assert lora_weights(SMALL, 16) == 16 * lora_weights(SMALL, 1)
+def test_one_exchange_is_too_few_to_measure():
+    with pytest.raises(RecordError, match="1 authored exchanges are too few"):
+        economics(10, [[20]])
 
 
-def test_lora_weights_of_smollm2_are_what_peft_counts():
-    # 30 layers of q 576>576, k and v 576>192, o 576>576, gate and up 576>1536, down 1536>576, rank 16
-    assert lora_weights(SHIPPED, 16) == 16 * 30 * (2 * 1152 + 2 * 768 + 3 * 2112)
+def test_the_authored_conversations_are_shortened_to_what_is_trained_on():
+    work = authored_work(economics(10, [[20, 20, 20], [20, 20]]), trained_tokens=60, epochs=2)
+    assert (work.tokens, work.mean_tokens) == (2 * (60 + 50), 55)
 
 
-def test_memory_by_hand():
-    found = memory_gib(SMALL, config(), 1000)
-    assert found["weights"] == 2.0  # 2**30 weights of 2 bytes
-    adapter, activations, logits = 2 * 3 * 128 * 16, 34 * 1000 * 8 * 3, 4 * 1000 * 100
-    assert found["total"] == round(2 + (adapter + activations + logits) / 2**30, 3)
-    assert memory_gib(SHIPPED, config(SHIPPED, lora_rank=16), 5461)["logits (unfused loss)"] == 1.0  # 5461 * 49152 * 4
+def plan(**rest):
+    fields = {
+        "simulated_personas": 100, "exchanges": {"min": 10, "max": 30}, "slices_per_transcript": 4,
+        "max_tokens_per_example": 10_000, "epochs": 2, "shares": {"train": 0.9, "valid": 0.1},
+    }  # fmt: skip
+    return Plan.model_validate(fields | rest)
 
 
-def test_the_report_names_the_gpus_on_which_it_fits_with_a_tenth_to_spare():
-    found = economics(10, [[20, 20]], 90)
-    memory = {"weights": 1.0, "total": 1.8}
-    assert "on: small (2 GiB), large (16 GiB)." in report(config(), found, memory)
-    assert "on: large (16 GiB)." in report(config(), found, memory | {"total": 1.81})
-    assert "on: none of those listed." in report(config(), found, memory | {"total": 99.0})
+def test_a_plans_tokens_by_hand():
+    found = economics(10, [[20, 20]])
+    # 20 exchanges of 20 tokens; four slices hold a quarter, a half, three quarters and all of it: 5/8 on average
+    assert planned_work(found, plan()).mean_tokens == 10 + 20 * 5 / 8 * 20
+    assert planned_work(found, plan()).tokens == 2 * 100 * 0.9 * 4 * 260
+    assert planned_work(found, plan(max_tokens_per_example=200)).mean_tokens == 200
+    assert planned_work(found, plan(slices_per_transcript=1)).mean_tokens == 10 + 20 * 20
+
+
+def test_every_shipped_preset_is_a_plan():
+    for path in (ROOT / "conf/preset").glob("*.yaml"):
+        assert load_file(path, Plan).epochs > 0
+
+
+def test_the_configured_model_comes_first_and_once_and_the_others_by_size(tmp_path):
+    folder = ROOT / "conf/base_model"
+    configured = load_file(folder / "qwen3_4b.yaml", BaseModelConfig)
+    found = models(configured, folder)
+    assert found[0] == configured
+    assert len({m.id for m in found}) == len(found) == len(list(folder.glob("*.yaml"))) >= 9
+    assert [m.parameters for m in found[1:]] == sorted(m.parameters for m in found[1:])
+    with pytest.raises(ConfigError, match="no base model to compare with"):
+        models(configured, tmp_path)
 
 
 @pytest.fixture
 def ready(workspace):
     talks = [transcript("t1", n=2), transcript("t2", n=3, user="Hello there", assistant="Oh")]
     workspace.write_authored([persona()], talks)
-    workspace.write_params("design.tokens", config().model_dump())
+    for group in ("base_model", "preset"):
+        shutil.copytree(ROOT / "conf" / group, workspace.folder / "conf" / group)
+    workspace.write_params("design.tokens", SECTION | {"base_model": SMALL.model_dump(mode="json")})
     return workspace
 
 
@@ -90,14 +98,42 @@ def test_the_stage_counts_the_words_of_the_authored_talks(ready, word_model):
     prompt = 1 + len((ROOT / "prompts/therapy/system.md").read_text().split())  # one for the role
     # t1: "user My cat is ill again 1 assistant Which cat is it 1" = 13, twice; t2: 4 and 3 words, three times
     assert found["exchange_tokens_mean"] == pytest.approx((13 * 2 + 7 * 3) / 5, abs=0.05)
-    assert found["limit_tokens"] == 120  # the ceiling, below half the window of 400
-    assert found["lora_memory_gib"] >= 2.0  # the weights alone
+    assert found["limit_tokens"] == 200  # half the window of 400
+    assert found["predicted_peak_gib"] >= SECTION["rules"]["footprint"]["cpu_process_gib"]
     report = (ready.folder / "reports/model-choice.md").read_text()
     assert f"| system prompt | {prompt} |" in report
     assert f"| one conversation, longest | {prompt + 26} |" in report
-    assert "| weights | 2.00 |" in report
+
+
+def test_the_report_names_every_candidate_and_the_reason_against_each_that_is_ruled_out(ready, word_model):
+    (ready.folder / "models").mkdir()
+    (ready.folder / "models/base").symlink_to(word_model)
+    stage.main()
+    report = (ready.folder / "reports/model-choice.md").read_text()
+    table = report.split("## The candidates")[1].split("## Memory")[0]
+    out = [line for line in report.splitlines() if line.startswith("- Ruled out: ")]
+    for path in (ROOT / "conf/base_model").glob("*.yaml"):
+        title = load_file(path, BaseModelConfig).title
+        row = next((line for line in table.splitlines() if line.startswith(f"| {title} |")), "")
+        reason = any(line.startswith(f"- Ruled out: {title}, because ") for line in out)
+        assert ("ruled out" in row) == reason, title
+    assert ready.metrics("design-tokens")["models_ruled_out"] == len([line for line in out if "because" in line])
+
+
+def test_with_no_model_left_the_report_says_so_first(ready, word_model):
+    (ready.folder / "models").mkdir()
+    (ready.folder / "models/base").symlink_to(word_model)
+    ready.params["domain"]["constraints"]["deployment_ram_gib"] = 1e-6
+    ready.write_params("design.tokens", SECTION)
+    stage.main()
+    report = (ready.folder / "reports/model-choice.md").read_text()
+    assert report.splitlines()[2].startswith("- **No candidate meets the constraints.**")
 
 
 def test_without_a_base_model_the_stage_to_run_is_named(ready):
     with pytest.raises(MissingInputError, match="dvc repro train-base"):
         stage.main()
+
+
+def test_the_shipped_section_is_valid():
+    assert Config.model_validate(SECTION).rules.methods.keys() == {"LoRA", "QLoRA"}

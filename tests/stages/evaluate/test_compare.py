@@ -35,6 +35,7 @@ RUBRIC = Rubric.model_validate(
     {
         "pass_threshold": 0.8,
         "all_na_category": "leave_out",
+        "background": None,
         "categories": {"warmth": {"title": "Warm", "weight": 0.5}, "form": {"title": "Brief", "weight": 0.5}},
         "criteria": [
             criterion("harmless", "safety", gate=True),

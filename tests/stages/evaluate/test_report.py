@@ -25,7 +25,7 @@ ADAPTER = {"examples": 46, "supervised_tokens": 21345, "steps": 36, "nested": {"
 UNTRUSTED = "judge smollm2 is untrusted: it has not been calibrated"
 RUBRIC = {
     "pass_threshold": 0.8,
-    "all_na_category": "leave_out",
+    "all_na_category": "leave_out", "background": None,
     "categories": {"warmth": {"title": "Warm & kind", "weight": 0.5}, "form": {"title": "Brief", "weight": 0.5}},
     "criteria": [
         {"id": name, "category": category, "question": "Is it done as wanted?", "evaluator": evaluator,

@@ -23,6 +23,7 @@ def test_training_lowers_the_loss_and_writes_whole_outputs(project) -> None:
     found = metrics(project, "train-adapter")
     assert (found["examples"], found["steps"]) == (8, 8)  # 8 examples / batch of 2 * 2 epochs
     assert found["validation_loss_after"] < found["validation_loss_before"]
+    assert 0.3 < found["peak_memory_gib"] < 8  # torch alone is 0.3; a wrong unit is a thousand times off
     assert sorted(p.name for p in (project / "models/adapter").iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from stages.train import export
-from tests.model_fixtures import make_example, metrics
+from tests.conftest import persona, transcript
+from tests.model_fixtures import ROOT, make_example, metrics
+from tunewright.config import Domain
 from tunewright.errors import ConfigError, TrainingError
 from tunewright.gguf_export import check_parity, check_template, convert, first_difference
 from tunewright.serving import serve
@@ -37,6 +41,15 @@ def test_the_choice_of_conversations_does_not_depend_on_their_order() -> None:
     assert len(export.pick(examples, 99)) == 9
 
 
+def test_a_domain_without_authored_conversations_is_compared_on_its_frameworks_snippets(workspace) -> None:
+    domain = Domain.model_validate(workspace.params["domain"])
+    workspace.write_authored([], [])
+    found = export.conversations(domain)
+    assert found[0].id == "snippet-1" and [m.role for m in found[0].messages] == ["system", "user", "assistant"]
+    workspace.write_authored([persona()], [transcript("t1", n=2)])
+    assert [(e.id, len(e.messages)) for e in export.conversations(domain)] == [("t1", 5)]
+
+
 @pytest.mark.slow
 def test_the_exported_model_tokenizes_conversations_as_transformers_does(project, chat) -> None:
     convert(project / "models/base", project / "tiny.gguf", "q8_0")
@@ -54,10 +67,12 @@ def test_the_exported_model_tokenizes_conversations_as_transformers_does(project
 @pytest.mark.slow
 def test_a_model_that_says_nothing_is_not_exported_in_silence(project, monkeypatch) -> None:
     monkeypatch.setattr("sys.argv", ["export", "base"])
+    for path in ("data/authored", "prompts", "conf/domain"):
+        shutil.copytree(ROOT / path, project / path)
     monkeypatch.setattr(export, "answer", lambda *_: "An answer.")  # the tiny model is random
     export.main()
     found = metrics(project, "train-export/base")
-    assert (found["parity_checked"], found["parity_equal"]) == (8, 8)
+    assert (found["parity_checked"], found["parity_equal"]) == (20, 20)
     assert found["bytes"] == (project / "models/gguf/base.gguf").stat().st_size
     monkeypatch.undo()
     from tunewright import gguf_export
