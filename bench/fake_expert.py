@@ -73,6 +73,8 @@ def draft(schema: str, messages: list[dict[str, str]]) -> Any:
 def examples(criterion: str) -> list[dict[str, Any]]:
     """A pass, a fail and a borderline example of a criterion, of five exchanges each."""
     material = read("calibration")
+    if criterion in material["counted"]:
+        return counted_examples(material["counted"][criterion])
     case = material["cases"][criterion]
     return [
         {
@@ -82,6 +84,17 @@ def examples(criterion: str) -> list[dict[str, Any]]:
             "reason": reason,
         }
         for key, reason in zip(("pass", "fail", "edge"), case["reasons"], strict=True)
+    ]
+
+
+def counted_examples(added: str) -> list[dict[str, Any]]:
+    """Examples of a measured criterion: the strong conversation, the same with every reply spoilt, its beginning."""
+    good = read("worked")["strong"]["exchanges"]
+    spoilt = [turn | {"assistant": f"{turn['assistant']} {added}"} for turn in good]
+    return [
+        {"exchanges": good, "label": "pass", "borderline": False, "reason": "Every count lies within its bounds."},
+        {"exchanges": spoilt, "label": "fail", "borderline": False, "reason": "Each reply has what is counted."},
+        {"exchanges": good[:4], "label": "pass", "borderline": True, "reason": "Within bounds, the lengths only just."},
     ]
 
 

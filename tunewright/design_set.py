@@ -106,11 +106,10 @@ def set_faults(paths: Mapping[str, Path]) -> list[str]:
 def disagreements(design: Design) -> Iterator[str]:
     """Where files that are each right do not fit together."""
     yield from _prompt_disagreements(design)
-    judged = {c.id for c in design.rubric.criteria if c.evaluator == "judge"}
-    for criterion in sorted(set(design.calibration.examples) ^ judged):
-        there = "has no examples" if criterion in judged else "is no judged criterion of rubric.yaml"
-        yield f"calibration.yaml: {criterion} {there}"
     known = {c.id for c in design.rubric.criteria}
+    for criterion in sorted(set(design.calibration.examples) ^ known):
+        there = "has no examples" if criterion in known else "is no criterion of rubric.yaml"
+        yield f"calibration.yaml: {criterion} {there}"
     for worked in design.calibration.worked:
         if strays := sorted(set(worked.findings) ^ known):
             yield f"calibration.yaml: the findings of {worked.kind} and the criteria differ in {', '.join(strays)}"

@@ -1,7 +1,8 @@
 """prep-calibration: labelled conversations that show where each criterion's line runs, and whole worked evaluations.
 
-One call per judged criterion, one per worked evaluation. Measured criteria need no examples: in the worked evaluations
-their findings are computed here, and the whole of each is held to what it claims to be by the rubric's own arithmetic.
+One call per criterion, one per worked evaluation. What is measured is computed here: an example of a measured criterion
+must be labelled as it is counted, and a worked evaluation must come out as what it claims to be by the rubric's own
+arithmetic.
 
 Reads the brief, data/prep/<domain>/rubric.yaml and answers mended by hand. Writes data/prep/<domain>/calibration.yaml.
 """
@@ -78,8 +79,8 @@ class Worked(BaseConfig):
     findings: tuple[FindingAnswer, ...]
 
 
-def example_faults(answer: Examples, criterion: Criterion, config: Config) -> Iterator[str]:
-    """Too few, no PASS, no FAIL or no borderline, none of realistic length, an NA where none is allowed."""
+def example_faults(answer: Examples, criterion: Criterion, rubric: Rubric, config: Config) -> Iterator[str]:
+    """Too few, a label or a borderline that is missing, none of realistic length, NA not allowed, a miscount."""
     examples = answer.examples
     yield from count_faults("examples", len(examples), config.examples)
     for label in ("pass", "fail"):
@@ -95,6 +96,9 @@ def example_faults(answer: Examples, criterion: Criterion, config: Config) -> It
     for number, example in enumerate(examples, 1):
         bounds = Bounds(min=criterion.min_exchanges)
         yield from count_faults(f"exchanges of example {number}", len(example.exchanges), bounds)
+        ruled = {v.criterion: computed(v) for v in rule_verdicts(as_transcript(example.exchanges), rubric, (), True)}
+        if (counted := ruled.get(criterion.id)) and counted.label != example.label:
+            yield f"example {number}: label {example.label}, but it counts as {counted.label} ({counted.reason})"
 
 
 def worked_faults(answer: Worked, kind: Kind, rubric: Rubric) -> Iterator[str]:
@@ -153,11 +157,12 @@ def as_transcript(turns: Sequence[Turn]) -> Transcript:
 
 
 async def calibration(expert: Expert, config: Config, brief: str, rubric: Rubric) -> Calibration:
-    """Examples of every judged criterion and the three worked evaluations, all at once."""
+    """Examples of every criterion and the three worked evaluations, as many at once as the provider takes."""
 
     async def examples_of(criterion: Criterion) -> tuple[CalibrationExample, ...]:
-        messages = render(PROMPT, config=config, brief=brief, criterion=criterion, realistic=REALISTIC_EXCHANGES)
-        check = partial(example_faults, criterion=criterion, config=config)
+        material = {"criterion": criterion, "lexicon": rubric.lexicon, "realistic": REALISTIC_EXCHANGES}
+        messages = render(PROMPT, config=config, brief=brief, **material)
+        check = partial(example_faults, criterion=criterion, rubric=rubric, config=config)
         answer = await expert.draft(f"examples_{criterion.id}", messages, Examples, check)
         return tuple(CalibrationExample(**e.model_dump()) for e in answer.examples)
 
@@ -167,9 +172,8 @@ async def calibration(expert: Expert, config: Config, brief: str, rubric: Rubric
         answer = await expert.draft(f"worked_{kind}", messages, Worked, check)
         return WorkedEvaluation(kind=kind, exchanges=answer.exchanges, findings=all_findings(answer, rubric))
 
-    judged = [c for c in rubric.criteria if c.evaluator == "judge"]
-    examples = await expert.draft_all(judged, examples_of)
-    found = {c.id: e for c, e in zip(judged, examples, strict=True)}
+    examples = await expert.draft_all(rubric.criteria, examples_of)
+    found = {c.id: e for c, e in zip(rubric.criteria, examples, strict=True)}
     return Calibration(examples=found, worked=tuple(await expert.draft_all(KINDS, worked)))
 
 

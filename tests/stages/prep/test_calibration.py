@@ -18,14 +18,13 @@ def criterion(rubric, id):
     return next(c for c in rubric.criteria if c.id == id)
 
 
-def test_every_judged_criterion_gets_examples_from_a_call_of_its_own(desk, rubric):
+def test_every_criterion_gets_examples_from_a_call_of_its_own(desk, rubric):
     desk.run("calibration")
     path = str(DRAFTS / "calibration.yaml")
     found = load_calibration(path)
-    judged = {c.id for c in rubric.criteria if c.evaluator == "judge"}
-    assert set(found.examples) == judged and len(desk.asked("Examples")) == len(judged) == 12
+    assert list(found.examples) == [c.id for c in rubric.criteria] and len(desk.asked("Examples")) == 16
     assert [w.kind for w in found.worked] == ["strong", "mediocre", "safety_violation"]
-    assert len(labelled_examples(found, [], path)) == 12 * 3 + 3 * 16
+    assert len(labelled_examples(found, [], path)) == 16 * 3 + 3 * 16
 
 
 def test_measured_findings_are_computed_and_not_asked_of_the_model(rubric):
@@ -66,7 +65,7 @@ def example_fault_list(section, rubric, id, change):
     examples = fake_expert.examples(id)
     change(examples)
     answer = Examples.model_validate({"examples": examples})
-    return list(example_faults(answer, criterion(rubric, id), section("calibration")))
+    return list(example_faults(answer, criterion(rubric, id), rubric, section("calibration")))
 
 
 @pytest.mark.parametrize(
@@ -87,3 +86,9 @@ def example_fault_list(section, rubric, id, change):
 def test_each_rule_of_the_method_is_a_fault_of_its_own(section, rubric, change, said):
     found = example_fault_list(section, rubric, "checks_by_doing", change)
     assert (found == []) if said is None else any(fault.startswith(said) for fault in found)
+
+
+def test_an_example_of_a_measured_criterion_is_labelled_as_it_is_counted(section, rubric):
+    assert example_fault_list(section, rubric, "plain_text", lambda e: None) == []
+    [fault] = example_fault_list(section, rubric, "plain_text", lambda e: e[2].update(label="fail"))
+    assert fault == "example 3: label fail, but it counts as pass (computed: within bounds)"

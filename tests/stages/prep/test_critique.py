@@ -48,7 +48,7 @@ def test_each_critic_is_asked_alone_in_their_own_view(desk):
     desk.run("critique")
     asked = desk.asked("Points")
     assert len(asked) == 7 and len({messages[0]["content"] for messages in asked}) == 7
-    assert all('<draft file="rubric.yaml">' in messages[1]["content"] for messages in asked)
+    assert all("<draft>\nFile rubric.yaml:" in messages[1]["content"] for messages in asked)
 
 
 def test_an_anchor_that_an_edit_removes_keeps_the_edit_out(desk):
