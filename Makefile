@@ -1,6 +1,6 @@
 # make run    set everything up and take the domain through the whole pipeline
 # make test   set everything up and pass the tests
-# make params compose conf/ into params.yaml
+# make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -22,6 +22,7 @@ test: .venv/.ready
 
 params: .venv/.ready
 	@tunewright params
+	@tunewright params --prep
 
 lint: .venv/.ready
 	@ruff check --fix tunewright stages bench tests

@@ -15,7 +15,7 @@ from tunewright.models import Connection, ModelSpec
 from tunewright.records import Exchange, Persona, Transcript, write_jsonl
 from tunewright.rubric import Rubric
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.model_fixtures", "tests.drafting_fixtures"]
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")

@@ -82,6 +82,7 @@ def _configure(folder: Path, url: str, base: Path) -> None:
     llm = {
         "user": {**SPEC, "price": PRICE},
         "assistant": {**SPEC, "price": PRICE},
+        "expert": {**SPEC, "price": PRICE},
         "judges": [{"name": "scripted", **SPEC, "price": PRICE}],
         "judge_reasoning_chars": 200,
         "judge_example_words": 0,

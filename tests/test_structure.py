@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tunewright.cli import composed_text
-from tunewright.config import CONF
+from tunewright.cli import composed_text, prep_overrides, prep_text
+from tunewright.config import CONF, PREP_PARAMS
 from tunewright.structure import dependencies, first_party_imports
 
 ROOT = Path(__file__).parents[1]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
 
-def _stages() -> dict[str, dict]:
-    raw = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+def _stages(path: str) -> dict[str, dict]:
+    raw = yaml.safe_load((ROOT / path).read_text("utf-8"))["stages"]
     return {name: stage.get("do", stage) for name, stage in raw.items()}
 
 
-STAGES = _stages()
+STAGES = _stages("dvc.yaml")
+PREP_STAGES = _stages("prep/dvc.yaml")
+ALL_STAGES = STAGES | PREP_STAGES
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -41,14 +43,37 @@ def test_a_stage_has_one_address_everywhere(name: str) -> None:
 
 def test_every_stage_file_is_in_the_pipeline() -> None:
     files = {f"{p.parent.name}-{p.stem}" for p in (ROOT / "stages").glob("*/*.py") if p.stem != "__init__"}
-    assert files == set(STAGES)
+    assert files == set(ALL_STAGES)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", PREP_STAGES)
+def test_a_drafting_stage_has_one_address_too_in_a_params_file_of_its_own(name: str) -> None:
+    stage, address = PREP_STAGES[name], name.removeprefix("prep-")
+    [params] = stage["params"]
+    assert (stage["wdir"], stage["cmd"]) == ("..", f"python -m stages.prep.{address}")
+    assert address in PARAMS["prep"] and f"prep.{address}" in params["prep/params.yaml"]
+    assert (ROOT / f"tests/stages/prep/test_{address}.py").exists()
+    assert all(out.startswith("data/prep/${domain.id}/") for out in stage["outs"])
+
+
+@pytest.mark.parametrize("name", PREP_STAGES)
+def test_a_drafting_stage_depends_on_the_prompts_that_it_names(name: str) -> None:
+    source = (ROOT / f"stages/prep/{name.removeprefix('prep-')}.py").read_text("utf-8")
+    named = set(re.findall(r"prompts/shared/draft_\w+\.md", source)) | {"prompts/shared/draft_repair.md"}
+    listed = {dep for dep in PREP_STAGES[name]["deps"] if dep.startswith("prompts/shared/draft_")}
+    assert listed == named
+
+
+def test_prep_params_are_what_the_command_on_their_first_line_composes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert PREP_PARAMS.read_text("utf-8") == prep_text(prep_overrides())
+
+
+@pytest.mark.parametrize("name", ALL_STAGES)
 def test_a_stage_depends_on_every_first_party_module_that_it_imports(name: str) -> None:
     phase, stage = name.split("-", 1)
     wanted = {str(path) for path in dependencies(Path(f"stages/{phase}/{stage}.py"), ROOT)}
-    listed = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
+    listed = {dep for dep in ALL_STAGES[name]["deps"] if dep.endswith(".py")}
     assert listed == wanted
 
 
@@ -81,14 +106,15 @@ def test_every_option_of_conf_composes_and_fits_every_stage_config(
     text = composed_text([override])
     (tmp_path / "params.yaml").write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
-    for name in STAGES:
+    for name in ALL_STAGES:
         phase, stage = name.split("-", 1)
         load(f"{phase}.{stage}", import_module(f"stages.{phase}.{stage}").Config)
 
 
 def test_where_and_how_fast_is_never_a_tracked_param() -> None:
-    for name, stage in STAGES.items():
-        tracked = [p for p in stage.get("params", []) if isinstance(p, str)]
+    for name, stage in ALL_STAGES.items():
+        listed = [p if isinstance(p, str) else p.get("prep/params.yaml", []) for p in stage.get("params", [])]
+        tracked = [p for one in listed for p in ([one] if isinstance(one, str) else one)]
         assert not [p for p in tracked if p.startswith(("llm", "runner"))], name
 
 

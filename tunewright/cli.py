@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+import yaml
+from rich.prompt import Prompt
 
-from tunewright.config import PARAMS, compose, known_keys, line_of, read_yaml, unknown_keys
+from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
+from tunewright.config import PARAMS, PREP_PARAMS, compose, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
-from tunewright.records import read_json
+from tunewright.new_domain import new_domain
+from tunewright.records import read_json, write_text
+from tunewright.sources import plain_text
+from tunewright.terminal import show_difference
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
@@ -27,12 +34,18 @@ def params(
     check: Annotated[
         bool, typer.Option("--check", help="only say whether params.yaml is what conf/ composes to")
     ] = False,
+    prep: Annotated[
+        bool, typer.Option("--prep", help="the part that drafting a domain needs, into prep/params.yaml")
+    ] = False,
     check_keys: Annotated[
         bool, typer.Option("--check-keys", help="only refuse keys that conf/ does not define, and say if they differ")
     ] = False,
 ) -> None:
     """Compose conf/ into params.yaml."""
-    if check_keys:
+    if prep:
+        write_text(PREP_PARAMS, prep_text(overrides or prep_overrides()))
+        typer.echo(f"wrote {PREP_PARAMS}")
+    elif check_keys:
         refuse_unknown_keys(read_yaml(PARAMS), known_keys())
         try:
             refuse_drift(PARAMS.read_text("utf-8"), composed_text([]))
@@ -53,6 +66,63 @@ def result() -> None:
     compare = read_json("data/evaluate/compare.json", "evaluate-compare")
     sanity = read_json("metrics/evaluate-sanity.json", "evaluate-sanity")
     typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md"))
+
+
+@app.command(name="new-domain")
+def new_domain_command(
+    name: Annotated[str, typer.Argument(help="lower case, such as tutoring")],
+    from_brief: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="a brief that is written already")
+    ] = None,
+) -> None:
+    """Start a domain: its files, and a brief to fill in."""
+    brief = None if from_brief is None else plain_text(from_brief)
+    for path in new_domain(name, brief):
+        typer.echo(f"wrote {path}")
+    write_text(PREP_PARAMS, prep_text([f"domain={name}"]))
+    typer.echo(f"wrote {PREP_PARAMS}")
+    if brief is None:
+        typer.echo(f"\nAnswer the questions in prompts/{name}/brief.md, look through conf/domain/{name}.yaml, then:")
+    typer.echo(
+        f"\n  tunewright params --prep domain={name} llm=mixed   # a strong model drafts; conf/llm/ has others\n"
+        f"  dvc repro prep/dvc.yaml\n  tunewright adopt {name}"
+    )
+
+
+@app.command()
+def adopt(
+    name: Annotated[str | None, typer.Argument(help="the domain; the one of prep/params.yaml if left out")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="take every draft without asking")] = False,
+    proposed: Annotated[
+        bool, typer.Option("--proposed", help="with --yes: the critics' version where there is one")
+    ] = False,
+    only: Annotated[str | None, typer.Option(help="one file of the set, such as rubric.yaml")] = None,
+) -> None:
+    """Show how drafts differ from the curated files, and copy those that you accept."""
+    domain = domain_named(name or load_domain(PREP_PARAMS).id)
+    choose = partial(taken, PROPOSED if proposed else DRAFT) if yes else ask
+    for line in adopt_files(domain, only, choose):
+        typer.echo(line)
+    if faults := remaining_faults(domain):
+        raise ConfigError(f"the design of {domain.id} is not whole yet:\n" + "\n".join(f"  - {f}" for f in faults))
+    typer.echo(f"the design of {domain.id} is whole; next: {AFTER_ADOPTION.format(id=domain.id)}")
+
+
+PREP_COMMAND = "# tunewright params --prep "
+LETTERS = {DRAFT: "y", PROPOSED: "p"}
+AFTER_ADOPTION = "read it, git add and commit it, then\n  dvc exp run -S domain={id} -S preset=tight generate-scores"
+
+
+def ask(one: Candidate) -> str:
+    """Show a file's differences and ask which version to take: one of them, neither ("") or QUIT."""
+    keys = {LETTERS[version]: version for version in one.versions} | {"n": "", "q": QUIT}
+    for version in one.versions:
+        show_difference(one.difference(version))
+    shown = ", ".join(f"{key} {meaning or 'neither'}" for key, meaning in keys.items())
+    try:
+        return keys[Prompt.ask(f"{one.target} ({shown})", choices=[*keys])]
+    except EOFError:
+        raise ConfigError("nobody is there to answer; take every draft with: tunewright adopt --yes") from None
 
 
 @app.command()
@@ -82,6 +152,18 @@ def composed_text(overrides: list[str]) -> str:
         output = Path(folder) / "params.yaml"
         compose(output, overrides)
         return output.read_text("utf-8")
+
+
+def prep_text(overrides: list[str]) -> str:
+    """The part of what conf/ composes to that drafting a domain needs, as the text of prep/params.yaml."""
+    whole = yaml.safe_load(composed_text(overrides))
+    part = {"domain": whole["domain"], "prep": whole["prep"], "llm": {"connections": whole["llm"]["connections"]}}
+    return f"{PREP_COMMAND}{' '.join(overrides)}\n" + yaml.safe_dump(part, sort_keys=False)
+
+
+def prep_overrides() -> list[str]:
+    """The overrides that prep/params.yaml was composed with: its first line has them."""
+    return PREP_PARAMS.read_text("utf-8").splitlines()[0].removeprefix(PREP_COMMAND).split()
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tunewright.errors import ConfigError
 
 PARAMS = Path("params.yaml")
+PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
+COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, and in every wheel
 
@@ -84,22 +86,22 @@ class Domain(Config):
 C = TypeVar("C", bound=BaseModel)
 
 
-def load(address: str, model: type[C]) -> C:
-    """The section of params.yaml at a stage's address, as that stage's Config.
+def load(address: str, model: type[C], params: Path = PARAMS) -> C:
+    """The section of a params file at a stage's address, as that stage's Config.
 
     Raises ConfigError that names the key, the line, what was found and what was expected.
     """
-    section: Any = read_yaml(PARAMS)
+    section: Any = read_yaml(params)
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
-            raise ConfigError(f"{PARAMS}: no section {address!r}; compose it again with: make params")
+            raise ConfigError(f"{params}: no section {address!r}; compose it again with: {COMPOSE[params]}")
         section = section[part]
-    return validate(section, model, PARAMS, address)
+    return validate(section, model, params, address)
 
 
-def load_domain() -> Domain:
-    """The `domain` section of params.yaml."""
-    return load("domain", Domain)
+def load_domain(params: Path = PARAMS) -> Domain:
+    """The `domain` section of a params file."""
+    return load("domain", Domain, params)
 
 
 def load_file(path: str | Path, model: type[C]) -> C:
@@ -121,7 +123,7 @@ def read_yaml(path: str | Path) -> Any:
     try:
         return yaml.load(path.read_text("utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
-        hint = "; compose it with: make params" if path == PARAMS else ""
+        hint = f"; compose it with: {COMPOSE[path]}" if path in COMPOSE else ""
         raise ConfigError(f"{path}: no such file{hint}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
@@ -166,7 +168,7 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path, address
     else:
         what = f"{dotted}: {first['msg']}; found {str(first.get('input'))[:80]!r}"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    again = "; edit conf/ and run: make params" if path == PARAMS else "; edit it and run: dvc repro"
+    again = f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
     return f"{where}: {what}{more}{again}"
 
 

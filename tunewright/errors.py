@@ -9,6 +9,7 @@
     |   |-- ModelAuthError       the provider refused the key
     |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
     |   `-- OfflineMissError     TUNEWRIGHT_OFFLINE=1 and the answer is not in the cache
+    |-- DraftError               a model's draft of a design file, or a source for it, cannot be used
     |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
     `-- TrainingError            data or configuration that cannot be trained on
 
@@ -55,6 +56,10 @@ class ModelSetupError(ModelError):
 
 class OfflineMissError(ModelError):
     """Offline replay needs an answer that the cache does not hold."""
+
+
+class DraftError(TunewrightError):
+    """A draft was rejected as often as allowed, or what it should rest on cannot be read."""
 
 
 class TooManyFailuresError(TunewrightError):

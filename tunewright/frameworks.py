@@ -43,12 +43,17 @@ class FailureMode(Config):
     counter: str
 
 
-class Frameworks(Config):
-    """All of frameworks.yaml."""
+class Research(Config):
+    """What is known of a domain before anchors are derived from it."""
 
     frameworks: tuple[Framework, ...] = Field(min_length=1)
-    anchors: Anchors
     failure_modes: tuple[FailureMode, ...] = Field(min_length=1)
+
+
+class Frameworks(Research):
+    """All of frameworks.yaml."""
+
+    anchors: Anchors
 
 
 def load_frameworks(path: str) -> Frameworks:

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -68,10 +69,10 @@ class Client:
         self._starting = asyncio.Lock()
 
     @classmethod
-    def from_params(cls) -> Client:
-        """A client with the connections of params.yaml."""
-        section = (read_yaml(PARAMS).get("llm") or {}).get("connections") or {}
-        return cls(validate({"connections": section}, LLMSection, PARAMS, "llm").connections)
+    def from_params(cls, params: Path = PARAMS) -> Client:
+        """A client with the connections of a params file."""
+        section = (read_yaml(params).get("llm") or {}).get("connections") or {}
+        return cls(validate({"connections": section}, LLMSection, params, "llm").connections)
 
     def connection(self, spec: ModelSpec) -> Connection:
         """The connection of a model's provider; raises ModelSetupError when conf/llm names none."""

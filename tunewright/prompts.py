@@ -20,6 +20,14 @@ ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->[ \t]*\n", re.MU
 COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 ROLE_LIKE = re.compile(r"^.*<!--\s*role\b.*$", re.MULTILINE)
 ChatMessage = dict[str, str]
+PROMPT_VARIABLES = {  # what the code gives to each prompt that a domain writes
+    "user_simulator.md": {
+        "persona", "style", "flaws", "trajectory", "direction", "last_reply", "days_between_exchanges", "turn", "total"
+    },
+    "assistant.md": {"domain", "days_between_exchanges"},
+    "system.md": {"domain", "days_between_exchanges"},
+}  # fmt: skip
+PROMPT_ROLES = {"user_simulator.md": ["system", "user"], "assistant.md": ["system"], "system.md": ["system"]}
 
 
 def _fenced(text: str) -> str:
@@ -61,6 +69,11 @@ def render(path: str | Path, **values: Any) -> list[ChatMessage]:
     Raises ConfigError that names the file and the undefined variable or the line of a syntax error.
     """
     return [{"role": role, "content": _render_text(path, text, values)} for role, text in _messages(path)]
+
+
+def fill(path: str | Path, **values: Any) -> str:
+    """Render a template that becomes a prompt file itself, role lines and all; raises ConfigError as `render` does."""
+    return _render_text(path, _source(str(path)), values) + "\n"
 
 
 def roles(path: str | Path) -> list[str]:

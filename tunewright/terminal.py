@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -65,3 +65,13 @@ def bar(what: str, total: int) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bar(progress, progress.add_task(what, total=total))
+
+
+DIFFERENCE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show_difference(lines: Iterable[str]) -> None:
+    """A unified diff on standard output, coloured where that is a terminal."""
+    out = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        out.print(line.rstrip("\n"), style=DIFFERENCE_STYLES.get(line[:1], ""), markup=False)

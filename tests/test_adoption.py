@@ -1,0 +1,169 @@
+"""A new domain's skeleton, and drafts that become its files one accepted difference at a time."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from bench import fake_expert
+from tests.conftest import ROOT
+from tunewright.adoption import candidates, domain_named, remaining_faults, uncommitted
+from tunewright.authored import load_authored
+from tunewright.calibration import load_planted
+from tunewright.cli import app
+from tunewright.config import PREP_PARAMS, Domain, load, load_domain, load_file
+from tunewright.design_set import FILES, drafted, target
+from tunewright.errors import ConfigError, MissingInputError
+from tunewright.models import ModelSpec
+from tunewright.new_domain import new_domain
+
+DRAFTS = Path("data/prep/tutoring")
+RUBRIC = Path("conf/domain/tutoring/rubric.yaml")
+
+
+def git(*arguments):
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The shipped conf/ and templates in a git and DVC repository of its own."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copytree(ROOT / "prep/templates", tmp_path / "prep/templates")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    return tmp_path
+
+
+@pytest.fixture
+def drafts(finished, project):
+    """The project with a committed tutoring domain and finished drafts of it, not committed as in life."""
+    new_domain("tutoring", "A brief.")
+    (project / ".gitignore").write_text("/data/prep/\n")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+    shutil.copytree(finished / DRAFTS, DRAFTS)
+    return domain_named("tutoring")
+
+
+def adopt(*arguments, answers=""):
+    return CliRunner().invoke(app, ["adopt", "tutoring", *arguments], input=answers)
+
+
+def test_new_domain_writes_what_the_pipeline_reads_and_says_what_comes_next(project):
+    found = CliRunner().invoke(app, ["new-domain", "first_aid"])
+    assert found.exit_code == 0, found.output
+    domain = load_file("conf/domain/first_aid.yaml", Domain)
+    assert domain == load_domain(PREP_PARAMS) and (domain.title, domain.exemplars_min) == ("First aid", 0)
+    assert load_authored(domain) == ([], [])
+    assert load_planted(domain.planted).flaws == {}
+    assert "prompts/first_aid/sources/" in Path(domain.brief).read_text()
+    assert all((Path(domain.reviews) / f"{name}.jsonl").read_bytes() == b"" for name in ("labels", "transcripts"))
+    assert "dvc repro prep/dvc.yaml\n  tunewright adopt first_aid" in found.output
+
+
+def test_prep_params_remember_the_overrides_that_made_them(project):
+    new_domain("tutoring", "A brief.")
+    assert CliRunner().invoke(app, ["params", "--prep", "domain=tutoring", "llm=mixed"]).exit_code == 0
+    first = PREP_PARAMS.read_text()
+    assert first.startswith("# tunewright params --prep domain=tutoring llm=mixed\n")
+    assert CliRunner().invoke(app, ["params", "--prep"]).exit_code == 0
+    assert PREP_PARAMS.read_text() == first
+    assert not Path("params.yaml").exists()
+    assert load("prep.anchors.expert", ModelSpec, PREP_PARAMS).model.startswith("anthropic/")
+
+
+@pytest.mark.parametrize("name", ["../escape", "Tutoring", "a", "x/y", "1st", "with-dash", ".", "t" * 41])
+def test_a_bad_name_makes_nothing(project, name):
+    before = sorted(Path(".").rglob("*"))
+    with pytest.raises(ConfigError, match="cannot name a domain"):
+        new_domain(name, None)
+    assert sorted(Path(".").rglob("*")) == before
+
+
+def test_a_domain_that_is_there_is_not_touched(project):
+    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already"):
+        new_domain("therapy", None)
+
+
+def test_adopt_all_makes_the_set_whole_and_a_second_time_finds_nothing_to_do(drafts):
+    found = adopt("--yes")
+    assert found.exit_code == 0, found.output
+    assert found.output.count("adopted the draft") == len(FILES)
+    assert "dvc exp run -S domain=tutoring -S preset=tight generate-scores" in found.output
+    assert all(target(drafts, name).read_bytes() == drafted(DRAFTS, name).read_bytes() for name in FILES)
+    again = adopt("--yes", "--proposed")
+    assert "left alone, it has changes that are not committed" in again.output
+    git("add", "-A")
+    git("commit", "-qm", "adopted")
+    assert adopt("--yes", "--proposed").output.count("adopted the proposed") == 5
+    assert remaining_faults(drafts) == []
+
+
+def test_a_file_is_taken_or_left_by_the_answer_and_quitting_stops(drafts):
+    found = adopt(answers="n\np\nq\n")
+    frameworks, taxonomy = target(drafts, "frameworks.yaml"), target(drafts, "taxonomy.yaml")
+    assert not frameworks.exists() and not RUBRIC.exists()
+    assert "a word in the task that nobody explained" in taxonomy.read_text()
+    assert "+  - a word in the task that nobody explained" in found.output
+    assert isinstance(found.exception, ConfigError) and "is not whole yet" in str(found.exception)
+    assert "conf/domain/tutoring/rubric.yaml: is not there yet" in str(found.exception)
+
+
+def test_work_that_git_does_not_have_is_never_overwritten(drafts):
+    adopt("--yes")
+    git("add", "-A")
+    git("commit", "-qm", "adopted")
+    edited = RUBRIC.read_text().replace("pass_threshold: 0.8", "pass_threshold: 0.75")
+    RUBRIC.write_text(edited)
+    found = adopt("--yes", "--only", "rubric.yaml")
+    assert RUBRIC.read_text() == edited and "rubric.yaml: left alone" in found.output
+    git("commit", "-qam", "threshold")
+    assert uncommitted([RUBRIC]) == set()
+    adopt("--yes", "--only", "rubric.yaml")
+    assert "pass_threshold: 0.8\n" in RUBRIC.read_text()
+
+
+def test_an_ignored_file_counts_as_not_committed(drafts):
+    Path(".gitignore").write_text("/data/prep/\n/conf/domain/tutoring/rubric.yaml\n")
+    RUBRIC.write_text("mine: true\n")
+    assert uncommitted([RUBRIC]) == {RUBRIC}
+
+
+def test_a_prompt_for_another_rubric_is_told_after_adoption(drafts):
+    adopt("--yes", "--proposed")
+    git("add", "-A")
+    git("commit", "-qm", "adopted")
+    found = adopt("--yes", "--only", "rubric.yaml")
+    assert "assistant.md: was checked against rubric" in str(found.exception)
+
+
+def test_a_draft_that_does_not_load_is_not_offered(drafts):
+    path = DRAFTS / "taxonomy.yaml"
+    value = yaml.safe_load(path.read_text())
+    value["dimensions"]["stance"]["wants_to_understand"] = 0.9
+    path.write_text(yaml.safe_dump(value))
+    with pytest.raises(ConfigError, match="weights of stance sum to 1.65"):
+        candidates(drafts, None)
+
+
+def test_without_drafts_or_with_a_wrong_name_the_next_command_is_named(project):
+    new_domain("tutoring", "A brief.")
+    with pytest.raises(MissingInputError, match="dvc repro prep/dvc.yaml"):
+        candidates(domain_named("tutoring"), None)
+    with pytest.raises(ConfigError, match="no such file in the set"):
+        candidates(domain_named("tutoring"), "brief.md")
+    with pytest.raises(ConfigError, match="no such domain; there are: .*therapy"):
+        domain_named("cooking")
+
+
+def test_the_scripted_expert_has_an_answer_to_every_schema():
+    for schema, name in fake_expert.WHOLE.items():
+        assert fake_expert.draft(schema, []) == fake_expert.read(name)
+    with pytest.raises(KeyError, match="no draft for the schema 'Poem'"):
+        fake_expert.draft("Poem", [])

@@ -1,0 +1,113 @@
+"""Drafts into the curated files, one difference at a time, and never over work that git does not have."""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tunewright.config import CONF, Domain, load_file
+from tunewright.design_set import FILES, drafted, file_fault, set_faults, target
+from tunewright.drafting import draft_folder
+from tunewright.errors import ConfigError, MissingInputError
+from tunewright.records import write_text
+
+DRAFT, PROPOSED = "draft", "proposed"
+QUIT = "quit"
+
+
+class Candidate(NamedTuple):
+    """A file that a draft differs from: where it belongs, what is there, and the versions to choose from."""
+
+    name: str
+    target: Path
+    current: str | None
+    versions: dict[str, Path]
+
+    def difference(self, version: str) -> list[str]:
+        """A unified diff's lines: from what is there to the draft, and from the draft to what the critics propose."""
+        new, since_draft = self.versions[version], version == PROPOSED and DRAFT in self.versions
+        old = self.versions[DRAFT] if since_draft else self.target
+        before = old.read_text("utf-8") if since_draft else self.current or ""
+        after = new.read_text("utf-8").splitlines(keepends=True)
+        return list(difflib.unified_diff(before.splitlines(keepends=True), after, str(old), str(new)))
+
+
+def domain_named(name: str) -> Domain:
+    """A domain by its name; raises ConfigError for one that conf/ does not have."""
+    path = CONF / "domain" / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise ConfigError(f"{path}: no such domain; there are: {known}; make one with: tunewright new-domain NAME")
+    return load_file(path, Domain)
+
+
+def candidates(domain: Domain, only: str | None) -> list[Candidate]:
+    """The files of the set whose drafts differ from what is there, `only` one of them if it is named.
+
+    Raises MissingInputError without drafts, ConfigError for a name that is no file of the set or a draft at fault.
+    """
+    folder = draft_folder(domain)
+    if only and only not in FILES:
+        raise ConfigError(f"--only {only}: no such file in the set; there are: {', '.join(FILES)}")
+    found = [c for name in FILES if only in (None, name) and (c := candidate(domain, folder, name))]
+    if not any(drafted(folder, name).exists() for name in FILES):
+        raise MissingInputError(f"{folder}: no drafts; make them with: dvc repro prep/dvc.yaml")
+    return found
+
+
+def candidate(domain: Domain, folder: Path, name: str) -> Candidate | None:
+    """One file of the set with those of its versions that differ from what is there; None without any."""
+    place = target(domain, name)
+    current = place.read_text("utf-8") if place.exists() else None
+    places = {DRAFT: drafted(folder, name), PROPOSED: drafted(folder / "proposed", name)}
+    versions = {v: path for v, path in places.items() if path.exists() and path.read_text("utf-8") != current}
+    for path in versions.values():
+        if fault := file_fault(name, path):
+            raise ConfigError(f"{fault}; make the draft again with: dvc repro -f prep/dvc.yaml")
+    return Candidate(name, place, current, versions) if versions else None
+
+
+def uncommitted(paths: Iterable[Path]) -> set[Path]:
+    """Those of the paths that hold something which git does not; raises ConfigError when git cannot say."""
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return set()
+    command = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "-z", "--", *map(str, there)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"git cannot say what is committed ({done.stderr.strip()}); nothing was adopted")
+    entries = [entry[3:] for entry in done.stdout.split("\0") if entry]
+    return {path for path in there if any(entry.endswith(path.as_posix()) for entry in entries)}
+
+
+def adopt_files(domain: Domain, only: str | None, choose: Callable[[Candidate], str]) -> Iterator[str]:
+    """Copy the versions that `choose` names (any other word leaves a file, QUIT stops); yields what was done."""
+    found = candidates(domain, only)
+    dirty = uncommitted(c.target for c in found)
+    if not found:
+        yield f"{domain.id}: no draft differs from what is there"
+    for one in found:
+        if one.target in dirty:
+            yield f"{one.target}: left alone, it has changes that are not committed"
+            continue
+        choice = choose(one)
+        if choice == QUIT:
+            return
+        if choice in one.versions:
+            write_text(one.target, one.versions[choice].read_text("utf-8"))
+            yield f"{one.target}: adopted the {choice}"
+
+
+def taken(preferred: str, one: Candidate) -> str:
+    """The preferred version of a file, or the one that there is."""
+    return preferred if preferred in one.versions else next(iter(one.versions))
+
+
+def remaining_faults(domain: Domain) -> list[str]:
+    """What is wrong with the curated set as it now is: files that are missing, else faults in and between them."""
+    paths = {name: target(domain, name) for name in FILES}
+    missing = [f"{path}: is not there yet" for path in paths.values() if not path.exists()]
+    return missing or set_faults(paths)
