@@ -203,7 +203,7 @@ def test_an_offline_replay_gives_the_same_bytes(repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("path", "old", "new", "said"),
     [
-        ("params.yaml", "samples: 1", "sample: 1", "did you mean 'samples'"),
+        ("params.yaml", "reasks: 1", "reask: 1", "did you mean 'reasks'"),
         ("conf/domain/therapy/rubric.yaml", "weight: 0.25", "weight: 0.15", "weights sum to 0.9, expected 1"),
     ],
 )
