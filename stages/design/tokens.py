@@ -18,7 +18,6 @@ from statistics import fmean, quantiles
 import tiktoken
 from pydantic import BaseModel, Field
 
-from tunewright.authored import load_authored
 from tunewright.base_models import BaseModelConfig
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.choice_report import Choice, Economics, report
@@ -28,6 +27,7 @@ from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import ConfigError, RecordError, run_main
 from tunewright.memory import GIB, Trainer, training_memory
 from tunewright.model_choice import Rules, Workload, candidate, limit_tokens
+from tunewright.own_talk import own_conversations
 from tunewright.prompts import render
 from tunewright.records import Transcript, write_json, write_text
 from tunewright.terminal import Stage
@@ -121,7 +121,7 @@ def main() -> None:
     """Measure, compare and report."""
     stage = Stage("design-tokens")
     config, domain = load("design.tokens", Config), load_domain()
-    transcripts = load_authored(domain)[1]
+    transcripts = own_conversations(domain)
     compared = models(config.base_model, CANDIDATES)
     stage.start(f"{len(compared)} base models, {len(transcripts)} conversations")
     tokenizer = load_tokenizer(BASE)

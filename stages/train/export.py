@@ -4,8 +4,8 @@ Only so does a difference between the two come from tuning and not from quantiza
 believed: it must answer a prompt, and must tokenize the domain's conversations exactly as transformers did.
 
 Run as `python -m stages.train.export base|tuned`.
-Reads models/base/ or models/merged/, the domain's authored conversations (where there are none: its frameworks'
-snippets) and system prompt; nothing that is generated, so that the base can be tested before anything is.
+Reads models/base/ or models/merged/, the domain's authored conversations (where there are none: its calibration
+examples) and system prompt; nothing that is generated, so that the base can be tested before anything is.
 Writes models/gguf/<variant>.gguf, data/train/export/<variant>.json (its hash, and its answer) and
 metrics/train-export/<variant>.json.
 """
@@ -19,17 +19,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tunewright.authored import load_authored
 from tunewright.chat_labels import prompt_messages
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import ConfigError, MissingInputError, run_main
-from tunewright.frameworks import load_frameworks
 from tunewright.gguf_export import answer, check_parity, check_template, convert
+from tunewright.own_talk import own_conversations
 from tunewright.prompts import render
-from tunewright.records import Example, Exchange, stable_unit, write_json
+from tunewright.records import Example, stable_unit, write_json
 from tunewright.serving import Endpoint, serve
 from tunewright.terminal import Stage, bar
 from tunewright.weights import sha256_of
@@ -49,22 +48,18 @@ class Config(BaseConfig):
 
 
 def conversations(domain: Domain) -> list[Example]:
-    """The domain's own conversations under its system prompt: the authored ones, else its frameworks' snippets."""
+    """The domain's own conversations under its system prompt."""
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
-    talks = {t.id: t.exchanges for t in load_authored(domain)[1]}
-    if not talks:
-        snippets = [s for f in load_frameworks(domain.frameworks).frameworks for s in f.snippets]
-        talks = {f"snippet-{n}": (Exchange(user=s.user, assistant=s.assistant),) for n, s in enumerate(snippets, 1)}
     return [
         Example(
-            id=name,
-            transcript_id=name,
-            persona_id=name,
-            n_exchanges=len(exchanges),
+            id=talk.id,
+            transcript_id=talk.id,
+            persona_id=talk.persona_id,
+            n_exchanges=len(talk.exchanges),
             n_tokens=0,  # not counted: nothing is trained on these
-            messages=(*system, *as_messages(history(exchanges))),
+            messages=(*system, *as_messages(history(talk.exchanges))),
         )
-        for name, exchanges in talks.items()
+        for talk in own_conversations(domain)
     ]
 
 

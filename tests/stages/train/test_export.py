@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.train import export
 from tests.conftest import persona, transcript
@@ -41,11 +43,13 @@ def test_the_choice_of_conversations_does_not_depend_on_their_order() -> None:
     assert len(export.pick(examples, 99)) == 9
 
 
-def test_a_domain_without_authored_conversations_is_compared_on_its_frameworks_snippets(workspace) -> None:
+def test_a_domain_without_authored_conversations_is_compared_on_its_calibration_examples(workspace) -> None:
     domain = Domain.model_validate(workspace.params["domain"])
+    talk = {"exchanges": [{"user": "Hi", "assistant": "Yes?"}], "label": "pass", "reason": "It is as it is."}
+    Path(domain.calibration).write_text(yaml.safe_dump({"examples": {"a": [talk], "b": [talk]}, "worked": []}))
     workspace.write_authored([], [])
-    found = export.conversations(domain)
-    assert found[0].id == "snippet-1" and [m.role for m in found[0].messages] == ["system", "user", "assistant"]
+    (found,) = export.conversations(domain)  # one conversation, though two criteria use it
+    assert found.id == "example-1" and [m.role for m in found.messages] == ["system", "user", "assistant"]
     workspace.write_authored([persona()], [transcript("t1", n=2)])
     assert [(e.id, len(e.messages)) for e in export.conversations(domain)] == [("t1", 5)]
 
