@@ -93,7 +93,7 @@ def decide(scores: list[Score], n_scenarios: int, config: Config) -> Outcome:
     low, high = wilson_interval(passed, n, config.confidence)
     decision, meaning = level(passed / n, config.thresholds)
     ends = {level(low, config.thresholds)[0], level(high, config.thresholds)[0]} - {decision}
-    doubt = f"; the interval does not exclude: {', '.join(sorted(ends))}" if ends else "; so does the whole interval"
+    doubt = f"; the interval does not exclude: {', '.join(sorted(ends))}" if ends else "; so says the whole interval"
     reason = f"{passed} of {n} passed ({config.confidence:.0%} interval {low:.0%} to {high:.0%}): {meaning}{doubt}"
     return Outcome(n_scenarios, n, passed, passed / n, low, high, decision, reason)
 

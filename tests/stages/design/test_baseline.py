@@ -94,7 +94,7 @@ def test_the_interval_says_which_decisions_it_leaves_open(configure):
     assert "6 of 10 passed (95% interval 31% to 83%)" in found.reason
     assert found.reason.endswith("the interval does not exclude: reconsider tuning, tune, large gain")
     sure = decide(scores(*[False] * 40), 40, config)
-    assert sure.reason.endswith("so does the whole interval")
+    assert sure.reason.endswith("so says the whole interval")
 
 
 def test_where_nothing_was_decided_it_cannot_be_told(configure):
