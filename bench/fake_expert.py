@@ -119,6 +119,12 @@ def llm_option(url: str) -> dict[str, Any]:
         "judges": [{"name": "scripted", **spec}],
         "judge_reasoning_chars": 200,
         "judge_example_words": 0,
+        "calibration": {
+            "samples": 1,
+            "examples_per_criterion": 2,
+            "planted_flaws": 0,
+            "planted_lengths": ["short"],
+        },  # fmt: skip
         "candidates": {"base": spec, "tuned": spec},
         "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
     }

@@ -3,9 +3,9 @@
 import pytest
 
 from tunewright.agreement import Reading, TrustRules, agreement, answer_shares, decide_trust
-from tunewright.statistics import clustered_proportion, wilson_interval
+from tunewright.statistics import wilson_interval
 
-RULES = TrustRules(confidence=0.95, min_items=4, max_flip_share=0.2)
+RULES = TrustRules(confidence=0.95, min_clusters=4, max_flip_share=0.2)
 
 
 def readings(*pairs, cluster=None):
@@ -23,11 +23,8 @@ def test_kappa_by_hand():
     found = agreement(readings(*["YES YES"] * 3, "YES NO", *["NO NO"] * 3, "NO YES"), 0.95)
     assert (found.n, found.accuracy, found.baseline, found.kappa) == (8, 0.75, 0.5, 0.5)
     low, high = wilson_interval(6, 8, 0.95)
-    # independent items: the effective sample size is at most 8; with C/(C-1) in the variance it is 7
-    low7, high7 = wilson_interval(0.75 * 7, 7, 0.95)
-    assert (found.accuracy_low, found.accuracy_high) == (pytest.approx(low7), pytest.approx(high7))
-    assert low7 < low and high7 > high
-    assert found.kappa_low == pytest.approx((low7 - 0.5) / 0.5)
+    assert (found.accuracy_low, found.accuracy_high) == (low, high)
+    assert found.kappa_low == pytest.approx((low - 0.5) / 0.5)
 
 
 def test_kappa_of_cohen_s_example():
@@ -43,11 +40,26 @@ def test_a_constant_answer_has_kappa_0_and_is_not_trusted():
     assert decide_trust(found, RULES).reason == "not shown to be better than a constant answer"
 
 
-def test_variants_of_one_example_count_as_little_more_than_one():
-    right = readings(*["YES YES"] * 12, cluster="a") + readings(*["NO NO"] * 12, cluster="b")
-    assert agreement(right, 0.95).accuracy_low == pytest.approx(wilson_interval(2, 2, 0.95)[0])
-    alone = readings(*["YES YES"] * 12, *["NO NO"] * 12)
-    assert agreement(alone, 0.95).accuracy_low == pytest.approx(wilson_interval(24, 24, 0.95)[0])
+def test_variants_of_one_question_count_once():
+    # two clusters of twelve, all right, and two single questions, both wrong: two right of four
+    found = agreement(
+        readings(*["YES YES"] * 12, cluster="a")
+        + readings(*["NO NO"] * 12, cluster="b")
+        + readings("YES NO", cluster="c")
+        + readings("NO YES", cluster="d"),
+        0.95,
+    )
+    assert (found.n, found.n_items, found.accuracy, found.baseline, found.kappa) == (4, 26, 0.5, 0.5, 0)
+    assert found.accuracy_low == wilson_interval(2, 4, 0.95)[0]
+
+
+def test_one_more_error_never_raises_the_lower_bound():
+    lows = []
+    for wrong in range(12):
+        variants = readings(*["NO NO"] * 12, cluster="flaw")
+        singles = readings(*["YES YES"] * (11 - wrong), *["YES NO"] * wrong)
+        lows.append(agreement(variants + singles, 0.95).accuracy_low)
+    assert lows == sorted(lows, reverse=True)
 
 
 def test_reruns_count_as_one_item_and_flips_are_told():
@@ -55,7 +67,8 @@ def test_reruns_count_as_one_item_and_flips_are_told():
     assert (found.n, found.accuracy) == (4, 0.875)
     assert (found.n_repeated, found.flip_share) == (3, pytest.approx(1 / 3))
     assert decide_trust(found, RULES).reason.startswith("unstable")
-    assert answer_shares(readings("YES YES NO", "NO NO NO")) == {"YES": 0.25, "NO": 0.75}
+    one, two = readings("YES YES NO", "NO NO NO")
+    assert answer_shares({"a": [one], "b": [two]}) == {"YES": 0.25, "NO": 0.75}
 
 
 def test_what_is_not_answered_is_left_out_and_counted():
@@ -67,21 +80,13 @@ def test_what_is_not_answered_is_left_out_and_counted():
     assert not decide_trust(nothing, RULES).trusted
 
 
-def test_where_only_one_answer_occurs_kappa_is_none():
-    assert agreement(readings("YES YES", "YES YES"), 0.95).kappa is None
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_where_only_one_answer_occurs_kappa_is_none_however_it_rounds(samples):
+    for n in range(1, 31):
+        found = agreement(readings(*[" ".join(["YES"] * (1 + samples))] * n), 0.95)
+        assert (found.kappa, found.kappa_low) == (None, None)
 
 
 def test_a_judge_that_is_nearly_always_right_is_trusted():
     found = agreement(readings(*["YES YES"] * 9, "YES NO", *["NO NO"] * 9, "NO YES"), 0.95)
     assert decide_trust(found, RULES).trusted
-
-
-def test_an_effective_sample_is_never_larger_than_the_sample_nor_smaller_than_one():
-    with pytest.raises(ValueError, match="n >= 1"):
-        wilson_interval(0, 0.5, 0.95)
-    values = [1.0, 0.0] * 10
-    assert clustered_proportion(values, ["a", "a"] * 10, 0.95) == wilson_interval(0.5, 1, 0.95)
-    low, high = clustered_proportion(values, range(20), 0.95)
-    assert low < 0.5 < high
-    even = clustered_proportion(values, [n // 2 for n in range(20)], 0.95)  # every cluster alike: nothing varies
-    assert even == wilson_interval(5, 10, 0.95)

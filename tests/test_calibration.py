@@ -138,7 +138,9 @@ def test_examples_of_measured_criteria_are_not_asked(rubric):
     examples = {"warm": labelled_examples(every, [], "c.yaml"), "plain": [made("NO")]}
     items = example_items(examples, rubric, 2)
     assert [i.id for i in items] == ["warm example 1", "warm example 3"]
-    assert [i.id for i in person_items([made("YES", source="t1")], rubric)] == ["warm person t1"]
+    assert [i.id for i in person_items([made("YES", source="t1")._replace(name="warm person t1")], rubric)] == [
+        "warm person t1"
+    ]
 
 
 def test_line_breaks_of_the_file_are_spaces_and_paragraphs_stay():

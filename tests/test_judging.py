@@ -161,6 +161,22 @@ def test_examples_stand_after_the_criterion_and_never_come_from_the_talk_itself(
     assert all("<example>" not in r["messages"][1]["content"] for r in server.requests if "do safe?" in str(r))
 
 
+def test_a_replay_is_not_shown_what_was_made_from_its_recording(fake_server, make_client, rubric):
+    server = fake_server(lambda body: says())
+    other = transcript("t9", n=1, user="Rain").exchanges
+    examples = {"warm": [Labelled("warm", "NO", other, "It is cold.", False, "t9")]}
+    judged(make_client(server), [transcript("pair-t9", source_id="t9")], rubric, examples=examples)
+    assert all("<example>" not in r["messages"][1]["content"] for r in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(("a", "a"), "two judges are called 'a'"), (("a#1",), "numbers its samples")]
+)
+def test_judges_that_could_not_be_told_apart_are_refused(names, said):
+    with pytest.raises(ValueError, match=said):
+        config(*names)
+
+
 def test_failed_and_empty_talks_get_no_verdicts(fake_server, make_client, rubric):
     server = fake_server(lambda body: says())
     assert judged(make_client(server), [transcript(failure="x"), transcript("t2", n=0)], rubric) == {}

@@ -10,7 +10,7 @@ TALK = transcript("t1")
 def label(rubric, answer="YES", reviewer="ann", talk=TALK, criterion="warm", **rest):
     found = next(c for c in rubric.criteria if c.id == criterion)
     fields = {"transcript_id": talk.id, "content_hash": talk.content_hash, "criterion": criterion, "reviewer": reviewer}
-    more = {"answer": answer, "time": "2026-11-22T08:00:00Z", "criterion_hash": found.fingerprint}
+    more = {"answer": answer, "time": "2026-11-22T08:00:00Z", "criterion_hash": rubric.question_hash(found)}
     return Label.model_validate(fields | more | rest)
 
 

@@ -86,6 +86,12 @@ def _configure(folder: Path, url: str, base: Path) -> None:
         "judges": [{"name": "scripted", **SPEC, "price": PRICE}],
         "judge_reasoning_chars": 200,
         "judge_example_words": 0,
+        "calibration": {
+            "samples": 1,
+            "examples_per_criterion": 2,
+            "planted_flaws": 0,
+            "planted_lengths": ["short"],
+        },  # fmt: skip
         "candidates": candidates,
         "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
     }

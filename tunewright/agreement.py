@@ -7,22 +7,25 @@ and intervals go by the effective sample size.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
 
 from tunewright.config import Config
 from tunewright.records import Answer
-from tunewright.statistics import clustered_proportion
+from tunewright.statistics import wilson_interval
 from tunewright.trust import Decision
+
+ROUNDING = 1e-9
+TOO_FEW = "too few calibration answers"
 
 
 class TrustRules(Config):
     """When a judge is trusted on a criterion."""
 
     confidence: float = Field(gt=0, lt=1)
-    min_items: int = Field(ge=1)
+    min_clusters: int = Field(ge=1)
     max_flip_share: float = Field(ge=0, le=1)
 
 
@@ -53,11 +56,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One judge against known answers. Shares are of items (0 to 1); None where nothing can be said."""
+    """One judge against known answers. Shares (0 to 1) are of clusters, each counting once; None: nothing is known.
 
-    n: int  # items with at least one usable answer
-    n_clusters: int
-    n_unanswered: int
+    A cluster is one question with a known answer: an example, or one version of a planted flaw at all its places.
+    """
+
+    n: int  # clusters with a usable answer
+    n_items: int  # their items
+    n_unanswered: int  # items without a usable answer
     accuracy: float | None = None
     accuracy_low: float | None = None
     accuracy_high: float | None = None
@@ -70,27 +76,33 @@ class Agreement:
 
 
 def agreement(readings: Sequence[Reading], confidence: float) -> Agreement:
-    """Accuracy with a clustered Wilson interval, and Cohen's kappa (doi 10.1177/001316446002000104).
+    """Accuracy with a Wilson interval over clusters, and Cohen's kappa (doi 10.1177/001316446002000104).
 
-    Kappa's interval is the accuracy's, put through kappa = (p_o - p_e) / (1 - p_e) with p_e held at its estimate: the
-    usual variance formulas give no width to a small sample without errors. Kappa is None where p_e is 1 (only one
-    answer occurs on both sides).
+    Each cluster counts once, with the share of its answers that are right: else a flaw planted at twelve places would
+    outvote the examples. Kappa's interval is the accuracy's, put through kappa = (p_o - p_e) / (1 - p_e) with p_e held
+    at its estimate: the usual variance formulas give no width to a small sample without errors. Kappa is None where
+    p_e is 1 (only one answer occurs on both sides).
     """
     answered = [r for r in readings if r.given]
     n_unanswered = len(readings) - len(answered)
     if not answered:
         return Agreement(0, 0, n_unanswered)
-    n, right = len(answered), [r.right_share for r in answered]
-    clusters = [r.cluster for r in answered]
-    accuracy = sum(right) / n
-    low, high = clustered_proportion(right, clusters, confidence)
-    expected = Counter(r.expected for r in answered)
-    by_chance = sum(expected[a] / n * share for a, share in answer_shares(answered).items())
-    kappas = [(p - by_chance) / (1 - by_chance) for p in (accuracy, low, high)] if by_chance < 1 else [None] * 3
+    clusters: dict[str, list[Reading]] = defaultdict(list)
+    for reading in answered:
+        clusters[reading.cluster].append(reading)
+    n = len(clusters)
+    accuracy = sum(sum(r.right_share for r in found) / len(found) for found in clusters.values()) / n
+    low, high = wilson_interval(accuracy * n, n, confidence)
+    expected: Counter[Answer] = Counter(found[0].expected for found in clusters.values())
+    given = answer_shares(clusters)
+    by_chance = sum(count / n * given.get(answer, 0.0) for answer, count in expected.items())
+    kappas = (
+        [None] * 3 if by_chance > 1 - ROUNDING else [(p - by_chance) / (1 - by_chance) for p in (accuracy, low, high)]
+    )
     repeated = [r for r in answered if len(r.given) > 1]
     return Agreement(
         n=n,
-        n_clusters=len(set(clusters)),
+        n_items=len(answered),
         n_unanswered=n_unanswered,
         accuracy=accuracy,
         accuracy_low=low,
@@ -104,12 +116,13 @@ def agreement(readings: Sequence[Reading], confidence: float) -> Agreement:
     )
 
 
-def answer_shares(readings: Sequence[Reading]) -> dict[Answer, float]:
-    """How often the judge gave each answer, every item counting once however often it was asked."""
+def answer_shares(clusters: Mapping[str, Sequence[Reading]]) -> dict[Answer, float]:
+    """How often the judge gave each answer, every cluster counting once, and within it every item once."""
     shares: dict[Answer, float] = defaultdict(float)
-    for reading in readings:
-        for answer in reading.given:
-            shares[answer] += 1 / len(reading.given) / len(readings)
+    for found in clusters.values():
+        for reading in found:
+            for answer in reading.given:
+                shares[answer] += 1 / len(reading.given) / len(found) / len(clusters)
     return dict(shares)
 
 
@@ -118,8 +131,8 @@ def decide_trust(found: Agreement, rules: TrustRules) -> Decision:
 
     A judge that flips on rerun is not: which of its answers would count?
     """
-    if found.n < rules.min_items or found.accuracy_low is None or found.baseline is None:
-        return Decision(trusted=False, reason="too few calibration answers")
+    if found.n < rules.min_clusters or found.accuracy_low is None or found.baseline is None:
+        return Decision(trusted=False, reason=TOO_FEW)
     if found.flip_share is not None and found.flip_share > rules.max_flip_share:
         return Decision(trusted=False, reason="unstable: it answers the same question differently")
     if found.accuracy_low <= found.baseline:

@@ -19,7 +19,7 @@ Kind = Literal["example", "planted", "person"]
 
 @dataclass(frozen=True)
 class Item:
-    """One question with a known answer. Items of one cluster are variants of each other."""
+    """One question with a known answer. Items of one cluster are variants of each other, with the same answer."""
 
     id: str
     kind: Kind
@@ -29,9 +29,10 @@ class Item:
 
     @property
     def transcript(self) -> Transcript:
-        """The conversation, as judging takes it; its id is the source's, so that no example from there is shown."""
+        """The conversation, as judging takes it."""
         return Transcript(
-            id=self.labelled.source or self.id,
+            id=self.id,
+            source_id=self.labelled.source or None,
             domain="calibration",
             persona_id="calibration",
             user_kind="authored",
@@ -83,8 +84,4 @@ def planted_items(plants: Sequence[Plant], rubric: Rubric) -> list[Item]:
 def person_items(labels: Sequence[Labelled], rubric: Rubric) -> list[Item]:
     """What people decided on generated conversations; one conversation is one cluster of each criterion."""
     judged = {c.id for c in rubric.criteria if c.evaluator == "judge"}
-    return [
-        Item(f"{one.criterion} person {one.source}", "person", f"{one.criterion} {one.source}", one)
-        for one in labels
-        if one.criterion in judged
-    ]
+    return [Item(one.name, "person", f"{one.criterion} {one.source}", one) for one in labels if one.criterion in judged]

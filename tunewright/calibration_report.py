@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tunewright.agreement import Agreement
+from tunewright.agreement import TOO_FEW, Agreement
 from tunewright.calibration_items import Item
 from tunewright.document import Block, Bullets, Heading, Table, Text
 from tunewright.planted import POSITIONS
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
 from tunewright.statistics import wilson_interval
-from tunewright.trust import Trust
+from tunewright.trust import ASSUMED, JudgeTrust, Trust
 
 Verdicts = Mapping[tuple[str, str], Sequence[Verdict]]  # by (judge, item), one per sample
 EXAMPLES_SHOWN = 3  # wrongly answered examples named per criterion
@@ -31,11 +31,11 @@ class Calibrated:
 
 
 class PlantedRates(NamedTuple):
-    """Answers to planted flaws. Shares of conversations (0 to 1), a rerun counting once; None without any."""
+    """Answers to planted flaws. Shares (0 to 1) of flaws, each counting once at all its places; None without any."""
 
     sensitivity: float | None  # NO to the violating version
     specificity: float | None  # YES to the good one
-    n_bad: int
+    n_bad: int  # flaws whose violating version was answered
     n_good: int
     pairs_told_apart: int
     n_pairs: int
@@ -45,7 +45,7 @@ def planted_rates(
     judge: str, items: Sequence[Item], verdicts: Verdicts, length: str | None = None, position: str | None = None
 ) -> PlantedRates:
     """A judge on planted flaws, all or those of one length or position; a pair counts by its first sample."""
-    right: dict[bool, list[float]] = {True: [], False: []}
+    right: dict[bool, dict[str, list[float]]] = {True: defaultdict(list), False: defaultdict(list)}
     pairs: dict[str, dict[bool, bool]] = defaultdict(dict)
     for item in items:
         plant = item.plant
@@ -53,17 +53,21 @@ def planted_rates(
             continue
         answers = [v.answer for v in verdicts[judge, item.id] if v.answer is not None]
         if answers:
-            right[plant.is_bad].append(answers.count(item.labelled.answer) / len(answers))
+            right[plant.is_bad][item.cluster].append(answers.count(item.labelled.answer) / len(answers))
             pairs[plant.pair][plant.is_bad] = answers[0] == item.labelled.answer
     whole = [p for p in pairs.values() if len(p) == 2]
     return PlantedRates(
-        sensitivity=sum(right[True]) / len(right[True]) if right[True] else None,
-        specificity=sum(right[False]) / len(right[False]) if right[False] else None,
+        sensitivity=_mean_of_means(right[True]),
+        specificity=_mean_of_means(right[False]),
         n_bad=len(right[True]),
         n_good=len(right[False]),
         pairs_told_apart=sum(all(p.values()) for p in whole),
         n_pairs=len(whole),
     )
+
+
+def _mean_of_means(groups: Mapping[str, Sequence[float]]) -> float | None:
+    return sum(sum(group) / len(group) for group in groups.values()) / len(groups) if groups else None
 
 
 def calibration_report(
@@ -73,11 +77,13 @@ def calibration_report(
     rubric: Rubric,
     dropped: Mapping[str, int],
     scorable: tuple[float, Sequence[str]],
+    judge_trust: JudgeTrust,
 ) -> list[Block]:
     """The whole page; what a reader must know first stands first."""
     return [
         Heading("Judge calibration", 1),
         Text(_summary(found, scorable), "lead"),
+        *([Text(ASSUMED, "warning")] if judge_trust == "assumed" else []),
         Table(OVERALL_HEAD, [_overall_row(judge, found) for judge in found.overall]),
         Text(_asked(items, dropped), "note"),
         *_to_mend(found, items, verdicts, rubric),
@@ -87,20 +93,21 @@ def calibration_report(
         Heading("How to read this"),
         Text(
             "Baseline: the accuracy of the best constant answer on the same items. A judge is trusted on a criterion "
-            "where the lower end of its accuracy's interval lies above that. Intervals are Wilson's with the effective "
-            "sample size of clustered answers: the versions of one planted flaw are not independent. A handful of "
-            "examples gives wide intervals; people's labels in reviews/ narrow them."
+            "where the lower end of its accuracy's interval lies above that. An example counts once, and so does each "
+            "version of a planted flaw, however many places and reruns it has: they are not independent. Intervals are "
+            f"Wilson's, {found.confidence:.0%}. A handful of examples gives wide ones; people's labels in reviews/ narrow them. "
+            "What got no usable answer is left out, and counted."
         ),
     ]
 
 
-OVERALL_HEAD = ("judge", "items", "accuracy", "constant answer", "kappa", "flips on rerun", "criteria trusted")
+OVERALL_HEAD = ("judge", "questions", "accuracy", "constant answer", "kappa", "flips on rerun", "criteria trusted")
 
 
 def _overall_row(judge: str, found: Calibrated) -> tuple[str, ...]:
     a, decisions = found.overall[judge], found.trust[judge].values()
     trusted = f"{sum(d.trusted for d in decisions)} of {len(decisions)}"
-    return (judge, str(a.n), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), trusted)
+    return (judge, _answered(a), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), trusted)
 
 
 def _summary(found: Calibrated, scorable: tuple[float, Sequence[str]]) -> str:
@@ -144,8 +151,10 @@ def _per_criterion(found: Calibrated, rubric: Rubric) -> Iterator[Block]:
                 d = found.trust[judge][criterion.id]
                 name = f"{criterion.id} (gate)" if criterion.gate else criterion.id
                 verdict = "yes" if d.trusted else f"no: {d.reason}"
-                rows.append((name, judge, str(a.n), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), verdict))
-    yield Table(("criterion", "judge", "items", "accuracy", "constant", "kappa", "flips", "trusted"), rows)
+                rows.append(
+                    (name, judge, _answered(a), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), verdict)
+                )
+    yield Table(("criterion", "judge", "questions", "accuracy", "constant", "kappa", "flips", "trusted"), rows)
 
 
 def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubric: Rubric) -> Iterator[Block]:
@@ -159,11 +168,19 @@ def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubri
                 lines.append(f"{criterion.id}: nothing to test it with; add calibration examples.")
             continue
         trusted = [judge for judge, by in found.trust.items() if by[criterion.id].trusted]
-        judges = trusted or list(found.overall)  # the errors of a judge that does not count say nothing of the wording
+        capable = [judge for judge, a in found.overall.items() if (a.accuracy_low or 0) > (a.baseline or 0)]
+        judges = trusted or capable  # the errors of a judge at chance say nothing of the wording
         missed = [i for i in asked if i.kind != "planted" and _most_say_otherwise(i, judges, verdicts)]
-        if missed or not trusted:
-            head = f"{criterion.id}: " + ("" if trusted else "no judge is trusted. ")
-            lines.append(head + _advice(asked, missed, judges, verdicts))
+        if trusted and not missed:
+            continue
+        reasons = {by[criterion.id].reason for by in found.trust.values()}
+        if not trusted and reasons == {TOO_FEW}:
+            advice = f"asked {len(asked)} times; ask more (llm.calibration), or label more."
+        elif not judges:
+            advice = "no judge here is better than a constant answer: try another before the wording."
+        else:
+            advice = _advice(asked, missed, judges, verdicts)
+        lines.append(f"{criterion.id}: " + ("" if trusted else "no judge is trusted. ") + advice)
     yield (
         Bullets(lines)
         if lines
@@ -240,6 +257,10 @@ def _confusions(found: Calibrated, items: Sequence[Item], verdicts: Verdicts) ->
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
+
+
+def _answered(a: Agreement) -> str:
+    return str(a.n) if not a.n_unanswered else f"{a.n} ({a.n_unanswered} answers unusable)"
 
 
 def _accuracy(a: Agreement) -> str:

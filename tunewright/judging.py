@@ -22,7 +22,7 @@ from tunewright.config import Config, Domain, load_domain
 from tunewright.items import ItemFailure, map_items, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.measures import STATISTICS, measure
-from tunewright.models import Judge
+from tunewright.models import Judge, Judges
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
@@ -45,7 +45,7 @@ class JudgeAnswer(BaseModel):
 class JudgingConfig(Config):
     """How verdicts are made: the params of generate.verdicts and evaluate.verdicts."""
 
-    judges: tuple[Judge, ...]
+    judges: Judges
     judge_trust: JudgeTrust
     judged_transcripts: int | None  # None: all
     samples: int = Field(ge=1)
@@ -121,7 +121,9 @@ async def ask(
     `but`: a calibration example that is itself the question, and so is not among those shown.
     """
     who = f"{judge.name}#{sample}" if sample else judge.name
-    shown = shown_to_judge(asking.examples.get(criterion.id, ()), asking.example_words, transcript.id, but)
+    shown = shown_to_judge(
+        asking.examples.get(criterion.id, ()), asking.example_words, transcript.source_id or transcript.id, but
+    )
     messages = judge_messages(transcript, criterion, asking.rubric, shown)
     schema = answer_schema(asking.reasoning_chars)
     try:
@@ -201,15 +203,26 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
     with bar("judging", len(ids) * len(config.judges)) as progress:
         verdicts = asyncio.run(judge_transcripts(client, transcripts, asking, ids, config, trust, progress.advance))
     client.close()
+    n_asked, n_failed, n_untrusted = refuse_failed_judges(verdicts, trust, config.max_failed_share)
+    write_jsonl(target, verdicts)
+    if n_untrusted:
+        stage.note(f"{n_untrusted} questions not asked: the judge is untrusted there (reports/judge-calibration.md)")
+    stage.end(f"{len(verdicts)} verdicts, {n_asked} by judges of which {n_failed} failed; {client.tally}")
+    return verdict_metrics(verdicts, n_asked, n_failed)
+
+
+def refuse_failed_judges(
+    verdicts: Sequence[Verdict], trust: Trust | None, max_failed_share: float
+) -> tuple[int, int, int]:
+    """How many questions were put to judges, failed, and were not put for lack of trust.
+
+    Raises TooManyFailuresError when more than `max_failed_share` of those put failed.
+    """
     by_judges = [v for v in verdicts if v.judge not in RULES and v.unscored != NOT_SAMPLED]
     asked = [v for v in by_judges if why_untrusted(trust, v.judge, v.criterion) is None]
     failed = [v.unscored for v in asked if v.unscored]
-    refuse_many_failures(failed, len(asked), config.max_failed_share, "judge answers")
-    write_jsonl(target, verdicts)
-    if untrusted := len(by_judges) - len(asked):
-        stage.note(f"{untrusted} questions not asked: the judge is untrusted there (reports/judge-calibration.md)")
-    stage.end(f"{len(verdicts)} verdicts, {len(asked)} by judges of which {len(failed)} failed; {client.tally}")
-    return verdict_metrics(verdicts, len(asked), len(failed))
+    refuse_many_failures(failed, len(asked), max_failed_share, "judge answers")
+    return len(asked), len(failed), len(by_judges) - len(asked)
 
 
 def verdict_metrics(verdicts: Sequence[Verdict], n_asked: int, n_failed: int) -> dict[str, object]:

@@ -24,7 +24,7 @@ class Label(Record):
     note: str = ""
     reviewer: str
     time: str
-    criterion_hash: str  # Criterion.fingerprint when it was answered
+    criterion_hash: str  # Rubric.question_hash when it was answered
 
 
 def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dict[str, int]]:
@@ -43,7 +43,7 @@ def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dic
         criterion = criteria.get(label.criterion)
         if label.answer is None:
             continue
-        if criterion is None or criterion.fingerprint != label.criterion_hash:
+        if criterion is None or rubric.question_hash(criterion) != label.criterion_hash:
             dropped["stale"] += 1
         elif label.content_hash not in texts:
             dropped["without_text"] += 1
@@ -56,6 +56,8 @@ def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dic
             dropped["disputed"] += 1
             continue
         answer = answers.pop()
-        exchanges = texts[content].exchanges
-        found.append(Labelled(criterion_id, answer, exchanges, labels[-1].note, False, labels[0].transcript_id))
+        talk = texts[content]
+        name = f"{criterion_id} person {talk.id} {content[:8]}"  # a transcript that is made anew keeps its id
+        source = talk.source_id or talk.id
+        found.append(Labelled(criterion_id, answer, talk.exchanges, labels[-1].note, False, source, name))
     return found, dropped

@@ -6,7 +6,9 @@ provider is and how fast to use it, and is not.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, field_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, field_validator
 
 from tunewright.config import Config
 from tunewright.records import RULES
@@ -52,7 +54,19 @@ class Judge(ModelSpec):
     def _not_a_rule(cls, name: str) -> str:
         if name in RULES:
             raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+        if "#" in name:
+            raise ValueError(f"a judge cannot be called {name!r}: what follows # numbers its samples")
         return name
+
+
+def _unique_names(judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
+    names = [judge.name for judge in judges]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two judges are called {twice[0]!r}: verdicts could not be told apart")
+    return judges
+
+
+Judges = Annotated[tuple[Judge, ...], AfterValidator(_unique_names)]  # every name once
 
 
 class Connection(Config):

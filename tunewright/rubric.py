@@ -37,11 +37,6 @@ class Criterion(Config):
     gate: bool = False
     measure: dict[str, Bounds] | None = None
 
-    @property
-    def fingerprint(self) -> str:
-        """12 hex digits that change with anything about this criterion."""
-        return digest(self.model_dump(mode="json"))[:12]
-
     @field_validator("question")
     @classmethod
     def _is_a_question(cls, question: str) -> str:
@@ -95,6 +90,11 @@ class Rubric(Config):
     def fingerprint(self) -> str:
         """12 hex digits that change with any criterion or the background (not with weights or the threshold)."""
         return digest([c.model_dump(mode="json") for c in self.criteria] + [self.background])[:12]
+
+    def question_hash(self, criterion: Criterion) -> str:
+        """12 hex digits that change with what a judge of this criterion is asked and told, and with nothing else."""
+        asked = criterion.model_dump(include={"question", "na_allowed", "na_when", "min_exchanges", "gate"})
+        return digest([asked, self.background])[:12]
 
     @property
     def gates(self) -> tuple[Criterion, ...]:

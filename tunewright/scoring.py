@@ -15,9 +15,10 @@ from pydantic import Field
 from tunewright.config import Config, load_domain
 from tunewright.errors import RecordError
 from tunewright.records import RULES, Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
-from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
+from tunewright.verdict_rules import allowed_answer
 
 
 class ScoringConfig(Config):
@@ -98,13 +99,9 @@ def trusted_answers(
         elif reason := why_untrusted(trust, verdict.judge, verdict.criterion):
             reasons[verdict.criterion] = reason
         else:
-            judged[verdict.judge][verdict.criterion] = _allowed(verdict, by_id[verdict.criterion])
+            judged[verdict.judge][verdict.criterion] = allowed_answer(verdict.answer, by_id[verdict.criterion])
     by_judge = {judge: ruled | answers for judge, answers in sorted(judged.items())} or {"measure": ruled}
     return by_judge, reasons
-
-
-def _allowed(verdict: Verdict, criterion: Criterion) -> Answer | None:
-    return "NO" if verdict.answer == "NA" and not criterion.na_allowed else verdict.answer
 
 
 def combine(by_judge: Mapping[str, Answers], rubric: Rubric, aggregation: str) -> Answers:

@@ -122,39 +122,21 @@ def permutation_p(
     return extreme / total if exact else (extreme + 1) / (total + 1)
 
 
-def wilson_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, confidence: float) -> tuple[float, float]:
     """Wilson score interval of a proportion (doi 10.1080/01621459.1927.10502953); takes the n as independent.
 
-    Neither number need be whole: `clustered_proportion` passes an effective sample size. Raises ValueError for
-    n < 1 or successes outside 0..n.
+    `successes` need not be whole: an item may be a mean of variants. Raises ValueError for n < 1 or successes outside
+    0..n.
     """
     _check_probability(confidence, "confidence")
     if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"a proportion needs n >= 1 and 0 <= successes <= n, found {successes:g} of {n:g}")
+        raise ValueError(f"a proportion needs n >= 1 and 0 <= successes <= n, found {successes:g} of {n}")
     z = float(stats.norm.ppf((1 + confidence) / 2))
     share, scale = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     return low, 1.0 if successes == n else min(1.0, centre + half)
-
-
-def clustered_proportion(
-    values: Sequence[float], clusters: Sequence[Hashable], confidence: float
-) -> tuple[float, float]:
-    """Wilson interval of a mean of values in [0, 1] that come in clusters, by the effective sample size.
-
-    n_effective = mean * (1 - mean) / SE^2 with the SE of `clustered_mean`, at most n and at least 1 (Korn & Graubard
-    1998, Survey Methodology 24:193). Where nothing varies (all right, all wrong, one cluster) it is the number of
-    clusters: agreement within a cluster is then taken as one observation. Raises ValueError for empty input.
-    """
-    array, labels = _checked(values, clusters)
-    mean, count = min(1.0, max(0.0, float(array.mean()))), int(labels.max()) + 1
-    effective = float(count)
-    if count > 1 and 0 < mean < 1:
-        se = clustered_mean(values, clusters, confidence).se
-        effective = max(1.0, min(float(len(array)), mean * (1 - mean) / se**2)) if se else effective
-    return wilson_interval(mean * effective, effective, confidence)
 
 
 def minimum_detectable_effect(se: float, n_clusters: int, confidence: float, power: float = 0.80) -> float:

@@ -12,6 +12,7 @@ from typing import Literal
 from tunewright.records import Record, read_json
 
 TRUST_FILE = "data/design/judge-trust.json"
+ASSUMED = "Judges are assumed to be right (judge_trust: assumed); calibration was not asked whether they are."
 JudgeTrust = Literal["calibrated", "assumed"]  # assumed: every judge is right, on the user's word
 
 

@@ -55,6 +55,11 @@ def measured_verdict(transcript: Transcript, criterion: Criterion, values: Mappi
     return _verdict(transcript, criterion, "measure", answer, reasoning=reasoning, values=used)
 
 
+def allowed_answer(answer: Answer | None, criterion: Criterion) -> Answer | None:
+    """The answer as it counts: an NA where the criterion allows none is a NO."""
+    return "NO" if answer == "NA" and not criterion.na_allowed else answer
+
+
 def unscored_verdict(transcript: Transcript, criterion: Criterion, judge: str, reason: str) -> Verdict:
     """A question without an answer, and why."""
     return _verdict(transcript, criterion, judge, None, unscored=reason)

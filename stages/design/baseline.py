@@ -13,7 +13,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tunewright.authored import load_authored
 from tunewright.config import Config as BaseConfig
@@ -22,7 +22,14 @@ from tunewright.document import Block, Heading, Table, Text, to_markdown
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
 from tunewright.items import map_items, refuse_many_failures
-from tunewright.judging import Asking, JudgingConfig, examples_for_judges, judge_transcripts, sampled_ids
+from tunewright.judging import (
+    Asking,
+    JudgingConfig,
+    examples_for_judges,
+    judge_transcripts,
+    refuse_failed_judges,
+    sampled_ids,
+)
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_taxonomy, load_template, sample_persona
@@ -32,7 +39,7 @@ from tunewright.scoring import ScoringConfig, score_transcript
 from tunewright.splits import Shares, split_of
 from tunewright.statistics import wilson_interval
 from tunewright.terminal import Stage, bar
-from tunewright.trust import load_trust
+from tunewright.trust import ASSUMED, load_trust
 
 FOLDER = "data/design/baseline"
 
@@ -42,6 +49,12 @@ class Thresholds(BaseConfig):
 
     moderate_gain: float = Field(gt=0, lt=1)
     reconsider: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Thresholds":
+        if self.moderate_gain >= self.reconsider:
+            raise ValueError(f"moderate_gain {self.moderate_gain:g} must be below reconsider {self.reconsider:g}")
+        return self
 
 
 class Config(BaseConfig):
@@ -92,7 +105,9 @@ def decide(scores: list[Score], n_scenarios: int, config: Config) -> Outcome:
         return Outcome(n_scenarios, 0, 0, None, None, None, "cannot tell", why)
     low, high = wilson_interval(passed, n, config.confidence)
     decision, meaning = level(passed / n, config.thresholds)
-    ends = {level(low, config.thresholds)[0], level(high, config.thresholds)[0]} - {decision}
+    marks = (config.thresholds.moderate_gain, config.thresholds.reconsider)
+    within = [low, *(mark for mark in marks if low < mark < high), high]
+    ends = {level(rate, config.thresholds)[0] for rate in within} - {decision}
     doubt = f"; the interval does not exclude: {', '.join(sorted(ends))}" if ends else "; so says the whole interval"
     reason = f"{passed} of {n} passed ({config.confidence:.0%} interval {low:.0%} to {high:.0%}): {meaning}{doubt}"
     return Outcome(n_scenarios, n, passed, passed / n, low, high, decision, reason)
@@ -130,7 +145,7 @@ def report(
         Text(f"{outcome.reason[:1].upper()}{outcome.reason[1:]}."),
         Heading("What that rests on"),
         Table(("what", "value"), rests),
-        Text(_caveat(coverage, scores, rubric), "note"),
+        Text(_caveat(coverage, scores, rubric, config), "note"),
         Heading("Where it fails"),
         Table(("criterion", "met", "of"), _by_criterion(scores, rubric)),
     ]
@@ -140,17 +155,16 @@ def _never_scored(scores: list[Score], rubric: Rubric) -> list[str]:
     return [g.id for g in rubric.gates if all(s.answers[g.id] is None for s in scores)]
 
 
-def _caveat(coverage: float, scores: list[Score], rubric: Rubric) -> str:
+def _caveat(coverage: float, scores: list[Score], rubric: Rubric, config: Config) -> str:
     judged = any(s.answers[c.id] is not None for s in scores for c in rubric.criteria if c.evaluator == "judge")
     if not judged:
         return (
             "Only measured criteria were scored: this speaks of the form of the replies, not of their sense or safety."
         )
-    return (
-        "All that is scored was counted or answered by judges that calibration trusts."
-        if coverage < 1
-        else "All of the rubric was scored."
-    )
+    if config.scoring.judge_trust == "assumed":
+        return ASSUMED
+    counted = "All that is scored was counted or answered by judges that calibration trusts"
+    return f"{counted}; the rest of the rubric is open." if coverage < 1 else f"{counted}: the whole rubric."
 
 
 def _by_criterion(scores: list[Score], rubric: Rubric) -> list[tuple[str, str, str]]:
@@ -180,7 +194,9 @@ async def converse_and_judge(
     asking = Asking(rubric, judging.reasks, judging.reasoning_chars, judging.example_words, examples)
     trust = load_trust() if judging.judge_trust == "calibrated" else None
     ids = sampled_ids(talks, judging.judged_transcripts)
-    return talks, await judge_transcripts(client, talks, asking, ids, judging, trust)
+    verdicts = await judge_transcripts(client, talks, asking, ids, judging, trust)
+    refuse_failed_judges(verdicts, trust, judging.max_failed_share)
+    return talks, verdicts
 
 
 def main() -> None:

@@ -31,13 +31,14 @@ from tunewright.items import map_items, refuse_many_failures
 from tunewright.judging import Asking, ask
 from tunewright.labels import labelled_by_people
 from tunewright.llm import Client
-from tunewright.models import Judge
+from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
 from tunewright.records import Verdict, write_json, write_jsonl, write_text
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.scoring import ScoringConfig
 from tunewright.terminal import Stage, bar
 from tunewright.trust import TRUST_FILE, Trust
+from tunewright.verdict_rules import allowed_answer
 
 REPORT = "reports/judge-calibration.md"
 
@@ -45,7 +46,7 @@ REPORT = "reports/judge-calibration.md"
 class Config(BaseConfig):
     """Who is asked, how often, what, and when that is enough."""
 
-    judges: tuple[Judge, ...]
+    judges: Judges
     samples: int = Field(ge=1)
     examples_per_criterion: int | None = Field(ge=0)  # None: all
     planted_flaws: int = Field(ge=0)  # of each criterion
@@ -74,17 +75,17 @@ def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], 
 async def answer_all(
     client: Client, items: Sequence[Item], asking: Asking, config: Config, advance: Callable[[], None]
 ) -> dict[tuple[str, str], list[Verdict]]:
-    """Verdicts by (judge, item), one per sample."""
+    """Verdicts by (judge, item), one per sample, with the answers as scoring takes them."""
     criteria = {c.id: c for c in asking.rubric.criteria}
     work = [(judge, item) for judge in config.judges for item in items]
 
     async def one(pair: tuple[Judge, Item]) -> list[Verdict]:
         judge, item = pair
         criterion = criteria[item.labelled.criterion]
-        found = [
-            await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
-            for sample in range(config.samples)
-        ]
+        found = []
+        for sample in range(config.samples):
+            verdict = await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
+            found.append(verdict.model_copy(update={"answer": allowed_answer(verdict.answer, criterion)}))
         advance()
         return found
 
@@ -222,7 +223,12 @@ def main() -> None:
     write_jsonl("data/design/calibration_answers.jsonl", answer_records(config, items, verdicts))
     write_json("metrics/design-calibrate.json", metrics(found, items, verdicts, share))
     write_json("plots/design-calibrate.json", confusion(items, verdicts))
-    write_text(REPORT, to_markdown(calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates))))
+    write_text(
+        REPORT,
+        to_markdown(
+            calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates), config.scoring.judge_trust)
+        ),
+    )
     write_json("data/design/calibrated.json", {"domain": domain.id})
     trusted = ", ".join(f"{j} {sum(d.trusted for d in by.values())} of {len(by)}" for j, by in found.trust.items())
     stage.end(f"criteria trusted: {trusted}; {share:.0%} of the weight can be scored; {client.tally}")

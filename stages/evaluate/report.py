@@ -28,6 +28,7 @@ from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl
 from tunewright.report_answer import answer, cut_off, levels, scored_on
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
+from tunewright.trust import ASSUMED, JudgeTrust
 
 REPORT = Path("reports/evaluation_report.html")
 SIDES = ("base", "tuned")
@@ -43,9 +44,10 @@ JSON_INPUTS = {
 
 
 class Config(BaseConfig):
-    """How much is shown."""
+    """How much is shown, and whether judges were taken at the user's word."""
 
     examples: int = Field(ge=0)
+    judge_trust: JudgeTrust
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[
         Text(scored_on(c, rubric, everyone)),
         Text(answer(c, rubric), "lead"),
         Verdict(c["decision"], f"{_sentence(c['decision_reason'])}.", c["decision"] == "ship"),
+        *([Text(ASSUMED, "warning")] if config.judge_trust == "assumed" else []),
         *(Text(f"{_sentence(warning)}.", "warning") for warning in [*c["warnings"], *([cut] if cut else [])]),
         *([drawn["comparison"]] if "comparison" in drawn else []),
         *sections.overall(c),

@@ -11,7 +11,7 @@ from stages.design import baseline as stage
 from stages.design.baseline import Config, decide, level, people
 from tests.conftest import ROOT, persona, spec, transcript
 from tunewright.config import load, load_domain
-from tunewright.errors import ConfigError, MissingInputError
+from tunewright.errors import ConfigError, MissingInputError, TooManyFailuresError
 from tunewright.records import Score, Transcript, read_jsonl, write_json
 from tunewright.splits import split_of
 from tunewright.trust import TRUST_FILE
@@ -93,6 +93,9 @@ def test_the_interval_says_which_decisions_it_leaves_open(configure):
     assert (found.n_decided, found.n_passed, found.pass_rate, found.decision) == (10, 6, 0.6, "tune, moderate gain")
     assert "6 of 10 passed (95% interval 31% to 83%)" in found.reason
     assert found.reason.endswith("the interval does not exclude: reconsider tuning, tune, large gain")
+    wide = decide(scores(*[True] * 8, *[False] * 3), 11, config)  # 43% to 90%: all three
+    assert wide.decision == "reconsider tuning"
+    assert wide.reason.endswith("the interval does not exclude: tune, large gain, tune, moderate gain")
     sure = decide(scores(*[False] * 40), 40, config)
     assert sure.reason.endswith("so says the whole interval")
 
@@ -121,7 +124,7 @@ def test_the_stage_talks_judges_scores_and_decides(configure, ready):
 def test_evaluation_finds_the_base_model_s_replies_in_the_cache(configure, ready, fake_server, monkeypatch):
     from stages.evaluate import transcripts as evaluation
 
-    configure()
+    configure(judge(lambda body: "YES"))
     stage.main()
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["evaluate"]["transcripts"]
     server = fake_server("Something else.")
@@ -144,6 +147,19 @@ def test_only_counted_criteria_are_called_that(configure):
     write_json(TRUST_FILE, {})
     stage.main()
     assert "Only measured criteria were scored" in Path("reports/base-model-eval.md").read_text()
+
+
+def test_judges_that_fail_stop_the_stage(configure):
+    configure(lambda body: Answer("no JSON" if "response_format" in body else "Well."))
+    with pytest.raises(TooManyFailuresError, match="judge answers failed"):
+        stage.main()
+
+
+def test_judges_taken_at_the_user_s_word_are_told(configure, ready):
+    scoring = yaml.safe_load((ROOT / "params.yaml").read_text())["generate"]["scores"] | {"judge_trust": "assumed"}
+    configure(judge(lambda body: "YES"), scoring=scoring)
+    stage.main()
+    assert "Judges are assumed to be right" in Path("reports/base-model-eval.md").read_text()
 
 
 def test_without_recorded_people_or_calibration_the_way_on_is_named(configure, ready):

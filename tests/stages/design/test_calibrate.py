@@ -90,7 +90,7 @@ def test_a_judge_right_nine_times_in_ten_is_trusted_one_that_says_yes_or_flips_i
     found = ready.metrics("design-calibrate")["judges"]
     trust = load_trust()
     assert 0.85 < found["careful"]["accuracy"] < 0.95 and found["careful"]["kappa_low"] > 0.6
-    assert found["careful"]["n_trusted"] >= 12 and found["careful"]["n_criteria"] == 14
+    assert found["careful"]["n_trusted"] >= 10 and found["careful"]["n_criteria"] == 14
     assert found["kind"]["kappa"] == pytest.approx(0, abs=1e-9) and found["kind"]["n_trusted"] == 0
     assert (found["kind"]["sensitivity"], found["kind"]["specificity"], found["kind"]["flip_share"]) == (0, 1, 0)
     assert found["fickle"]["n_trusted"] == 0 and found["fickle"]["flip_share"] > 0.3
@@ -105,6 +105,8 @@ def test_a_judge_that_cannot_be_told_from_chance_on_few_examples_is_not_trusted(
     server = run("careful", examples_per_criterion=2)
     assert ready.metrics("design-calibrate")["judges"]["careful"]["n"] == 28 == len(server.requests)
     assert {d.reason for d in load_trust()["careful"].values()} == {"too few calibration answers"}
+    report = Path("reports/judge-calibration.md").read_text()
+    assert "asked 2 times; ask more" in report
 
 
 def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
@@ -122,7 +124,7 @@ def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
 
 def test_labels_of_people_join_the_examples(run, ready):
     rubric, talk = load_rubric("conf/domain/therapy/rubric.yaml"), transcript("t1", n=5)
-    fingerprints = {c.id: c.fingerprint for c in rubric.criteria}
+    fingerprints = {c.id: rubric.question_hash(c) for c in rubric.criteria}
     labels = [
         Label(
             transcript_id="t1", content_hash=talk.content_hash, criterion=c, answer="NO", reviewer="ann",
@@ -157,6 +159,15 @@ def test_what_can_be_scored_counts_measures_and_trusted_criteria_by_their_weight
     trust = {"a": {"warm": yes, "safe": no}, "b": {"warm": no, "safe": no}}
     assert scorable(trust, rubric) == (pytest.approx(0.6 / 3 + 0.4), ["safe"])
     assert scorable({"a": {"safe": yes}}, rubric) == (pytest.approx(0.4), [])
+
+
+def test_an_na_where_none_is_allowed_counts_as_the_no_that_scoring_makes_of_it(ready, fake_server):
+    server = fake_server(lambda body: says("NA"))
+    ready.write_params("design.calibrate", section(["shy"]), server)
+    stage.main()
+    numbers = read_json("data/design/calibrate.json")["shy"]
+    assert numbers["uses_specifics"]["accuracy"] > 0.2  # its failing examples
+    assert numbers["follows_up"]["accuracy"] < 0.2  # NA is allowed there
 
 
 def test_a_second_run_asks_nothing_and_writes_the_same_bytes(run):

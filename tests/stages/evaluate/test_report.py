@@ -217,7 +217,9 @@ def test_the_same_inputs_give_the_same_bytes(run):
 def test_a_changed_score_changes_the_page(run):
     inputs, _ = stage.read_inputs()
     changed = inputs.json["compare"] | {"tuned_score": 0.123}
-    blocks = stage.blocks(replace(inputs, json=inputs.json | {"compare": changed}), {}, stage.Config(examples=0))
+    blocks = stage.blocks(
+        replace(inputs, json=inputs.json | {"compare": changed}), {}, stage.Config(examples=0, judge_trust="calibrated")
+    )
     assert "0.12 against 0.00" in to_html(blocks, "t") and "0.12 against 0.00" not in page()
 
 
