@@ -95,8 +95,8 @@ def calibration_report(
             "Baseline: the accuracy of the best constant answer on the same items. A judge is trusted on a criterion "
             "where the lower end of its accuracy's interval lies above that. An example counts once, and so does each "
             "version of a planted flaw, however many places and reruns it has: they are not independent. Intervals are "
-            f"Wilson's, {found.confidence:.0%}. A handful of examples gives wide ones; people's labels in reviews/ narrow "
-            "them. What got no usable answer is left out, and counted."
+            f"Wilson's, {found.confidence:.0%}. A handful of examples gives wide ones; people's labels in reviews/ "
+            "narrow them. What got no usable answer is left out, and counted."
         ),
     ]
 
