@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bench import fake_expert
 from tests.conftest import ROOT
-from tunewright.adoption import candidates, domain_named, remaining_faults, uncommitted
+from tunewright.adoption import PROPOSED, adopt_files, candidates, domain_named, remaining_faults, uncommitted
 from tunewright.authored import load_authored
 from tunewright.calibration import load_planted
 from tunewright.cli import app
@@ -97,10 +97,13 @@ def test_adopt_all_makes_the_set_whole_and_a_second_time_finds_nothing_to_do(dra
     assert found.output.count("adopted the draft") == len(FILES)
     assert "dvc exp run -S domain=tutoring -S preset=tight generate-scores" in found.output
     assert all(target(drafts, name).read_bytes() == drafted(DRAFTS, name).read_bytes() for name in FILES)
-    again = adopt("--yes", "--proposed")
-    assert "left alone, it has changes that are not committed" in again.output
     git("add", "-A")
-    git("commit", "-qm", "adopted")
+    git("commit", "-qm", "drafts")
+    assert "adopted" not in adopt("--yes").output and uncommitted(target(drafts, name) for name in FILES) == set()
+    RUBRIC.write_text(RUBRIC.read_text() + "# mine\n")
+    again = adopt("--yes", "--proposed", "--only", "rubric.yaml")
+    assert "left alone, it has changes that are not committed" in again.output
+    git("checkout", "--", str(RUBRIC))
     assert adopt("--yes", "--proposed").output.count("adopted the proposed") == 5
     assert remaining_faults(drafts) == []
 
@@ -127,6 +130,28 @@ def test_work_that_git_does_not_have_is_never_overwritten(drafts):
     assert uncommitted([RUBRIC]) == set()
     adopt("--yes", "--only", "rubric.yaml")
     assert "pass_threshold: 0.8\n" in RUBRIC.read_text()
+
+
+def test_a_file_that_is_edited_while_adopt_asks_is_left_alone(drafts):
+    adopt("--yes")
+    git("add", "-A")
+    git("commit", "-qm", "adopted")
+    edited = RUBRIC.read_text() + "# written meanwhile\n"
+
+    def answer_late(one):
+        one.target.write_text(edited)
+        return PROPOSED
+
+    found = list(adopt_files(drafts, "rubric.yaml", answer_late))
+    assert RUBRIC.read_text() == edited
+    assert found == [f"{RUBRIC}: left alone, it was edited meanwhile; commit it and run: tunewright adopt tutoring"]
+
+
+def test_without_git_nothing_is_adopted(drafts, monkeypatch):
+    RUBRIC.write_text("mine: true\n")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="there is no git here"):
+        uncommitted([RUBRIC])
 
 
 def test_an_ignored_file_counts_as_not_committed(drafts):
