@@ -74,11 +74,50 @@ def test_prep_params_remember_the_overrides_that_made_them(project):
     assert first.startswith("# tunewright params --prep domain=tutoring llm=mixed\n")
     assert CliRunner().invoke(app, ["params", "--prep"]).exit_code == 0
     assert PREP_PARAMS.read_text() == first
+    assert CliRunner().invoke(app, ["params", "--prep", "llm=openai"]).exit_code == 0
+    assert PREP_PARAMS.read_text().startswith("# tunewright params --prep domain=tutoring llm=openai\n")
+    assert load_domain(PREP_PARAMS).id == "tutoring"
+    PREP_PARAMS.write_text(first)
     assert not Path("params.yaml").exists()
     assert load("prep.anchors.expert", ModelSpec, PREP_PARAMS).model.startswith("anthropic/")
 
 
-@pytest.mark.parametrize("name", ["../escape", "Tutoring", "a", "x/y", "1st", "with-dash", ".", "t" * 41])
+def test_an_override_whose_file_is_gone_is_told_with_the_command_that_mends_it(project):
+    PREP_PARAMS.write_text("# tunewright params --prep domain=therapy llm=fake_expert\n")
+    found = CliRunner().invoke(app, ["params", "--prep"]).exception
+    assert isinstance(found, ConfigError) and "from domain=therapy llm=fake_expert: conf/: cannot be" in str(found)
+    assert str(found).endswith("tunewright params --prep domain=NAME llm=NAME")
+    assert CliRunner().invoke(app, ["params", "--prep", "llm=embedded"]).exit_code == 0
+
+
+@pytest.mark.parametrize("text", [None, "", "domain: {id: therapy}\n"])
+def test_prep_params_without_the_line_that_remembers_are_composed_from_the_defaults(text, project):
+    if text is not None:
+        PREP_PARAMS.write_text(text)
+    assert CliRunner().invoke(app, ["params", "--prep"]).exit_code == 0
+    assert load_domain(PREP_PARAMS).id == "therapy"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../escape",
+        "Tutoring",
+        "a",
+        "x/y",
+        "1st",
+        "with-dash",
+        ".",
+        "t" * 41,
+        "on",
+        "no",
+        "yes",
+        "off",
+        "true",
+        "null",
+        "shared",
+    ],
+)
 def test_a_bad_name_makes_nothing(project, name):
     before = sorted(Path(".").rglob("*"))
     with pytest.raises(ConfigError, match="cannot name a domain"):
@@ -87,8 +126,14 @@ def test_a_bad_name_makes_nothing(project, name):
 
 
 def test_a_domain_that_is_there_is_not_touched(project):
-    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already"):
+    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already.* go on with: tunewright adopt"):
         new_domain("therapy", None)
+
+
+def test_to_go_on_is_offered_only_where_there_is_a_domain(project):
+    Path("reviews/cooking").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="reviews/cooking: is there already; take another name or take that away$"):
+        new_domain("cooking", None)
 
 
 def test_adopt_all_makes_the_set_whole_and_a_second_time_finds_nothing_to_do(drafts):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tunewright.cli import composed_text, prep_overrides, prep_text
+from tunewright.composing import composed_text, prep_text, remembered
 from tunewright.config import CONF, PREP_PARAMS
 from tunewright.structure import dependencies, first_party_imports
 
@@ -66,7 +66,7 @@ def test_a_drafting_stage_depends_on_the_prompts_that_it_names(name: str) -> Non
 
 def test_prep_params_are_what_the_command_on_their_first_line_composes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert PREP_PARAMS.read_text("utf-8") == prep_text(prep_overrides())
+    assert PREP_PARAMS.read_text("utf-8") == prep_text(remembered())
 
 
 @pytest.mark.parametrize("name", ALL_STAGES)
