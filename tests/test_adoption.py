@@ -161,6 +161,7 @@ def test_a_file_is_taken_or_left_by_the_answer_and_quitting_stops(drafts):
     assert "+  - a word in the task that nobody explained" in found.output
     assert isinstance(found.exception, ConfigError) and "is not whole yet" in str(found.exception)
     assert "conf/domain/tutoring/rubric.yaml: is not there yet" in str(found.exception)
+    assert str(found.exception).endswith("and run: tunewright adopt tutoring")
 
 
 def test_work_that_git_does_not_have_is_never_overwritten(drafts):

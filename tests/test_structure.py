@@ -118,6 +118,21 @@ def test_where_and_how_fast_is_never_a_tracked_param() -> None:
         assert not [p for p in tracked if p.startswith(("llm", "runner"))], name
 
 
+@pytest.mark.parametrize("path", [*sorted((ROOT / "conf/domain").glob("*.yaml")), ROOT / "prep/templates/domain.yaml"])
+def test_a_domain_s_file_names_params_that_there_are_and_has_the_folders_that_drafting_reads(path: Path) -> None:
+    for address in re.findall(r"\bdesign(?:\.\w+)+", path.read_text("utf-8")):
+        value = PARAMS
+        for key in address.split("."):
+            value = value[key]
+    folders = [ROOT / "prompts" / path.stem / name for name in ("sources", "mended")]
+    assert path.parent.name != "domain" or all((folder / ".gitkeep").exists() for folder in folders)
+
+
+def test_what_to_install_is_told_as_this_folder_installs_it() -> None:
+    told = [p for p in (ROOT / "tunewright").rglob("*.py") if "pip install 'tunewright" in p.read_text("utf-8")]
+    assert told == []
+
+
 def test_a_stage_that_calls_no_model_imports_no_heavy_library() -> None:
     heavy = ("torch", "litellm", "transformers", "ray", "xllamacpp")
     script = "import sys, stages.generate.scores, stages.generate.verdicts, stages.design.check\n"

@@ -104,7 +104,11 @@ def adopt(
     for line in adopt_files(domain, only, choose):
         typer.echo(line)
     if faults := remaining_faults(domain):
-        raise ConfigError(f"the design of {domain.id} is not whole yet:\n" + "\n".join(f"  - {f}" for f in faults))
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise ConfigError(
+            f"the design of {domain.id} is not whole yet:\n{listed}\n"
+            f"adopt what is missing, edit the files at fault, and run: tunewright adopt {domain.id}"
+        )
     typer.echo(f"the design of {domain.id} is whole; next: {AFTER_ADOPTION.format(id=domain.id)}")
 
 
