@@ -22,8 +22,13 @@ METHOD = "METHOD 1: generation prompt"
 STAMP = re.compile(r"\{#\s*checked against rubric ([0-9a-f]+)\s*#\}")
 SECTION = re.compile(r"^\W*(always|never)\W*$", re.IGNORECASE)
 TURN = re.compile(r"^(User|Assistant|Why):\s*")
-LENGTH_RULE = re.compile(r"\d[\d.,]*(?: to \d[\d.,]*)? (?:times|words|sentences)", re.IGNORECASE)
-QUESTION_RULE = re.compile(r"(?:more than|at most) (?:one|two|\d) questions?", re.IGNORECASE)
+NUMBER = r"(?:\d[\d.,]*|one|two|three|four|five|six|once|twice|half)"
+LENGTH_RULE = re.compile(
+    rf"\b{NUMBER}(?: (?:to|or) {NUMBER})?(?: \w+)? (?:times|words|sentences)"
+    r"|\btwice as long|\bas many words as|\bas long as the message",
+    re.IGNORECASE,
+)
+QUESTION_RULE = re.compile(r"\b(?:one|a single|two|\d) questions?\b", re.IGNORECASE)
 OUTPUT = re.compile(r"\b(?:only|nothing else|nothing but)\b", re.IGNORECASE)
 
 
@@ -52,7 +57,10 @@ def check_assistant_prompt(
     if not template.passed:
         return
     text = render(path, **assistant_variables(domain))[0]["content"]
-    yield from facts(_rules(path, text))
+    begins = line_with(path, re.escape(text.split("\n", 1)[0][:40]))
+    role = ("assistant: role", METHOD, text.startswith("You "), "begins with who the assistant is", begins)
+    yield from facts([role])
+    yield from facts(_rules(path, text), "warning")
     yield grounded(text, frameworks, bounds.framework_words_min, path, domain.frameworks)
     yield embedded("assistant: every anchor", path, text, anchor_sources(frameworks, domain.frameworks))
     yield embedded("assistant: every counter", path, text, counter_sources(frameworks, domain.frameworks))
@@ -62,10 +70,9 @@ def check_assistant_prompt(
 
 
 def _rules(path: str, text: str) -> Iterator[tuple[str, str, bool, str, Place]]:
+    """Rules that can be worded in more ways than these patterns know: warnings."""
     rules = "METHOD 3: assistant"
-    lines = text.splitlines() or [""]
-    last, begins = lines[-1], line_with(path, re.escape(lines[0][:40]))
-    yield "assistant: role", METHOD, text.startswith("You "), "begins with who the assistant is", begins
+    last = (text.splitlines() or [""])[-1]
     for name, pattern in (("length", LENGTH_RULE), ("question", QUESTION_RULE)):
         found = pattern.search(text)
         what = found[0] if found else f"a sentence with the {name} rule of a reply and its number"
