@@ -15,7 +15,7 @@ from tunewright.authored import load_authored
 from tunewright.calibration import load_planted
 from tunewright.cli import app
 from tunewright.config import PREP_PARAMS, Domain, load, load_domain, load_file
-from tunewright.design_set import FILES, drafted, target
+from tunewright.design_set import FILES, drafted, set_faults, target
 from tunewright.errors import ConfigError, MissingInputError
 from tunewright.models import ModelSpec
 from tunewright.new_domain import new_domain
@@ -32,7 +32,8 @@ def git(*arguments):
 def project(tmp_path, monkeypatch):
     """The shipped conf/ and templates in a git and DVC repository of its own."""
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    shutil.copytree(ROOT / "prep/templates", tmp_path / "prep/templates")
+    for folder in ("prep/templates", "prompts/shared"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     monkeypatch.chdir(tmp_path)
@@ -43,7 +44,7 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def drafts(finished, project):
     """The project with a committed tutoring domain and finished drafts of it, not committed as in life."""
-    new_domain("tutoring", "A brief.")
+    new_domain("tutoring", (fake_expert.DRAFTS / "brief.md").read_text("utf-8"))
     (project / ".gitignore").write_text("/data/prep/\n")
     git("add", "-A")
     git("commit", "-qm", "start")
@@ -231,6 +232,22 @@ def test_without_drafts_or_with_a_wrong_name_the_next_command_is_named(project):
         candidates(domain_named("tutoring"), "brief.md")
     with pytest.raises(ConfigError, match="no such domain; there are: .*therapy"):
         domain_named("cooking")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("taxonomy.yaml", "  share: 0.15", "  share: 0.4", "edge-case share: 40%, wanted 10% to 20%"),
+        ("rubric.yaml", "pass_threshold: 0.8\n", "pass_threshold: 0.95\n", "pass threshold: 0.95, wanted 0.7 to"),
+    ],
+)
+def test_a_design_that_design_check_would_stop_at_is_not_called_whole(name, old, new, told, drafts):
+    adopt("--yes")
+    place = target(drafts, name)
+    assert place.read_text().count(old) == 1
+    place.write_text(place.read_text().replace(old, new))
+    assert set_faults({file: target(drafts, file) for file in FILES}) == []
+    assert any(told in fault and fault.startswith(f"{place}:") for fault in remaining_faults(drafts))
 
 
 def test_the_scripted_expert_has_an_answer_to_every_schema():

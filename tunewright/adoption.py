@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tunewright.config import CONF, Domain, load_file
+import yaml
+
+from tunewright.checks.design import Config as DesignCheck
+from tunewright.checks.design import checklist, read_design
+from tunewright.checks.report import told
+from tunewright.composing import composed_text
+from tunewright.config import CONF, Domain, load_file, validate
 from tunewright.design_set import FILES, drafted, file_fault, set_faults, target
 from tunewright.drafting import draft_folder
 from tunewright.errors import ConfigError, MissingInputError
@@ -125,7 +131,16 @@ def taken(preferred: str, one: Candidate) -> str:
 
 
 def remaining_faults(domain: Domain) -> list[str]:
-    """What is wrong with the curated set as it now is: files that are missing, else faults in and between them."""
+    """What is wrong with the curated set as it now is: files that are missing, else faults in and between them, else
+    errors of the method's checklist."""
     paths = {name: target(domain, name) for name in FILES}
     missing = [f"{path}: is not there yet" for path in paths.values() if not path.exists()]
-    return missing or set_faults(paths)
+    return missing or set_faults(paths) or checklist_errors(domain)
+
+
+def checklist_errors(domain: Domain) -> list[str]:
+    """What design-check would stop at, with its numbers as conf/ composes them for this domain."""
+    composed = yaml.safe_load(composed_text([f"domain={domain.id}"]))
+    config = validate(composed["design"]["check"], DesignCheck, CONF, "design.check")
+    found = checklist(read_design(domain), config).values()
+    return [told(check) for checks in found for check in checks if not check.passed and check.level == "error"]

@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 from tunewright.config import PREP_PARAMS, Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
-from tunewright.design_set import PROMPTS, Exemplar, exemplar_faults, file_fault, stamped
+from tunewright.design_set import PROMPTS, file_fault
 from tunewright.draft_rules import count_faults, likeness_faults, line_faults, prose_faults
 from tunewright.drafting import Drafting, Expert, draft_folder, run_drafting
 from tunewright.errors import DraftError, run_main
+from tunewright.exemplars import exemplar_faults, stamped
 from tunewright.frameworks import Frameworks, load_frameworks
 from tunewright.measures import words
 from tunewright.prompts import fill, render
-from tunewright.records import write_text
+from tunewright.records import Exchange, write_text
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
 
@@ -104,7 +105,7 @@ def exemplars_faults(answer: Exemplars, rubric: Rubric, config: Config) -> Itera
     yield from count_faults("exemplars", len(answer.exemplars), config.exemplars)
     for one in answer.exemplars:
         yield from line_faults("exemplar", one.model_dump().values())
-        yield from exemplar_faults(Exemplar(**one.model_dump()), rubric)
+        yield from exemplar_faults([Exchange(user=one.user, assistant=one.assistant)], rubric)
     yield from likeness_faults("exemplars", [e.assistant for e in answer.exemplars], config.overlap_max)
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.conftest import ROOT, rubric_fields
-from tunewright.checks.assistant_prompt import AssistantBounds, check_assistant_prompt, exemplars
+from tunewright.checks.assistant_prompt import AssistantBounds, check_assistant_prompt
 from tunewright.config import Domain, read_yaml
+from tunewright.exemplars import exemplars
 from tunewright.frameworks import Frameworks
 from tunewright.rubric import Rubric
 

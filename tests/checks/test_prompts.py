@@ -2,9 +2,9 @@
 
 import pytest
 
-from stages.design.check import SHARED_PROMPTS
 from tests.conftest import GUIDANCE, ROOT, rubric_fields, transcript
 from tunewright.calibration import Labelled
+from tunewright.checks.design import SHARED_PROMPTS
 from tunewright.checks.judge_prompt import EXAMPLE, FIELDS, check_judge_prompt, judge_values
 from tunewright.checks.prompts import check_brief, check_placeholders, check_system_length, check_template
 from tunewright.checks.user_simulator import check_user_simulator

@@ -5,7 +5,8 @@ import pytest
 from stages.prep.prompts import Exemplars, Voices, exemplars_faults, voice_faults
 from tests.conftest import persona
 from tests.drafting_fixtures import DRAFTS, good
-from tunewright.design_set import FILES, drafted, exemplars, file_fault, set_faults, stamp
+from tunewright.design_set import FILES, drafted, file_fault, set_faults
+from tunewright.exemplars import exemplars, stamp
 from tunewright.frameworks import load_frameworks
 from tunewright.prompts import render
 from tunewright.rubric import load_rubric
@@ -23,7 +24,7 @@ def test_the_assistant_prompt_names_its_rubric_and_says_every_anchor_and_counter
     assert always[: len(frameworks.anchors.always)] == [f"- {line}" for line in frameworks.anchors.always]
     assert never[: len(frameworks.anchors.never)] == [f"- {line}" for line in frameworks.anchors.never]
     assert all(mode.counter in text for mode in frameworks.failure_modes)
-    assert [e.assistant.split()[0] for e in exemplars(text)] == ["Moving", "Late", "Picture"]
+    assert [e.exchanges[0].assistant.split()[0] for e in exemplars(text)] == ["Moving", "Late", "Picture"]
     assert set_faults({name: drafted(DRAFTS, name) for name in FILES}) == []
 
 
