@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunewright.calibration import Calibration, load_calibration
+from tunewright.checks.worked import check_worked
 from tunewright.config import Domain
 from tunewright.conversation import AssistantVariables
+from tunewright.draft_rules import check_faults
 from tunewright.errors import ConfigError
 from tunewright.exemplars import checked_against, exemplar_faults, exemplars, stamp
 from tunewright.frameworks import Frameworks, load_frameworks
@@ -92,6 +94,14 @@ def disagreements(design: Design) -> Iterator[str]:
     for worked in design.calibration.worked:
         if strays := sorted(set(worked.findings) ^ known):
             yield f"calibration.yaml: the findings of {worked.kind} and the criteria differ in {', '.join(strays)}"
+    for criterion in design.rubric.criteria:
+        for number, example in enumerate(design.calibration.examples.get(criterion.id, ()), 1):
+            if example.exchanges and (n := len(example.exchanges)) < criterion.min_exchanges:
+                needed = f"{criterion.id} needs {criterion.min_exchanges} exchanges"
+                yield f"rubric.yaml and calibration.yaml: {needed}, its example {number} has {n}"
+    if all(set(worked.findings) == known for worked in design.calibration.worked):
+        checks = check_worked(design.calibration, design.rubric, optional=True, path="calibration.yaml")
+        yield from (f"calibration.yaml: {fault}" for fault in check_faults(checks))
     styles = set(design.taxonomy.dimensions["style"])
     for style in sorted(styles ^ set(design.personas.styles)):
         yield f"taxonomy.yaml and personas.yaml: style {style} is in only one of them"

@@ -92,6 +92,8 @@ class Written(NamedTuple):
 def assistant_faults(answer: Assistant, config: Config) -> Iterator[str]:
     """Numbers, and text that is not one line each or that a prompt file cannot hold."""
     yield from prose_faults("role", answer.role)
+    if not answer.role.startswith("You "):
+        yield f"role: begins with {answer.role[:20]!r}; begin with: You are"
     yield from line_faults("output", [answer.output])
     for name, lines, wanted in (("ways", answer.ways, config.ways), ("moments", answer.moments, config.moments)):
         yield from count_faults(name, len(lines), wanted)

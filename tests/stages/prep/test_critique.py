@@ -8,6 +8,7 @@ import yaml
 from stages.prep.critique import Edits, Panel, edit_faults, panel_faults
 from tests.drafting_fixtures import DRAFTS, good
 from tunewright.design_set import FILES, drafted, set_faults
+from tunewright.edits import Edit, apply_edits
 from tunewright.errors import DraftError
 from tunewright.rubric import load_rubric
 
@@ -49,6 +50,31 @@ def test_each_critic_is_asked_alone_in_their_own_view(desk):
     asked = desk.asked("Points")
     assert len(asked) == 7 and len({messages[0]["content"] for messages in asked}) == 7
     assert all("<draft>\nFile rubric.yaml:" in messages[1]["content"] for messages in asked)
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "said"),
+    [
+        ("pass_threshold: 0.8\n", "pass_threshold: 0.999\n", "calibration.yaml: worked scores: strong scores 0."),
+        ("min_exchanges: 3\n", "min_exchanges: 12\n", " needs 12 exchanges, its example "),
+    ],
+)
+def test_an_edit_that_the_labelled_material_contradicts_is_kept_out(find, replace, said, desk):
+    rubric = (DRAFTS / "rubric.yaml").read_text()
+    at = rubric.index(find)
+    lines = rubric[:at].rsplit("\n", 4)  # so much before it that the passage stands once
+    before = "\n".join(lines[1:])
+    edit = Edit.model_validate(
+        {
+            "file": "rubric.yaml",
+            "find": before + find,
+            "replace": before + replace,
+            "reason": "Be stricter.",
+            "from": "J",
+        }
+    )
+    [outcome], changed = apply_edits([edit], DRAFTS)
+    assert outcome.fault and said in outcome.fault and changed == {}
 
 
 def test_an_anchor_that_an_edit_removes_keeps_the_edit_out(desk):
