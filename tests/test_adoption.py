@@ -238,7 +238,7 @@ def test_without_drafts_or_with_a_wrong_name_the_next_command_is_named(project):
     ("name", "old", "new", "told"),
     [
         ("taxonomy.yaml", "  share: 0.15", "  share: 0.4", "edge-case share: 40%, wanted 10% to 20%"),
-        ("rubric.yaml", "pass_threshold: 0.8\n", "pass_threshold: 0.95\n", "pass threshold: 0.95, wanted 0.7 to"),
+        ("system.md", "You are", "TODO You are", "placeholders: placeholder 'TODO'"),
     ],
 )
 def test_a_design_that_design_check_would_stop_at_is_not_called_whole(name, old, new, told, drafts):
