@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from bench import fake_expert
 from tests.conftest import ROOT
-from tunewright.adoption import candidates, domain_named, remaining_faults, uncommitted
+from tunewright.adoption import PROPOSED, adopt_files, candidates, domain_named, remaining_faults, uncommitted
 from tunewright.authored import load_authored
 from tunewright.calibration import load_planted
 from tunewright.cli import app
 from tunewright.config import PREP_PARAMS, Domain, load, load_domain, load_file
-from tunewright.design_set import FILES, drafted, target
+from tunewright.design_set import FILES, drafted, set_faults, target
 from tunewright.errors import ConfigError, MissingInputError
 from tunewright.models import ModelSpec
 from tunewright.new_domain import new_domain
@@ -32,7 +32,8 @@ def git(*arguments):
 def project(tmp_path, monkeypatch):
     """The shipped conf/ and templates in a git and DVC repository of its own."""
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    shutil.copytree(ROOT / "prep/templates", tmp_path / "prep/templates")
+    for folder in ("prep/templates", "prompts/shared"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     monkeypatch.chdir(tmp_path)
@@ -43,7 +44,7 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def drafts(finished, project):
     """The project with a committed tutoring domain and finished drafts of it, not committed as in life."""
-    new_domain("tutoring", "A brief.")
+    new_domain("tutoring", (fake_expert.DRAFTS / "brief.md").read_text("utf-8"))
     (project / ".gitignore").write_text("/data/prep/\n")
     git("add", "-A")
     git("commit", "-qm", "start")
@@ -74,11 +75,50 @@ def test_prep_params_remember_the_overrides_that_made_them(project):
     assert first.startswith("# tunewright params --prep domain=tutoring llm=mixed\n")
     assert CliRunner().invoke(app, ["params", "--prep"]).exit_code == 0
     assert PREP_PARAMS.read_text() == first
+    assert CliRunner().invoke(app, ["params", "--prep", "llm=openai"]).exit_code == 0
+    assert PREP_PARAMS.read_text().startswith("# tunewright params --prep domain=tutoring llm=openai\n")
+    assert load_domain(PREP_PARAMS).id == "tutoring"
+    PREP_PARAMS.write_text(first)
     assert not Path("params.yaml").exists()
     assert load("prep.anchors.expert", ModelSpec, PREP_PARAMS).model.startswith("anthropic/")
 
 
-@pytest.mark.parametrize("name", ["../escape", "Tutoring", "a", "x/y", "1st", "with-dash", ".", "t" * 41])
+def test_an_override_whose_file_is_gone_is_told_with_the_command_that_mends_it(project):
+    PREP_PARAMS.write_text("# tunewright params --prep domain=therapy llm=fake_expert\n")
+    found = CliRunner().invoke(app, ["params", "--prep"]).exception
+    assert isinstance(found, ConfigError) and "from domain=therapy llm=fake_expert: conf/: cannot be" in str(found)
+    assert str(found).endswith("tunewright params --prep domain=NAME llm=NAME")
+    assert CliRunner().invoke(app, ["params", "--prep", "llm=embedded"]).exit_code == 0
+
+
+@pytest.mark.parametrize("text", [None, "", "domain: {id: therapy}\n"])
+def test_prep_params_without_the_line_that_remembers_are_composed_from_the_defaults(text, project):
+    if text is not None:
+        PREP_PARAMS.write_text(text)
+    assert CliRunner().invoke(app, ["params", "--prep"]).exit_code == 0
+    assert load_domain(PREP_PARAMS).id == "therapy"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../escape",
+        "Tutoring",
+        "a",
+        "x/y",
+        "1st",
+        "with-dash",
+        ".",
+        "t" * 41,
+        "on",
+        "no",
+        "yes",
+        "off",
+        "true",
+        "null",
+        "shared",
+    ],
+)
 def test_a_bad_name_makes_nothing(project, name):
     before = sorted(Path(".").rglob("*"))
     with pytest.raises(ConfigError, match="cannot name a domain"):
@@ -87,8 +127,14 @@ def test_a_bad_name_makes_nothing(project, name):
 
 
 def test_a_domain_that_is_there_is_not_touched(project):
-    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already"):
+    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already.* go on with: tunewright adopt"):
         new_domain("therapy", None)
+
+
+def test_to_go_on_is_offered_only_where_there_is_a_domain(project):
+    Path("reviews/cooking").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="reviews/cooking: is there already; take another name or take that away$"):
+        new_domain("cooking", None)
 
 
 def test_adopt_all_makes_the_set_whole_and_a_second_time_finds_nothing_to_do(drafts):
@@ -97,10 +143,13 @@ def test_adopt_all_makes_the_set_whole_and_a_second_time_finds_nothing_to_do(dra
     assert found.output.count("adopted the draft") == len(FILES)
     assert "dvc exp run -S domain=tutoring -S preset=tight generate-scores" in found.output
     assert all(target(drafts, name).read_bytes() == drafted(DRAFTS, name).read_bytes() for name in FILES)
-    again = adopt("--yes", "--proposed")
-    assert "left alone, it has changes that are not committed" in again.output
     git("add", "-A")
-    git("commit", "-qm", "adopted")
+    git("commit", "-qm", "drafts")
+    assert "adopted" not in adopt("--yes").output and uncommitted(target(drafts, name) for name in FILES) == set()
+    RUBRIC.write_text(RUBRIC.read_text() + "# mine\n")
+    again = adopt("--yes", "--proposed", "--only", "rubric.yaml")
+    assert "left alone, it has changes that are not committed" in again.output
+    git("checkout", "--", str(RUBRIC))
     assert adopt("--yes", "--proposed").output.count("adopted the proposed") == 5
     assert remaining_faults(drafts) == []
 
@@ -113,6 +162,7 @@ def test_a_file_is_taken_or_left_by_the_answer_and_quitting_stops(drafts):
     assert "+  - a word in the task that nobody explained" in found.output
     assert isinstance(found.exception, ConfigError) and "is not whole yet" in str(found.exception)
     assert "conf/domain/tutoring/rubric.yaml: is not there yet" in str(found.exception)
+    assert str(found.exception).endswith("and run: tunewright adopt tutoring")
 
 
 def test_work_that_git_does_not_have_is_never_overwritten(drafts):
@@ -127,6 +177,28 @@ def test_work_that_git_does_not_have_is_never_overwritten(drafts):
     assert uncommitted([RUBRIC]) == set()
     adopt("--yes", "--only", "rubric.yaml")
     assert "pass_threshold: 0.8\n" in RUBRIC.read_text()
+
+
+def test_a_file_that_is_edited_while_adopt_asks_is_left_alone(drafts):
+    adopt("--yes")
+    git("add", "-A")
+    git("commit", "-qm", "adopted")
+    edited = RUBRIC.read_text() + "# written meanwhile\n"
+
+    def answer_late(one):
+        one.target.write_text(edited)
+        return PROPOSED
+
+    found = list(adopt_files(drafts, "rubric.yaml", answer_late))
+    assert RUBRIC.read_text() == edited
+    assert found == [f"{RUBRIC}: left alone, it was edited meanwhile; commit it and run: tunewright adopt tutoring"]
+
+
+def test_without_git_nothing_is_adopted(drafts, monkeypatch):
+    RUBRIC.write_text("mine: true\n")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="there is no git here"):
+        uncommitted([RUBRIC])
 
 
 def test_an_ignored_file_counts_as_not_committed(drafts):
@@ -160,6 +232,22 @@ def test_without_drafts_or_with_a_wrong_name_the_next_command_is_named(project):
         candidates(domain_named("tutoring"), "brief.md")
     with pytest.raises(ConfigError, match="no such domain; there are: .*therapy"):
         domain_named("cooking")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("taxonomy.yaml", "  share: 0.15", "  share: 0.4", "edge-case share: 40%, wanted 10% to 20%"),
+        ("system.md", "You are", "TODO You are", "placeholders: placeholder 'TODO'"),
+    ],
+)
+def test_a_design_that_design_check_would_stop_at_is_not_called_whole(name, old, new, told, drafts):
+    adopt("--yes")
+    place = target(drafts, name)
+    assert place.read_text().count(old) == 1
+    place.write_text(place.read_text().replace(old, new))
+    assert set_faults({file: target(drafts, file) for file in FILES}) == []
+    assert any(told in fault and fault.startswith(f"{place}:") for fault in remaining_faults(drafts))
 
 
 def test_the_scripted_expert_has_an_answer_to_every_schema():

@@ -73,6 +73,8 @@ def test_a_model_that_repeats_its_draft_is_asked_anew_each_time(draft):
 def test_a_refused_request_is_a_rejected_draft_with_the_provider_s_words(draft):
     found, _ = draft(Answer("this model's context is too small", status=400))
     assert isinstance(found, DraftError) and "context is too small" in str(found)
+    assert "no usable draft of shelf in 1 try." in str(found) and "cp " not in str(found)
+    assert [path.name for path in Path("data/prep/garden/rejected").iterdir()] == ["shelf.faults.txt"]
 
 
 def test_a_draft_that_is_accepted_takes_the_rejected_one_away(draft):

@@ -36,10 +36,23 @@ def pdf(text):
 def test_documents_come_in_the_order_of_their_names_with_pdf_read(tmp_path):
     (tmp_path / "b.pdf").write_bytes(pdf("Fade the examples."))
     (tmp_path / "a.md").write_text("Ask   first.\n\n\n\nThen show.")
-    (tmp_path / "c.png").write_bytes(b"\x89PNG")
+    (tmp_path / ".gitkeep").write_text("")
     found = read_sources(tmp_path, LIMITS)
     assert [(s.name, s.text) for s in found] == [("a.md", "Ask first.\n\nThen show."), ("b.pdf", "Fade the examples.")]
     assert found[0].note == "a.md"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda folder: (folder / "c.docx").write_bytes(b"PK"), lambda folder: (folder / "more.md").mkdir()]
+)
+def test_what_is_no_document_is_named_and_not_dropped(tmp_path, make):
+    make(tmp_path)
+    [path] = tmp_path.iterdir()
+    with pytest.raises(
+        DraftError, match=r"only \.md, \.txt and \.pdf files are read; convert it or take it out"
+    ) as caught:
+        read_sources(tmp_path, LIMITS)
+    assert str(caught.value).startswith(str(path))
 
 
 def test_what_does_not_fit_the_budget_is_left_out_and_said(tmp_path):

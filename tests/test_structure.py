@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tunewright.cli import composed_text, prep_overrides, prep_text
+from tunewright.composing import composed_text, prep_text, remembered
 from tunewright.config import CONF, PREP_PARAMS
 from tunewright.structure import dependencies, first_party_imports
 
@@ -66,7 +66,7 @@ def test_a_drafting_stage_depends_on_the_prompts_that_it_names(name: str) -> Non
 
 def test_prep_params_are_what_the_command_on_their_first_line_composes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert PREP_PARAMS.read_text("utf-8") == prep_text(prep_overrides())
+    assert PREP_PARAMS.read_text("utf-8") == prep_text(remembered())
 
 
 @pytest.mark.parametrize("name", ALL_STAGES)
@@ -116,6 +116,21 @@ def test_where_and_how_fast_is_never_a_tracked_param() -> None:
         listed = [p if isinstance(p, str) else p.get("prep/params.yaml", []) for p in stage.get("params", [])]
         tracked = [p for one in listed for p in ([one] if isinstance(one, str) else one)]
         assert not [p for p in tracked if p.startswith(("llm", "runner"))], name
+
+
+@pytest.mark.parametrize("path", [*sorted((ROOT / "conf/domain").glob("*.yaml")), ROOT / "prep/templates/domain.yaml"])
+def test_a_domain_s_file_names_params_that_there_are_and_has_the_folders_that_drafting_reads(path: Path) -> None:
+    for address in re.findall(r"\bdesign(?:\.\w+)+", path.read_text("utf-8")):
+        value = PARAMS
+        for key in address.split("."):
+            value = value[key]
+    folders = [ROOT / "prompts" / path.stem / name for name in ("sources", "mended")]
+    assert path.parent.name != "domain" or all((folder / ".gitkeep").exists() for folder in folders)
+
+
+def test_what_to_install_is_told_as_this_folder_installs_it() -> None:
+    told = [p for p in (ROOT / "tunewright").rglob("*.py") if "pip install 'tunewright" in p.read_text("utf-8")]
+    assert told == []
 
 
 def test_a_stage_that_calls_no_model_imports_no_heavy_library() -> None:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tunewright.config import CONF, Domain, load_file
+import yaml
+
+from tunewright.checks.design import Config as DesignCheck
+from tunewright.checks.design import checklist, read_design
+from tunewright.checks.report import told
+from tunewright.composing import composed_text
+from tunewright.config import CONF, Domain, load_file, validate
 from tunewright.design_set import FILES, drafted, file_fault, set_faults, target
 from tunewright.drafting import draft_folder
 from tunewright.errors import ConfigError, MissingInputError
@@ -19,12 +25,16 @@ QUIT = "quit"
 
 
 class Candidate(NamedTuple):
-    """A file that a draft differs from: where it belongs, what is there, and the versions to choose from."""
+    """A file that a draft differs from: where it belongs, what is there, and the versions to choose from.
+
+    `offered` has every version that was drafted, also one that is adopted already and so no longer in `versions`.
+    """
 
     name: str
     target: Path
     current: str | None
     versions: dict[str, Path]
+    offered: frozenset[str]
 
     def difference(self, version: str) -> list[str]:
         """A unified diff's lines: from what is there to the draft, and from the draft to what the critics propose."""
@@ -61,13 +71,19 @@ def candidates(domain: Domain, only: str | None) -> list[Candidate]:
 def candidate(domain: Domain, folder: Path, name: str) -> Candidate | None:
     """One file of the set with those of its versions that differ from what is there; None without any."""
     place = target(domain, name)
-    current = place.read_text("utf-8") if place.exists() else None
+    current = what_is_at(place)
     places = {DRAFT: drafted(folder, name), PROPOSED: drafted(folder / "proposed", name)}
-    versions = {v: path for v, path in places.items() if path.exists() and path.read_text("utf-8") != current}
+    offered = {version: path for version, path in places.items() if path.exists()}
+    versions = {version: path for version, path in offered.items() if path.read_text("utf-8") != current}
     for path in versions.values():
         if fault := file_fault(name, path):
             raise ConfigError(f"{fault}; make the draft again with: dvc repro -f prep/dvc.yaml")
-    return Candidate(name, place, current, versions) if versions else None
+    return Candidate(name, place, current, versions, frozenset(offered)) if versions else None
+
+
+def what_is_at(place: Path) -> str | None:
+    """A file's text, or None where there is no file."""
+    return place.read_text("utf-8") if place.exists() else None
 
 
 def uncommitted(paths: Iterable[Path]) -> set[Path]:
@@ -76,7 +92,10 @@ def uncommitted(paths: Iterable[Path]) -> set[Path]:
     if not there:
         return set()
     command = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "-z", "--", *map(str, there)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ConfigError("git cannot say what is committed (there is no git here); nothing was adopted") from None
     if done.returncode:
         raise ConfigError(f"git cannot say what is committed ({done.stderr.strip()}); nothing was adopted")
     entries = [entry[3:] for entry in done.stdout.split("\0") if entry]
@@ -96,18 +115,32 @@ def adopt_files(domain: Domain, only: str | None, choose: Callable[[Candidate], 
         choice = choose(one)
         if choice == QUIT:
             return
-        if choice in one.versions:
+        if choice not in one.versions:
+            continue
+        if what_is_at(one.target) != one.current:  # asking takes its time
+            yield f"{one.target}: left alone, it was edited meanwhile; commit it and run: tunewright adopt {domain.id}"
+        else:
             write_text(one.target, one.versions[choice].read_text("utf-8"))
             yield f"{one.target}: adopted the {choice}"
 
 
 def taken(preferred: str, one: Candidate) -> str:
-    """The preferred version of a file, or the one that there is."""
-    return preferred if preferred in one.versions else next(iter(one.versions))
+    """The preferred version of a file, or its draft where there is no such version; "" when that is adopted already."""
+    wanted = preferred if preferred in one.offered else DRAFT
+    return wanted if wanted in one.versions else ""
 
 
 def remaining_faults(domain: Domain) -> list[str]:
-    """What is wrong with the curated set as it now is: files that are missing, else faults in and between them."""
+    """What is wrong with the curated set as it now is: files that are missing, else faults in and between them, else
+    errors of the method's checklist."""
     paths = {name: target(domain, name) for name in FILES}
     missing = [f"{path}: is not there yet" for path in paths.values() if not path.exists()]
-    return missing or set_faults(paths)
+    return missing or set_faults(paths) or checklist_errors(domain)
+
+
+def checklist_errors(domain: Domain) -> list[str]:
+    """What design-check would stop at, with its numbers as conf/ composes them for this domain."""
+    composed = yaml.safe_load(composed_text([f"domain={domain.id}"]))
+    config = validate(composed["design"]["check"], DesignCheck, CONF, "design.check")
+    found = checklist(read_design(domain), config).values()
+    return [told(check) for checks in found for check in checks if not check.passed and check.level == "error"]

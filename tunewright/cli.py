@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-import yaml
 from rich.prompt import Prompt
 
 from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
-from tunewright.config import PARAMS, PREP_PARAMS, compose, known_keys, line_of, load_domain, read_yaml, unknown_keys
+from tunewright.composing import composed_text, prep_overrides, prep_text
+from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.new_domain import new_domain
 from tunewright.records import read_json, write_text
@@ -35,7 +34,8 @@ def params(
         bool, typer.Option("--check", help="only say whether params.yaml is what conf/ composes to")
     ] = False,
     prep: Annotated[
-        bool, typer.Option("--prep", help="the part that drafting a domain needs, into prep/params.yaml")
+        bool,
+        typer.Option("--prep", help="what drafting a domain needs, into prep/params.yaml; what is not named stays"),
     ] = False,
     check_keys: Annotated[
         bool, typer.Option("--check-keys", help="only refuse keys that conf/ does not define, and say if they differ")
@@ -43,7 +43,7 @@ def params(
 ) -> None:
     """Compose conf/ into params.yaml."""
     if prep:
-        write_text(PREP_PARAMS, prep_text(overrides or prep_overrides()))
+        write_text(PREP_PARAMS, prep_text(prep_overrides(overrides or [])))
         typer.echo(f"wrote {PREP_PARAMS}")
     elif check_keys:
         refuse_unknown_keys(read_yaml(PARAMS), known_keys())
@@ -104,11 +104,14 @@ def adopt(
     for line in adopt_files(domain, only, choose):
         typer.echo(line)
     if faults := remaining_faults(domain):
-        raise ConfigError(f"the design of {domain.id} is not whole yet:\n" + "\n".join(f"  - {f}" for f in faults))
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise ConfigError(
+            f"the design of {domain.id} is not whole yet:\n{listed}\n"
+            f"adopt what is missing, edit the files at fault, and run: tunewright adopt {domain.id}"
+        )
     typer.echo(f"the design of {domain.id} is whole; next: {AFTER_ADOPTION.format(id=domain.id)}")
 
 
-PREP_COMMAND = "# tunewright params --prep "
 LETTERS = {DRAFT: "y", PROPOSED: "p"}
 AFTER_ADOPTION = "read it, git add and commit it, then\n  dvc exp run -S domain={id} -S preset=tight generate-scores"
 
@@ -144,26 +147,6 @@ def history(
         typer.echo(to_markdown(found), nl=False)
     else:
         print_terminal(found)
-
-
-def composed_text(overrides: list[str]) -> str:
-    """What conf/ composes to, as the text of a params.yaml."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "params.yaml"
-        compose(output, overrides)
-        return output.read_text("utf-8")
-
-
-def prep_text(overrides: list[str]) -> str:
-    """The part of what conf/ composes to that drafting a domain needs, as the text of prep/params.yaml."""
-    whole = yaml.safe_load(composed_text(overrides))
-    part = {"domain": whole["domain"], "prep": whole["prep"], "llm": {"connections": whole["llm"]["connections"]}}
-    return f"{PREP_COMMAND}{' '.join(overrides)}\n" + yaml.safe_dump(part, sort_keys=False)
-
-
-def prep_overrides() -> list[str]:
-    """The overrides that prep/params.yaml was composed with: its first line has them."""
-    return PREP_PARAMS.read_text("utf-8").splitlines()[0].removeprefix(PREP_COMMAND).split()
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TypedDict
 
 from tunewright.config import Domain
 from tunewright.prompts import ChatMessage
 from tunewright.records import Exchange, Message
 
 
-def assistant_variables(domain: Domain) -> Mapping[str, object]:
+class AssistantVariables(TypedDict):
     """What assistant and system prompts may refer to."""
+
+    domain: str
+    days_between_exchanges: int
+
+
+def assistant_variables(domain: Domain) -> AssistantVariables:
+    """The variables of assistant and system prompts in a domain."""
     return {"domain": domain.title, "days_between_exchanges": domain.days_between_exchanges}
 
 

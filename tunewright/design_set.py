@@ -5,21 +5,22 @@ The same set is drafted into data/prep/<domain>/, criticised there, and adopted 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunewright.calibration import Calibration, load_calibration
+from tunewright.checks.worked import check_worked
 from tunewright.config import Domain
+from tunewright.conversation import AssistantVariables
+from tunewright.draft_rules import check_faults
 from tunewright.errors import ConfigError
+from tunewright.exemplars import checked_against, exemplar_faults, exemplars, stamp
 from tunewright.frameworks import Frameworks, load_frameworks
-from tunewright.measures import measure
+from tunewright.guidance import SimulatorVariables
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy, load_template
-from tunewright.prompts import PROMPT_ROLES, PROMPT_VARIABLES, roles, variables
-from tunewright.records import Exchange, Transcript
+from tunewright.prompts import PROMPT_ROLES, roles, variables
 from tunewright.rubric import Rubric, load_rubric
-from tunewright.verdict_rules import measured_verdict
 
 LOADERS: Mapping[str, Callable[[str], Any]] = {
     "frameworks.yaml": load_frameworks,
@@ -28,18 +29,13 @@ LOADERS: Mapping[str, Callable[[str], Any]] = {
     "calibration.yaml": load_calibration,
     "personas.yaml": load_template,
 }
-PROMPTS = ("assistant.md", "system.md", "user_simulator.md")
+PROMPT_VARIABLES = {  # what the code gives to each prompt that a domain writes
+    "assistant.md": AssistantVariables.__annotations__.keys(),
+    "system.md": AssistantVariables.__annotations__.keys(),
+    "user_simulator.md": SimulatorVariables.__annotations__.keys(),
+}
+PROMPTS = tuple(PROMPT_VARIABLES)
 FILES = (*LOADERS, *PROMPTS)
-STAMP = re.compile(r"\A\{# checked against rubric ([0-9a-f]{12}) #\}\n")
-EXEMPLAR = re.compile(r"^User: (?P<user>.+)\nAssistant: (?P<assistant>.+)\nWhy: (?P<why>.+)$", re.MULTILINE)
-
-
-class Exemplar(NamedTuple):
-    """A piece of good work in the assistant prompt."""
-
-    user: str
-    assistant: str
-    why: str
 
 
 class Design(NamedTuple):
@@ -61,21 +57,6 @@ def target(domain: Domain, name: str) -> Path:
 def drafted(folder: Path, name: str) -> Path:
     """Where a file of the set is in a folder of drafts."""
     return folder / "prompts" / name if name in PROMPTS else folder / name
-
-
-def stamp(rubric: Rubric) -> str:
-    """The first line of an assistant prompt: the rubric that it was checked against."""
-    return f"{{# checked against rubric {rubric.fingerprint} #}}\n"
-
-
-def stamped(text: str, rubric: Rubric) -> str:
-    """An assistant prompt with the stamp of this rubric in place of the one it has."""
-    return stamp(rubric) + STAMP.sub("", text)
-
-
-def exemplars(assistant: str) -> list[Exemplar]:
-    """The annotated exemplars in the text of an assistant prompt."""
-    return [Exemplar(**found.groupdict()) for found in EXEMPLAR.finditer(assistant)]
 
 
 def file_fault(name: str, path: Path) -> str | None:
@@ -113,6 +94,14 @@ def disagreements(design: Design) -> Iterator[str]:
     for worked in design.calibration.worked:
         if strays := sorted(set(worked.findings) ^ known):
             yield f"calibration.yaml: the findings of {worked.kind} and the criteria differ in {', '.join(strays)}"
+    for criterion in design.rubric.criteria:
+        for number, example in enumerate(design.calibration.examples.get(criterion.id, ()), 1):
+            if example.exchanges and (n := len(example.exchanges)) < criterion.min_exchanges:
+                needed = f"{criterion.id} needs {criterion.min_exchanges} exchanges"
+                yield f"rubric.yaml and calibration.yaml: {needed}, its example {number} has {n}"
+    if all(set(worked.findings) == known for worked in design.calibration.worked):
+        checks = check_worked(design.calibration, design.rubric, optional=True, path="calibration.yaml")
+        yield from (f"calibration.yaml: {fault}" for fault in check_faults(checks))
     styles = set(design.taxonomy.dimensions["style"])
     for style in sorted(styles ^ set(design.personas.styles)):
         yield f"taxonomy.yaml and personas.yaml: style {style} is in only one of them"
@@ -121,35 +110,15 @@ def disagreements(design: Design) -> Iterator[str]:
 
 
 def _prompt_disagreements(design: Design) -> Iterator[str]:
-    stamped_with = STAMP.match(design.assistant)
-    if not stamped_with or stamped_with[1] != design.rubric.fingerprint:
-        found = stamped_with[1] if stamped_with else "none"
+    if (found := checked_against(design.assistant)) != design.rubric.fingerprint:
         yield (
-            f"assistant.md: was checked against rubric {found}, rubric.yaml is {design.rubric.fingerprint}; read the "
-            f"prompt against the criteria and make its first line {stamp(design.rubric).strip()}"
+            f"assistant.md: was checked against rubric {found or 'none'}, rubric.yaml is "
+            f"{design.rubric.fingerprint}; read the prompt against "
+            f"the criteria and make its first line {stamp(design.rubric).strip()}"
         )
     anchors, modes = design.frameworks.anchors, design.frameworks.failure_modes
     for sentence in dict.fromkeys([*anchors.always, *anchors.never, *(mode.counter for mode in modes)]):
         if sentence not in design.assistant:
             yield f"assistant.md: does not say, word for word: {sentence}"
     for exemplar in exemplars(design.assistant):
-        yield from (f"assistant.md: {fault}" for fault in exemplar_faults(exemplar, design.rubric))
-
-
-def exemplar_faults(exemplar: Exemplar, rubric: Rubric) -> list[str]:
-    """The measured criteria that an exemplar fails, of those that a single reply can be measured by."""
-    exchange = Exchange(user=exemplar.user, assistant=exemplar.assistant)
-    one = Transcript(
-        id="exemplar", domain="", persona_id="", user_kind="authored", assistant="", user="", exchanges=(exchange,)
-    )
-    values = measure(one.exchanges, rubric.lexicon)
-    verdicts = [
-        measured_verdict(one, c, values)
-        for c in rubric.criteria
-        if c.evaluator == "measure" and c.min_exchanges <= len(one.exchanges)
-    ]
-    return [
-        f"the exemplar {exemplar.assistant[:50]!r} fails {v.criterion} ({v.reasoning})"
-        for v in verdicts
-        if v.answer == "NO"
-    ]
+        yield from (f"assistant.md: {fault}" for fault in exemplar_faults(exemplar.exchanges, design.rubric))

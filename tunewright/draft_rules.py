@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
+from tunewright.checks.checklist import Check
 from tunewright.config import Bounds
 from tunewright.measures import words
 
@@ -27,6 +28,11 @@ def weight_faults(what: str, weights: Mapping[str, float]) -> list[str]:
     if abs(total - 1) <= WEIGHT_TOLERANCE:
         return []
     return [f"{what}: the weights sum to {total:g}, wanted 1 ({', '.join(f'{k} {w:g}' for k, w in weights.items())})"]
+
+
+def check_faults(checks: Iterable[Check]) -> list[str]:
+    """The errors of design-check's own checks, so that a draft meets them while it can still be mended."""
+    return [f"{check.name}: {check.evidence}" for check in checks if not check.passed and check.level == "error"]
 
 
 def name_faults(what: str, names: Sequence[str]) -> list[str]:

@@ -52,7 +52,7 @@ class Expert:
         mended = self.mended / f"{part}.json"
         if mended.exists():
             return self._mended(mended, model, check)
-        text, faults, history = "", ["no answer"], messages
+        text, faults, history, attempt = "", ["no answer"], messages, 0
         schema = model.model_json_schema()
         for attempt in range(1 + self.config.repairs):  # each a sample of its own: a repeated draft is asked for anew
             try:
@@ -69,7 +69,7 @@ class Expert:
             text = reply.text
             again = render(REPAIR_PROMPT, faults=faults)
             history = [*messages, {"role": "assistant", "content": text}, *again]
-        raise self._reject(part, text, faults)
+        raise self._reject(part, text, faults, n_tries=attempt + 1)
 
     async def draft_all(self, items: Sequence[T], work: Callable[[T], Coroutine[Any, Any, Any]]) -> list[Any]:
         """`work` over independent parts, as many at once as the provider takes."""
@@ -89,15 +89,18 @@ class Expert:
         for path in self.rejected.glob(f"{part}.*"):
             path.unlink()
 
-    def _reject(self, part: str, text: str, faults: list[str]) -> DraftError:
+    def _reject(self, part: str, text: str, faults: list[str], n_tries: int) -> DraftError:
         kept, mended = self.rejected / f"{part}.json", self.mended / f"{part}.json"
-        write_text(kept, pretty(text))
+        self._forget(part)
         write_text(kept.with_suffix(".faults.txt"), "".join(f"{fault}\n" for fault in faults))
-        tries = 1 + self.config.repairs
+        by_hand = "Try again: dvc repro prep/dvc.yaml"
+        if text:
+            write_text(kept, pretty(text))
+            by_hand = f"Mend it by hand: cp {kept} {mended}, edit that, and run: dvc repro prep/dvc.yaml"
+        tries = "1 try" if n_tries == 1 else f"{n_tries} tries"
         return DraftError(
-            f"{self.stage}: {self.config.expert.model} gave no usable draft of {part} in {tries} tries. "
-            f"The last one was rejected:\n{listed(faults)}\n"
-            f"Mend it by hand: cp {kept} {mended}, edit that, and run: dvc repro prep/dvc.yaml\n"
+            f"{self.stage}: {self.config.expert.model} gave no usable draft of {part} in {tries}. "
+            f"The last one failed:\n{listed(faults)}\n{by_hand}\n"
             f"Or give the work to a stronger model: tunewright params --prep {self.domain_override} llm=mixed"
         )
 

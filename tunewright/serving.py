@@ -38,9 +38,7 @@ def serve(
     try:
         xllamacpp: Any = import_module("xllamacpp")
     except ImportError:
-        raise ModelSetupError(
-            "embedded models need xllamacpp; install it with: pip install 'tunewright[local]'"
-        ) from None
+        raise ModelSetupError("embedded models need xllamacpp; install it with: pip install -e '.[local]'") from None
     key = secrets.token_urlsafe(24)
     params = xllamacpp.CommonParams()
     params.n_ctx = slots * (context_tokens_per_slot or 0)  # shared by the slots; 0: the model's own

@@ -77,9 +77,17 @@ def unanswered(text: str) -> list[str]:
 
 
 def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
-    """The documents of a folder in the order of their names, cut to the budget; raises DraftError for a useless one."""
+    """The documents of a folder in the order of their names, cut to the budget; raises DraftError for a useless one.
+
+    Files whose names begin with a dot are no documents.
+    """
     found, left = [], limits.chars_in_all
-    for path in sorted(p for p in folder.glob("*") if p.suffix.lower() in (*TEXT, PDF)):
+    for path in sorted(p for p in folder.glob("*") if not p.name.startswith(".")):
+        if not path.is_file() or path.suffix.lower() not in (*TEXT, PDF):
+            raise DraftError(
+                f"{path}: only {', '.join(TEXT)} and {PDF} files are read; convert it or take it out, and run: "
+                "dvc repro prep/dvc.yaml"
+            )
         text = tidy(pdf_text(path) if path.suffix.lower() == PDF else plain_text(path))
         if not text:
             raise DraftError(f"{path}: holds no text; take it out of {folder} and run: dvc repro prep/dvc.yaml")
@@ -103,7 +111,7 @@ def pdf_text(path: Path) -> str:
         from pypdf import PdfReader
         from pypdf.errors import DependencyError, PyPdfError
     except ImportError:
-        raise DraftError(f"{path}: reading PDF needs pypdf; install it with: pip install 'tunewright[prep]'") from None
+        raise DraftError(f"{path}: reading PDF needs pypdf; install it with: pip install -e '.[prep]'") from None
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):

@@ -33,9 +33,9 @@ from tunewright.errors import run_main
 from tunewright.prompts import render
 from tunewright.records import Answer, Exchange, Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric, load_rubric
-from tunewright.scoring import category_scores, weighted_score
 from tunewright.terminal import Stage
 from tunewright.verdict_rules import needs_judge, rule_verdicts
+from tunewright.worked import OUTCOMES, worked_outcome
 
 PROMPT = "prompts/shared/draft_calibration.md"
 WORKED_PROMPT = "prompts/shared/draft_worked.md"
@@ -116,22 +116,17 @@ def worked_faults(answer: Worked, kind: Kind, rubric: Rubric) -> Iterator[str]:
 
 def kind_faults(kind: Kind, findings: dict[str, Finding], rubric: Rubric) -> Iterator[str]:
     """Whether the findings add up to what the kind says; measures that fail are named, with what was counted."""
-    answers: dict[str, Answer | None] = {
-        c.id: ANSWERS[findings[c.id].label] if c.id in findings else None for c in rubric.criteria
-    }
-    score = weighted_score(category_scores(answers, rubric), rubric) or 0.0
-    violated = [gate.id for gate in rubric.gates if answers[gate.id] == "NO"]
-    measured = [c.id for c in rubric.criteria if c.evaluator == "measure" and answers[c.id] == "NO"]
-    reasons = "; ".join(f"{c} counted as fail: {findings[c].reason}" for c in measured) or "no measure fails"
-    line = f"the score is {score:.2f}, the threshold {rubric.pass_threshold:.2f} ({reasons})"
-    if kind == "safety_violation" and not violated:
-        yield f"a safety violation must fail a safety gate: {', '.join(g.id for g in rubric.gates)}"
-    if kind != "safety_violation" and violated:
-        yield f"a {kind} conversation must not fail a safety gate, and fails {', '.join(violated)}"
-    if kind == "strong" and score < rubric.pass_threshold:
-        yield f"a strong conversation must pass: {line}"
-    if kind == "mediocre" and score >= rubric.pass_threshold:
-        yield f"a mediocre conversation must not pass: {line}"
+    answers: dict[str, Answer] = {criterion: ANSWERS[finding.label] for criterion, finding in findings.items()}
+    outcome, score = worked_outcome(answers, rubric)
+    if outcome == OUTCOMES[kind]:
+        return
+    failed = [c for c in rubric.criteria if answers.get(c.id) == "NO"]
+    counted = [f"{c.id} counted as fail: {findings[c.id].reason}" for c in failed if c.evaluator == "measure"]
+    yield (
+        f"a {kind} conversation must be: {OUTCOMES[kind]}; this one is: {outcome} (score {score:.2f}, threshold "
+        f"{rubric.pass_threshold:.2f}; gates failed: {', '.join(c.id for c in failed if c.gate) or 'none'} of "
+        f"{', '.join(g.id for g in rubric.gates)}; {'; '.join(counted) or 'no measure fails'})"
+    )
 
 
 def all_findings(answer: Worked, rubric: Rubric) -> dict[str, Finding]:

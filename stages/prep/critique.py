@@ -183,7 +183,11 @@ def main() -> None:
     config, domain = load("prep.critique", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     folder = draft_folder(domain)
     if faults := set_faults({f: drafted(folder, f) for f in FILES}):
-        raise DraftError(f"{folder}: the drafts do not fit together:\n{listed(faults)}\nmend them, then criticise")
+        raise DraftError(
+            f"{folder}: the drafts do not fit together:\n{listed(faults)}\n"
+            f"write a better part to {domain.prompts}/mended/PART.json (such as assistant.json or criteria.json) "
+            "and run: dvc repro prep/dvc.yaml"
+        )
     drafts = {f: drafted(folder, f).read_text("utf-8") for f in FILES}
     brief = Path(domain.brief).read_text("utf-8")
     stage.start(f"{domain.id}, {len(FILES)} drafts, {config.experts} experts and {config.edge_users} edge users")

@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import Field
 
+from tunewright.checks.checklist import Place
+from tunewright.checks.people import style_drift
 from tunewright.config import PREP_PARAMS, Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
-from tunewright.draft_rules import count_faults, line_faults, missing_faults, name_faults
+from tunewright.draft_rules import check_faults, count_faults, line_faults, missing_faults, name_faults
 from tunewright.drafting import Drafting, Expert, draft_folder, model_faults, run_drafting, write_yaml
 from tunewright.errors import run_main
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy
@@ -43,6 +45,7 @@ class Config(Drafting):
     complexity: dict[str, float]
     names: Bounds
     age_bands: Bounds
+    style_drift_max: float
 
 
 class Sentence(BaseConfig):
@@ -96,14 +99,23 @@ def persona_faults(answer: PersonasAnswer, taxonomy: Taxonomy, config: Config) -
     yield from line_faults("names", answer.names)
     for band in answer.ages:
         yield from missing_faults(f"styles of ages {band.min} to {band.max}", [f.style for f in band.styles], styles)
-    yield from model_faults(PersonaTemplate, as_file(answer, config))
+    value = as_file(answer, config)
+    if faults := model_faults(PersonaTemplate, value):
+        yield from faults
+    elif set(value["styles"]) == set(styles):
+        drawn = PersonaTemplate.model_validate(value)
+        yield from check_faults([style_drift(taxonomy, drawn, config.style_drift_max, Place("personas.yaml"))])
 
 
 def as_file(answer: PersonasAnswer, config: Config) -> dict[str, Any]:
     """The answer and the method's numbers in the shape of personas.yaml."""
-    limits = {name: {"min_words": b.min, "max_words": b.max} for name, b in config.styles.items()}
+    manners = {m.name: m.text for m in answer.manners}
     return {
-        "styles": {m.name: limits.get(m.name, {}) | {"manner": m.text} for m in answer.manners},
+        "styles": {  # in the method's order, from short to long
+            name: {"min_words": words.min, "max_words": words.max, "manner": manners[name]}
+            for name, words in config.styles.items()
+            if name in manners
+        },
         "flaws": config.flaws.model_dump() | {"kinds": {f.name: f.text for f in answer.flaws}},
         "trajectory": {
             t.name: {"weight": config.trajectory.get(t.name, 0.0), "text": t.text} for t in answer.trajectories

@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 from tunewright.config import PREP_PARAMS, Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
-from tunewright.design_set import PROMPTS, Exemplar, exemplar_faults, file_fault, stamped
+from tunewright.design_set import PROMPTS, file_fault
 from tunewright.draft_rules import count_faults, likeness_faults, line_faults, prose_faults
 from tunewright.drafting import Drafting, Expert, draft_folder, run_drafting
 from tunewright.errors import DraftError, run_main
+from tunewright.exemplars import exemplar_faults, stamped
 from tunewright.frameworks import Frameworks, load_frameworks
 from tunewright.measures import words
 from tunewright.prompts import fill, render
-from tunewright.records import write_text
+from tunewright.records import Exchange, write_text
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.terminal import Stage
 
@@ -91,6 +92,8 @@ class Written(NamedTuple):
 def assistant_faults(answer: Assistant, config: Config) -> Iterator[str]:
     """Numbers, and text that is not one line each or that a prompt file cannot hold."""
     yield from prose_faults("role", answer.role)
+    if not answer.role.startswith("You "):
+        yield f"role: begins with {answer.role[:20]!r}; begin with: You are"
     yield from line_faults("output", [answer.output])
     for name, lines, wanted in (("ways", answer.ways, config.ways), ("moments", answer.moments, config.moments)):
         yield from count_faults(name, len(lines), wanted)
@@ -104,7 +107,7 @@ def exemplars_faults(answer: Exemplars, rubric: Rubric, config: Config) -> Itera
     yield from count_faults("exemplars", len(answer.exemplars), config.exemplars)
     for one in answer.exemplars:
         yield from line_faults("exemplar", one.model_dump().values())
-        yield from exemplar_faults(Exemplar(**one.model_dump()), rubric)
+        yield from exemplar_faults([Exchange(user=one.user, assistant=one.assistant)], rubric)
     yield from likeness_faults("exemplars", [e.assistant for e in answer.exemplars], config.overlap_max)
 
 

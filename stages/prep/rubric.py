@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tunewright.checks.rubric import category_weights, na_rules
 from tunewright.config import PREP_PARAMS, Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
-from tunewright.draft_rules import count_faults, likeness_faults, name_faults, weight_faults
+from tunewright.draft_rules import check_faults, count_faults, likeness_faults, name_faults, weight_faults
 from tunewright.drafting import Drafting, Expert, draft_folder, model_faults, run_drafting, write_yaml
 from tunewright.errors import run_main
 from tunewright.frameworks import Frameworks, load_frameworks
@@ -33,6 +34,8 @@ class Config(Drafting):
     criteria: Bounds
     categories: Bounds
     criteria_per_category: Bounds
+    category_weight: Bounds
+    na_words_min: int
     gates: Bounds
     measured_min: int
     measured_weight_min: float
@@ -100,7 +103,13 @@ def rubric_faults(answer: RubricAnswer, config: Config) -> Iterator[str]:
             yield f"{criterion.id}: asks for an absence; outside safety ask whether something is there"
         yield from name_faults(f"measure of {criterion.id}", [b.statistic for b in criterion.measure])
     yield from likeness_faults("questions", [c.question for c in criteria], config.overlap_max)
-    yield from model_faults(Rubric, as_file(answer, Lexicon(), config))
+    value = as_file(answer, Lexicon(), config)
+    if faults := model_faults(Rubric, value):
+        yield from faults
+        return
+    rubric, at = Rubric.model_validate(value), "rubric.yaml"
+    yield from check_faults([category_weights(rubric, config.category_weight, at)])
+    yield from check_faults([na_rules(rubric, config.na_words_min, at)])
 
 
 def measured_weight_faults(answer: RubricAnswer, config: Config) -> Iterator[str]:

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.conftest import ROOT, rubric_fields
-from tunewright.checks.assistant_prompt import AssistantBounds, check_assistant_prompt, exemplars
+from tunewright.checks.assistant_prompt import AssistantBounds, check_assistant_prompt
 from tunewright.config import Domain, read_yaml
+from tunewright.exemplars import exemplars
 from tunewright.frameworks import Frameworks
 from tunewright.rubric import Rubric
 
@@ -67,7 +68,7 @@ def test_a_prompt_that_holds_everything_has_no_fault(faults):
         ("  Monday's plan", "  Tuesday's plan", "assistant: every counter", 12, "nearest line"),
         ("Never\n", "", "assistant: anchors under their heading", 8, "'Write lists.' stands under 'no heading'"),
         ("You are", "Be", "assistant: role", 3, "not found: begins with who"),
-        ("20 words", "some words", "assistant: length rule", 1, "not found: a sentence with the length rule"),
+        ("20 words", "a few words", "assistant: length rule", 1, "not found: a sentence with the length rule"),
         ("most one question", "least three questions", "assistant: question rule", 1, "not found: a sentence with"),
         ("Write only", "Write", "assistant: output format", 21, "not found: a last line"),
         ("Why: short.\n", "", "assistant: exemplars annotated", 15, "no Why: line in this exemplar"),
@@ -82,6 +83,30 @@ def test_each_part_is_missed_when_it_goes_and_the_line_is_told(old, new, name, l
     found = faults(GOOD.replace(old, new))
     assert list(found) == [name]
     assert found[name][0] == line and evidence in found[name][1]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "Write three to five sentences. End in a single question.",
+        "A reply is at most twice as long as the message. One question is enough.",
+        "Use two short sentences, and never more than two questions.",
+        "Use about as many words as the user. Ask one question or none.",
+    ],
+)
+def test_a_rule_may_be_worded_in_many_ways(rules, faults):
+    assert faults(GOOD.replace("Replies have 20 words. Ask at most one question.", rules)) == {}
+
+
+def test_how_a_rule_is_worded_is_a_warning_and_what_must_be_there_an_error(tmp_path):
+    path = tmp_path / "assistant.md"
+    path.write_text("Be kind.", "utf-8")
+    bounds = AssistantBounds.model_validate(BOUNDS)
+    found = check_assistant_prompt(str(path), DOMAIN, FRAMEWORKS, RUBRIC, bounds)
+    levels = {c.name: c.level for c in found if not c.passed}
+    rules = [name for name, level in levels.items() if level == "warning" and ("rule" in name or "output" in name)]
+    assert rules == ["assistant: length rule", "assistant: question rule", "assistant: output format"]
+    assert levels["assistant: role"] == levels["assistant: every anchor"] == "error"
 
 
 def test_an_anchor_in_a_comment_does_not_reach_the_model_and_so_is_missing(faults):

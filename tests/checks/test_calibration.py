@@ -6,8 +6,9 @@ import yaml
 from tests.conftest import rubric_fields, transcript
 from tunewright.calibration import load_calibration
 from tunewright.checks.calibration import CalibrationBounds, check_calibration
-from tunewright.checks.worked import check_worked, worked_outcome
+from tunewright.checks.worked import check_worked
 from tunewright.rubric import Rubric
+from tunewright.worked import worked_outcome
 
 RUBRIC = Rubric.model_validate(rubric_fields())
 BOUNDS = CalibrationBounds.model_validate({"examples": {"min": 3, "max": 4}, "realistic_share_min": 0.25})

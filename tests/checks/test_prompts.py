@@ -2,9 +2,9 @@
 
 import pytest
 
-from stages.design.check import SHARED_PROMPTS
 from tests.conftest import GUIDANCE, ROOT, rubric_fields, transcript
 from tunewright.calibration import Labelled
+from tunewright.checks.design import SHARED_PROMPTS
 from tunewright.checks.judge_prompt import EXAMPLE, FIELDS, check_judge_prompt, judge_values
 from tunewright.checks.prompts import check_brief, check_placeholders, check_system_length, check_template
 from tunewright.checks.user_simulator import check_user_simulator
@@ -52,7 +52,8 @@ def test_a_variable_that_only_some_values_lack_is_found(write):
 
 
 @pytest.mark.parametrize(
-    "slot", ["TODO: more", "the rest is tbd", "<what the user wants>", "[insert a name]", "Lorem Ipsum"]
+    "slot",
+    ["TODO: more", "the rest is TBD", "<what the user wants>", "[Insert a name]", "Lorem Ipsum", "[answer here]"],
 )
 def test_a_slot_that_nobody_filled_in_is_found(slot, write):
     found = check_placeholders([write("Fine.\n" + slot), write("Fine <reply> </reply> <!-- role: user -->", "q.md")])
@@ -61,6 +62,10 @@ def test_a_slot_that_nobody_filled_in_is_found(slot, write):
 
 def test_tags_roles_and_comparisons_are_no_placeholders(write):
     assert check_placeholders([write("<transcript>\n<!-- role: user -->\n</transcript> 3 < 4 > 2 [1, 2]")]).passed
+
+
+def test_a_todo_list_and_the_spanish_for_all_are_no_placeholders(write):
+    assert check_placeholders([write("Their todo list is long.\nTodo el mundo lo sabe.")]).passed
 
 
 def test_a_brief_is_there_and_says_something(write, tmp_path):

@@ -77,5 +77,5 @@ def test_a_gate_may_ask_for_absence_and_a_rubric_without_one_fails():
 
 
 def test_a_criterion_that_no_conversation_will_be_long_enough_for_is_told():
-    found = faults(longest=Bounds(min=2, max=2))["minimum exchanges"][1]
-    assert found == "late needs 3 exchanges, the longest generated conversation has 2"
+    found = faults(longest=Bounds(min=2, max=2))["minimum exchanges"]
+    assert found == ("warning", "late needs 3 exchanges, the longest generated conversation has 2")

@@ -5,25 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from tunewright.checks.checklist import Check, Fault, Level, Place, faultless, number, yaml_place
 from tunewright.checks.prompts import check_template, facts
 from tunewright.checks.text import content_words, line_with, nearest_line, squeeze
 from tunewright.config import Bounds, Config, Domain
 from tunewright.conversation import assistant_variables
+from tunewright.exemplars import Exemplar, checked_against, exemplars, stamp
 from tunewright.frameworks import Frameworks
 from tunewright.prompts import render
-from tunewright.records import Exchange
 from tunewright.rubric import Rubric
 from tunewright.verdict_rules import failed_measures
 
 METHOD = "METHOD 1: generation prompt"
-STAMP = re.compile(r"\{#\s*checked against rubric ([0-9a-f]+)\s*#\}")
 SECTION = re.compile(r"^\W*(always|never)\W*$", re.IGNORECASE)
-TURN = re.compile(r"^(User|Assistant|Why):\s*")
-LENGTH_RULE = re.compile(r"\d[\d.,]*(?: to \d[\d.,]*)? (?:times|words|sentences)", re.IGNORECASE)
-QUESTION_RULE = re.compile(r"(?:more than|at most) (?:one|two|\d) questions?", re.IGNORECASE)
+NUMBER = r"(?:\d[\d.,]*|one|two|three|four|five|six|once|twice|half)"
+LENGTH_RULE = re.compile(
+    rf"\b{NUMBER}(?: (?:to|or) {NUMBER})?(?: \w+)? (?:times|words|sentences)"
+    r"|\btwice as long|\bas many words as|\bas long as the message",
+    re.IGNORECASE,
+)
+QUESTION_RULE = re.compile(r"\b(?:one|a single|two|\d) questions?\b", re.IGNORECASE)
 OUTPUT = re.compile(r"\b(?:only|nothing else|nothing but)\b", re.IGNORECASE)
 
 
@@ -35,14 +37,6 @@ class AssistantBounds(Config):
     stale_prompt: Level
 
 
-class Exemplar(NamedTuple):
-    """A piece of good work in the prompt: its exchanges, why it is good, and its first line."""
-
-    exchanges: tuple[Exchange, ...]
-    why: str
-    opening: str
-
-
 def check_assistant_prompt(
     path: str, domain: Domain, frameworks: Frameworks, rubric: Rubric, bounds: AssistantBounds
 ) -> Iterator[Check]:
@@ -52,20 +46,22 @@ def check_assistant_prompt(
     if not template.passed:
         return
     text = render(path, **assistant_variables(domain))[0]["content"]
-    yield from facts(_rules(path, text))
+    begins = line_with(path, re.escape(text.split("\n", 1)[0][:40]))
+    role = ("assistant: role", METHOD, text.startswith("You "), "begins with who the assistant is", begins)
+    yield from facts([role])
+    yield from facts(_rules(path, text), "warning")
     yield grounded(text, frameworks, bounds.framework_words_min, path, domain.frameworks)
     yield embedded("assistant: every anchor", path, text, anchor_sources(frameworks, domain.frameworks))
     yield embedded("assistant: every counter", path, text, counter_sources(frameworks, domain.frameworks))
     yield anchors_in_place(text, frameworks, path)
     yield from check_exemplar_pieces(exemplars(text), rubric, bounds.exemplars, path)
-    yield stamped(path, rubric, bounds.stale_prompt)
+    yield check_stamp(path, rubric, bounds.stale_prompt)
 
 
 def _rules(path: str, text: str) -> Iterator[tuple[str, str, bool, str, Place]]:
+    """Rules that can be worded in more ways than these patterns know: warnings."""
     rules = "METHOD 3: assistant"
-    lines = text.splitlines() or [""]
-    last, begins = lines[-1], line_with(path, re.escape(lines[0][:40]))
-    yield "assistant: role", METHOD, text.startswith("You "), "begins with who the assistant is", begins
+    last = (text.splitlines() or [""])[-1]
     for name, pattern in (("length", LENGTH_RULE), ("question", QUESTION_RULE)):
         found = pattern.search(text)
         what = found[0] if found else f"a sentence with the {name} rule of a reply and its number"
@@ -133,24 +129,6 @@ def grounded(text: str, frameworks: Frameworks, words_min: int, path: str, sourc
     return faultless("assistant: frameworks", METHOD, faults, evidence, Place(path), level="warning")
 
 
-def exemplars(text: str) -> list[Exemplar]:
-    """The pieces in the form `User:` and `Assistant:` (once or more), then `Why:`; a blank line ends a piece."""
-    found = []
-    for paragraph in re.split(r"\n\s*\n", text):
-        turns: list[tuple[str, str]] = []
-        for line in paragraph.strip().splitlines():
-            if turn := TURN.match(line):
-                turns.append((turn[1], line[turn.end() :]))
-            elif turns:
-                turns[-1] = (turns[-1][0], f"{turns[-1][1]} {line}")
-        said = [(who, words) for who, words in turns if who != "Why"]
-        if said and said[0][0] == "User":
-            pairs = zip(said[::2], said[1::2], strict=False)
-            exchanges = tuple(Exchange(user=user[1], assistant=reply[1]) for user, reply in pairs)
-            found.append(Exemplar(exchanges, dict(turns).get("Why", ""), said[0][1]))
-    return found
-
-
 def check_exemplar_pieces(found: Sequence[Exemplar], rubric: Rubric, wanted: Bounds, path: str) -> Iterator[Check]:
     """How many, each with a why, and none that a measured criterion fails (those that its length allows)."""
     first = line_with(path, "^User:")
@@ -175,14 +153,11 @@ def _place(path: str, one: Exemplar) -> Place:
     return line_with(path, re.escape(one.opening[:40]))
 
 
-def stamped(path: str, rubric: Rubric, level: Level) -> Check:
+def check_stamp(path: str, rubric: Rubric, level: Level) -> Check:
     """Evaluation before generation: the prompt says which rubric a person last checked it against."""
-    wanted = f"{{# checked against rubric {rubric.fingerprint} #}}"
-    place = line_with(path, STAMP.pattern)
-    found = STAMP.search(Path(path).read_text("utf-8"))
-    if found and found[1] == rubric.fingerprint:
-        return Check("assistant: checked against this rubric", "METHOD 1: order", True, wanted, place, level)
-    other = f"checked against rubric {found[1]}, and the rubric has other criteria now" if found else "never checked"
+    wanted, found = stamp(rubric).strip(), checked_against(Path(path).read_text("utf-8"))
+    if found == rubric.fingerprint:
+        return Check("assistant: checked against this rubric", "METHOD 1: order", True, wanted, Place(path, 1), level)
+    other = f"checked against rubric {found}, and the rubric has other criteria now" if found else "never checked"
     evidence = f"{other}; read both, mend the prompt, then write: {wanted}"
-    where = Place(path, place.line or 1)
-    return Check("assistant: checked against this rubric", "METHOD 1: order", False, evidence, where, level)
+    return Check("assistant: checked against this rubric", "METHOD 1: order", False, evidence, Place(path, 1), level)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunewright.checks.checklist import Check, Fault, Place, faultless, of_error
+from tunewright.checks.checklist import Check, Fault, Level, Place, faultless, of_error
 from tunewright.checks.text import line_with
 from tunewright.errors import ConfigError
 from tunewright.measures import words
@@ -15,10 +15,9 @@ from tunewright.prompts import render, roles, variables
 
 METHOD = "METHOD 2: prompts"
 PLACEHOLDER = re.compile(
-    r"\b(?:TODO|FIXME|XXX|TBD)\b|lorem ipsum"
-    r"|<(?!!--)[a-z][^<>\n]*\s[^<>\n]*>"  # <what the user wants>; a tag such as <reply> has no space
-    r"|\[(?:insert|your|fill|describe)\b[^\]\n]*\]",
-    re.IGNORECASE,
+    r"\b(?:TODO|FIXME|XXX|TBD)\b|(?i:lorem ipsum)"  # a todo list is something to talk about
+    r"|<(?!!--)[A-Za-z][^<>\n]*\s[^<>\n]*>"  # <what the user wants>; a tag such as <reply> has no space
+    r"|\[(?i:answer here|(?:insert|your|fill|describe)\b[^\]\n]*)\]"
 )
 ATTRIBUTE = re.compile(r"'(\w+)'(?: is undefined|;|$)")
 Values = Mapping[str, Any]
@@ -84,7 +83,7 @@ def check_system_length(path: str, tokens_per_word: float, max_tokens: int, shar
     return Check("system prompt's share of an example", METHOD, share <= share_max, evidence, Place(path))
 
 
-def facts(rows: Iterable[tuple[str, str, bool, str, Place]]) -> Iterator[Check]:
-    """Checks from rows of name, method line, whether it holds, what was looked for, and where."""
+def facts(rows: Iterable[tuple[str, str, bool, str, Place]], level: Level = "error") -> Iterator[Check]:
+    """Checks of one level from rows of name, method line, whether it holds, what was looked for, and where."""
     for name, method, holds, what, place in rows:
-        yield Check(name, method, holds, what if holds else f"not found: {what}", place)
+        yield Check(name, method, holds, what if holds else f"not found: {what}", place, level)

@@ -129,7 +129,10 @@ def na_rules(rubric: Rubric, words_min: int, path: str) -> Check:
 
 
 def reachable_lengths(rubric: Rubric, exchanges: Bounds, path: str) -> Check:
-    """A criterion that needs more exchanges than any conversation will have is never answered."""
+    """A criterion that needs more exchanges than this preset's conversations have is never answered in this run.
+
+    A warning: a preset with longer ones answers it.
+    """
     longest = exchanges.max or float("inf")
     faults = [
         Fault(
@@ -141,7 +144,7 @@ def reachable_lengths(rubric: Rubric, exchanges: Bounds, path: str) -> Check:
     ]
     needs = sorted({c.min_exchanges for c in rubric.criteria})
     evidence = f"criteria need {', '.join(map(str, needs))} exchanges; generated conversations have {exchanges}"
-    return faultless("minimum exchanges", NUMBERS, faults, evidence, yaml_place(path, "criteria"))
+    return faultless("minimum exchanges", NUMBERS, faults, evidence, yaml_place(path, "criteria"), level="warning")
 
 
 def distinct_questions(rubric: Rubric, overlap_max: float, path: str) -> Check:

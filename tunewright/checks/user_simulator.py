@@ -36,7 +36,7 @@ class Simulated:
         """The variables of a message in which all of the person's flaws show; the first message opens."""
         now = Direction(stage=stage, response=response, flaws=tuple(f.id for f in persona.flaws))
         reply, turn = ("", 1) if response == "opens" else (REPLY, 2)
-        return simulator_variables(persona, self.template, now, reply, self.days, turn, 10)
+        return dict(simulator_variables(persona, self.template, now, reply, self.days, turn, 10))
 
     def samples(self) -> list[dict[str, Any]]:
         """Every person with every kind of response at every stage."""

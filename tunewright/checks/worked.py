@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from tunewright.calibration import ANSWERS, Calibration
 from tunewright.checks.checklist import Check, Fault, faultless, yaml_place
-from tunewright.records import Answer
 from tunewright.rubric import Rubric
-from tunewright.scoring import Answers, category_scores, weighted_score
+from tunewright.worked import OUTCOMES, worked_outcome
 
 METHOD = "METHOD 1: rubric"
-OUTCOMES = {"strong": "passed", "mediocre": "failed by its score", "safety_violation": "failed by a gate"}
 
 
 def check_worked(calibration: Calibration, rubric: Rubric, optional: bool, path: str) -> Iterator[Check]:
@@ -41,12 +39,3 @@ def check_worked(calibration: Calibration, rubric: Rubric, optional: bool, path:
     yield faultless("worked findings", METHOD, missing, evidence, place)
     evidence = f"{'; '.join(scores) or 'none'}; pass at {rubric.pass_threshold:.2f}"
     yield faultless("worked scores", METHOD, faults, evidence, place)
-
-
-def worked_outcome(answers: Mapping[str, Answer], rubric: Rubric) -> tuple[str, float]:
-    """What findings on every criterion add up to (one of OUTCOMES), and the score (0 to 1)."""
-    known: Answers = {c.id: answers[c.id] for c in rubric.criteria}
-    score = weighted_score(category_scores(known, rubric), rubric) or 0.0
-    if any(known[g.id] == "NO" for g in rubric.gates):
-        return OUTCOMES["safety_violation"], score
-    return OUTCOMES["strong" if score >= rubric.pass_threshold - 1e-9 else "mediocre"], score

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from stages.design import check as stage
-from stages.design.check import Config, checklist, read_design
 from tests.conftest import ROOT
+from tunewright.checks.design import Config, checklist, read_design
 from tunewright.checks.report import told
 from tunewright.config import load, load_domain
 from tunewright.errors import ConfigError

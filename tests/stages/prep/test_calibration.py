@@ -3,10 +3,11 @@
 import pytest
 
 from bench import fake_expert
-from stages.prep.calibration import Examples, Worked, all_findings, example_faults, worked_faults
+from stages.prep.calibration import Examples, Worked, all_findings, example_faults, kind_faults, worked_faults
 from tests.drafting_fixtures import DRAFTS, good
-from tunewright.calibration import labelled_examples, load_calibration
+from tunewright.calibration import ANSWERS, labelled_examples, load_calibration
 from tunewright.rubric import load_rubric
+from tunewright.worked import worked_outcome
 
 
 @pytest.fixture
@@ -41,13 +42,23 @@ def test_a_worked_evaluation_must_come_out_as_its_kind(rubric):
     for kind in worked:
         assert list(worked_faults(Worked.model_validate(worked[kind]), kind, rubric)) == []
     [fault] = worked_faults(Worked.model_validate(worked["mediocre"]), "strong", rubric)
-    assert fault.startswith("a strong conversation must pass: the score is 0.") and "no_stock_phrases" in fault
+    assert fault.startswith("a strong conversation must be: passed; this one is: failed by its score (score 0.")
+    assert "no_stock_phrases counted as fail: computed: stock_phrases_mean" in fault
     [fault] = worked_faults(Worked.model_validate(worked["strong"]), "mediocre", rubric)
-    assert fault.startswith("a mediocre conversation must not pass")
+    assert fault.startswith("a mediocre conversation must be: failed by its score; this one is: passed")
     [fault] = worked_faults(Worked.model_validate(worked["strong"]), "safety_violation", rubric)
-    assert fault == "a safety violation must fail a safety gate: acts_on_danger, leaves_graded_work"
+    assert fault.startswith("a safety_violation conversation must be: failed by a gate; this one is: passed")
+    assert "gates failed: none of acts_on_danger, leaves_graded_work" in fault
     [fault] = worked_faults(Worked.model_validate(worked["safety_violation"]), "strong", rubric)
-    assert fault == "a strong conversation must not fail a safety gate, and fails acts_on_danger"
+    assert "this one is: failed by a gate" in fault and "gates failed: acts_on_danger of" in fault
+
+
+def test_a_score_at_the_threshold_passes_whatever_the_rounding(rubric):
+    answer = Worked.model_validate(good("worked")["mediocre"])
+    findings = all_findings(answer, rubric)
+    _, score = worked_outcome({c: ANSWERS[f.label] for c, f in findings.items()}, rubric)
+    at = rubric.model_copy(update={"pass_threshold": score + 1e-12})
+    assert list(kind_faults("strong", findings, at)) == []
 
 
 def test_a_finding_that_is_missing_or_not_allowed_is_named(rubric):

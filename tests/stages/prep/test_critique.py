@@ -8,6 +8,7 @@ import yaml
 from stages.prep.critique import Edits, Panel, edit_faults, panel_faults
 from tests.drafting_fixtures import DRAFTS, good
 from tunewright.design_set import FILES, drafted, set_faults
+from tunewright.edits import Edit, apply_edits
 from tunewright.errors import DraftError
 from tunewright.rubric import load_rubric
 
@@ -51,6 +52,31 @@ def test_each_critic_is_asked_alone_in_their_own_view(desk):
     assert all("<draft>\nFile rubric.yaml:" in messages[1]["content"] for messages in asked)
 
 
+@pytest.mark.parametrize(
+    ("find", "replace", "said"),
+    [
+        ("pass_threshold: 0.8\n", "pass_threshold: 0.999\n", "calibration.yaml: worked scores: strong scores 0."),
+        ("min_exchanges: 3\n", "min_exchanges: 12\n", " needs 12 exchanges, its example "),
+    ],
+)
+def test_an_edit_that_the_labelled_material_contradicts_is_kept_out(find, replace, said, desk):
+    rubric = (DRAFTS / "rubric.yaml").read_text()
+    at = rubric.index(find)
+    lines = rubric[:at].rsplit("\n", 4)  # so much before it that the passage stands once
+    before = "\n".join(lines[1:])
+    edit = Edit.model_validate(
+        {
+            "file": "rubric.yaml",
+            "find": before + find,
+            "replace": before + replace,
+            "reason": "Be stricter.",
+            "from": "J",
+        }
+    )
+    [outcome], changed = apply_edits([edit], DRAFTS)
+    assert outcome.fault and said in outcome.fault and changed == {}
+
+
 def test_an_anchor_that_an_edit_removes_keeps_the_edit_out(desk):
     def take_an_anchor_out(draft):
         draft["edits"] = [
@@ -73,10 +99,9 @@ def test_an_anchor_that_an_edit_removes_keeps_the_edit_out(desk):
 def test_drafts_that_do_not_fit_together_are_not_criticised(desk):
     rubric = DRAFTS / "rubric.yaml"
     rubric.write_text(rubric.read_text().replace("Is everything written", "Is all of it written"))
-    with pytest.raises(
-        DraftError, match="the drafts do not fit together:\n  - assistant.md: was checked against rubric"
-    ):
+    with pytest.raises(DraftError, match="together:\n  - assistant.md: was checked against rubric") as caught:
         desk.run("critique")
+    assert "prompts/tutoring/mended/PART.json" in str(caught.value)
     assert not desk.server.requests
 
 

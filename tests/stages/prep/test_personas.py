@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.prep.personas import PersonasAnswer, persona_faults
+from stages.prep.personas import PersonasAnswer, as_file, persona_faults
 from tests.drafting_fixtures import DRAFTS, good
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 
@@ -20,6 +20,11 @@ def test_the_template_has_the_method_s_limits_and_can_be_drawn_from(desk):
     ("change", "said"),
     [
         (lambda d: None, None),
+        (lambda d: d["manners"].reverse(), None),
+        (
+            lambda d: [f.update(factor=20.0) for band in d["ages"] for f in band["styles"] if f["style"] == "terse"],
+            "ages keep the styles: terse ",
+        ),
         (lambda d: d["manners"].pop(), "manners: 'stream' is missing"),
         (lambda d: d["trajectories"][0].update(name="sideways"), "trajectories: 'sideways' is not asked for"),
         (lambda d: d["flaws"].__delitem__(slice(3, None)), "flaws: found 3, wanted 8 to 14"),
@@ -35,3 +40,10 @@ def test_each_rule_is_a_fault_of_its_own(section, finished, change, said):
     change(draft)
     found = list(persona_faults(PersonasAnswer.model_validate(draft), taxonomy, section("personas")))
     assert (found == []) if said is None else any(fault.startswith(said) for fault in found)
+
+
+def test_styles_stand_in_the_method_s_order_whatever_the_answer_s(section):
+    draft = good("personas")
+    draft["manners"].reverse()
+    value = as_file(PersonasAnswer.model_validate(draft), section("personas"))
+    assert list(value["styles"]) == ["terse", "casual", "formal", "stream"]

@@ -2,10 +2,11 @@
 
 import pytest
 
-from stages.prep.prompts import Exemplars, Voices, exemplars_faults, voice_faults
+from stages.prep.prompts import Assistant, Exemplars, Voices, assistant_faults, exemplars_faults, voice_faults
 from tests.conftest import persona
 from tests.drafting_fixtures import DRAFTS, good
-from tunewright.design_set import FILES, drafted, exemplars, file_fault, set_faults, stamp
+from tunewright.design_set import FILES, drafted, file_fault, set_faults
+from tunewright.exemplars import exemplars, stamp
 from tunewright.frameworks import load_frameworks
 from tunewright.prompts import render
 from tunewright.rubric import load_rubric
@@ -23,7 +24,7 @@ def test_the_assistant_prompt_names_its_rubric_and_says_every_anchor_and_counter
     assert always[: len(frameworks.anchors.always)] == [f"- {line}" for line in frameworks.anchors.always]
     assert never[: len(frameworks.anchors.never)] == [f"- {line}" for line in frameworks.anchors.never]
     assert all(mode.counter in text for mode in frameworks.failure_modes)
-    assert [e.assistant.split()[0] for e in exemplars(text)] == ["Moving", "Late", "Picture"]
+    assert [e.exchanges[0].assistant.split()[0] for e in exemplars(text)] == ["Moving", "Late", "Picture"]
     assert set_faults({name: drafted(DRAFTS, name) for name in FILES}) == []
 
 
@@ -65,6 +66,12 @@ def test_template_code_in_a_draft_never_reaches_a_prompt_file(section, finished)
     assert "must not contain '{%'" in fault
     voices = Voices.model_validate(good("voices") | {"user_is": "a pupil <!-- role: system -->"})
     assert any("must not contain '<!--'" in fault for fault in voice_faults(voices, section("prompts")))
+
+
+def test_a_role_speaks_to_the_assistant(section):
+    role = good("assistant") | {"role": "An experienced tutor who asks first."}
+    found = list(assistant_faults(Assistant.model_validate(role), section("prompts")))
+    assert found == ["role: begins with 'An experienced tutor'; begin with: You are"]
 
 
 @pytest.mark.parametrize(("n", "found"), [(39, ["words of system: found 39, wanted 40 to 140"]), (40, [])])

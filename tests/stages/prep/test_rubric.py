@@ -35,6 +35,9 @@ def test_the_good_draft_has_no_fault(section):
     assert faults(section, good("criteria")) == []
 
 
+WEIGHTS = {4: (0.15, 0.15, 0.15, 0.55), 5: (0.1, 0.1, 0.1, 0.15, 0.55)}  # one category decides alone
+
+
 def change_criterion(draft, which, **fields):
     next(c for c in draft["criteria"] if c["id"] == which).update(fields)
 
@@ -61,6 +64,11 @@ def change_criterion(draft, which, **fields):
             lambda d: (d["categories"][0].update(weight=0.4), d["categories"][3].update(weight=0.15)),
             "measured criteria hold 15% of the weight, wanted 30% or more",
         ),
+        (
+            lambda d: [c.update(weight=w) for c, w in zip(d["categories"], WEIGHTS[len(d["categories"])], strict=True)],
+            "category weights: ",
+        ),
+        (lambda d: change_criterion(d, "one_step", na_when="not applicable"), "NA rules: one_step: na_when 'not appl"),
         (
             lambda d: d["categories"].append({"id": "safety", "title": "Safety", "weight": 0.1}),
             "categories: leave 'safety' out",

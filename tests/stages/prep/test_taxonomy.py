@@ -40,6 +40,7 @@ def test_the_good_draft_has_no_fault(section):
             "subtopics of fractions: found 2, wanted at least 5",
         ),
         (lambda d: d["context"][0].update(name="exam_year"), "context: 'exam_year' is given 2 times"),
+        (lambda d: d["edge_cases"].__delitem__(slice(4, None)), "edge_cases: found 4, wanted 5 to 7"),
         (lambda d: d.update(difficulty=[{"name": "hard", "weight": 1}]), "difficulty: found 1, wanted 3 to 4"),
     ],
 )
