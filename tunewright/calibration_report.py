@@ -160,12 +160,12 @@ def _per_criterion(found: Calibrated, rubric: Rubric) -> Iterator[Block]:
 def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubric: Rubric) -> Iterator[Block]:
     """Criteria that no judge is trusted on, or whose examples most judges read otherwise, and what to try."""
     yield Heading("Criteria to mend")
-    lines = []
+    to_do: dict[str, list[str]] = defaultdict(list)  # criteria by what to do
     for criterion in rubric.safety_first:
         asked = [i for i in items if i.labelled.criterion == criterion.id]
         if not asked:
             if criterion.evaluator == "judge":
-                lines.append(f"{criterion.id}: nothing to test it with; add calibration examples.")
+                to_do["nothing to test it with; add calibration examples."].append(criterion.id)
             continue
         trusted = [judge for judge, by in found.trust.items() if by[criterion.id].trusted]
         capable = [judge for judge, a in found.overall.items() if (a.accuracy_low or 0) > (a.baseline or 0)]
@@ -175,15 +175,15 @@ def _to_mend(found: Calibrated, items: Sequence[Item], verdicts: Verdicts, rubri
             continue
         reasons = {by[criterion.id].reason for by in found.trust.values()}
         if not trusted and reasons == {TOO_FEW}:
-            advice = f"asked {len(asked)} times; ask more (llm.calibration), or label more."
+            advice = f"{len(asked)} examples were asked; ask more (llm.calibration), or label more."
         elif not judges:
             advice = "no judge here is better than a constant answer: try another before the wording."
         else:
             advice = _advice(asked, missed, judges, verdicts)
-        lines.append(f"{criterion.id}: " + ("" if trusted else "no judge is trusted. ") + advice)
+        to_do[("" if trusted else "no judge is trusted. ") + advice].append(criterion.id)
     yield (
-        Bullets(lines)
-        if lines
+        Bullets([f"{', '.join(criteria)}: {advice}" for advice, criteria in to_do.items()])
+        if to_do
         else Text("None: every criterion has a judge that is trusted, and no example is read otherwise by most.")
     )
 
