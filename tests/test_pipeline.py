@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.fake_expert import llm_option
 from bench.fake_model_server import Answer, FakeModelServer
 from tunewright.weights import folder_digest
 
@@ -79,22 +80,9 @@ class Repository:
 def _configure(folder: Path, url: str, base: Path) -> None:
     """A run of a minute or two: a model of two layers, short examples, four evaluation people."""
     candidates = {side: {**SPEC, "model": f"hosted_vllm/{side}", "price": PRICE} for side in ("base", "tuned")}
-    llm = {
-        "user": {**SPEC, "price": PRICE},
-        "assistant": {**SPEC, "price": PRICE},
-        "expert": {**SPEC, "price": PRICE},
-        "judges": [{"name": "scripted", **SPEC, "price": PRICE}],
-        "judge_reasoning_chars": 200,
-        "judge_example_words": 0,
-        "calibration": {
-            "samples": 1,
-            "examples_per_criterion": 2,
-            "planted_flaws": 0,
-            "planted_lengths": ["short"],
-        },  # fmt: skip
-        "candidates": candidates,
-        "connections": {"hosted_vllm": {"api_base": url, "concurrency": 8, "timeout_s": 20, "attempts": 2}},
-    }
+    roles = {role: {**SPEC, "price": PRICE} for role in ("user", "assistant", "expert")}
+    judges = [{"name": "scripted", **SPEC, "price": PRICE}]
+    llm = llm_option(url) | roles | {"judges": judges, "candidates": candidates}
     (folder / "conf/llm/fake.yaml").write_text(yaml.safe_dump(llm), "utf-8")
     model = yaml.safe_load((folder / "conf/base_model/smollm2_135m.yaml").read_text("utf-8"))
     model["source"] = {"kind": "folder", "path": str(base), "sha256": folder_digest(base)}
