@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +33,17 @@ from tunewright.weights import Weights, fetch
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 M = TypeVar("M", bound=BaseModel)
+_about: ContextVar[str] = ContextVar("about", default="")  # the item that the calls of this task are about
+
+
+@contextmanager
+def calls_for(item: str) -> Iterator[None]:
+    """Calls made inside are about this item (a transcript's id): the cache notes it, so that they can be forgotten."""
+    token = _about.set(item)
+    try:
+        yield
+    finally:
+        _about.reset(token)
 
 
 @dataclass
@@ -132,13 +145,16 @@ class Client:
     async def _reply(
         self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
     ) -> Reply:
-        key = request_key(spec, messages, sample, attempt, schema)
+        key, item = request_key(spec, messages, sample, attempt, schema), _about.get()
         if key in self._pending:  # the same request is already under way: pay once
             self.tally.cached += 1
-            return await asyncio.shield(self._pending[key])
+            reply = await asyncio.shield(self._pending[key])
+            self._cache.note_use(key, item)
+            return reply
         stored = self._cache.get(key)
         if stored is not None:
             self.tally.cached += 1
+            self._cache.note_use(key, item)
             return Reply.model_validate(stored)
         if self._offline:
             raise OfflineMissError(
@@ -150,6 +166,7 @@ class Client:
         try:
             reply = await self._call(spec, messages, key, schema)
             self._cache.put(key, spec.identity, reply.model_dump())
+            self._cache.note_use(key, item)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
