@@ -76,6 +76,15 @@ class ReplyCache:
                 f"{self.path}: cannot note whose reply this is ({error}); free disk space or mend the rights"
             ) from None
 
+    def usual_chars(self, model: str, structured: bool, sample: int = 200) -> int | None:
+        """The mean length of a model's latest replies, JSON ones or others; None where there are none."""
+        rows = self._db.execute(
+            "SELECT reply FROM replies WHERE model = ? ORDER BY rowid DESC LIMIT ?", (model, sample)
+        )
+        texts = [json.loads(row[0])["text"] for row in rows]
+        lengths = [len(text) for text in texts if text.lstrip().startswith("{") == structured]
+        return round(sum(lengths) / len(lengths)) if lengths else None
+
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM replies").fetchone()[0])
 
