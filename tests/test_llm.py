@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from bench.fake_model_server import Answer
 from tests.conftest import HI, ask, in_turn, spec
-from tunewright import llm, serving
+from tunewright import providers, serving
 from tunewright.cache import ReplyCache
 from tunewright.errors import ModelSetupError, OfflineMissError
 from tunewright.items import ItemFailure
-from tunewright.llm import Client, parse_json, request_key
+from tunewright.llm import Client, parse_json
 from tunewright.models import Connection, Price
+from tunewright.requests import request_key
 
 
 class Choice(BaseModel):
@@ -230,16 +231,20 @@ def test_cached_replies_cost_nothing(fake_server, make_client):
     assert client.tally.usd == 10
 
 
-def test_concurrency_is_that_of_the_fastest_provider(cache_folder):
+def test_as_many_conversations_are_in_flight_as_their_models_take_at_once(cache_folder):
     fields = {"timeout_s": 1, "attempts": 1}
-    client = Client({"a": Connection(concurrency=2, **fields), "b": Connection(concurrency=7, **fields)})
-    assert client.concurrency([spec("a/x"), spec("b/x")]) == 7
+    kinds = {"a": {"concurrency": 2}, "b": {"concurrency": 7}, "c": {"concurrency": 9, "conversations": 5}}
+    client = Client({k: Connection(**v, **fields) for k, v in (kinds | {"embedded": {"concurrency": 3}}).items()})
+    assert client.in_flight([spec("a/x"), spec("b/x"), spec("a/x")]) == 9
+    assert client.in_flight([spec("a/x"), spec("b/x"), spec("a/y")]) == 11
+    assert client.in_flight([spec("c/x"), spec("b/x")]) == 5
+    assert client.in_flight([spec("embedded/x"), spec("b/x")]) == 3
     client.close()
 
 
 def test_several_first_calls_fetch_and_start_an_embedded_model_once(fake_server, cache_folder, monkeypatch):
     server, fetched = fake_server("Hello."), []
-    monkeypatch.setattr(llm, "fetch", lambda weights: fetched.append(weights) or time.sleep(0.1) or "m.gguf")
+    monkeypatch.setattr(providers, "fetch", lambda weights: fetched.append(weights) or time.sleep(0.1) or "m.gguf")
     started = functools.lru_cache(lambda *_: serving.Endpoint(server.url, "key"))
     monkeypatch.setattr(serving, "serve", started)
     client = Client({"embedded": Connection(concurrency=4, timeout_s=10, attempts=1)})

@@ -14,7 +14,7 @@ from tunewright.freshness import file_md5, folder_md5
 from tunewright.judging import JudgeAnswer, answer_schema
 from tunewright.llm import Client
 from tunewright.plan import Shadow
-from tunewright.planning import PLAN, Planned, estimated_tokens, placeholder, prose
+from tunewright.planning import PLAN, Counts, placeholder, prose
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def planning(cache_folder, monkeypatch, tmp_path):
 
 
 def counts(tmp_path):
-    return [Planned.model_validate_json(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
+    return [Counts.model_validate_json(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
 
 
 def test_a_cached_reply_is_given_and_a_missing_one_is_counted_once_and_never_called(
@@ -42,7 +42,8 @@ def test_a_cached_reply_is_given_and_a_missing_one_is_counted_once_and_never_cal
     client.close()
     assert len(server.requests) == 1
     (found,) = counts(tmp_path)
-    assert (found.made, found.cached, found.prompt_tokens) == (1, 2, 10 + 4)  # 40 characters, one message
+    (call,) = found.calls
+    assert (call.made, call.prompt_tokens, found.cached) == (1, 10, 2)  # 40 characters
 
 
 def test_a_placeholder_has_the_usual_length_of_the_model_s_replies(fake_server, make_client, planning):
@@ -79,10 +80,6 @@ def test_what_stands_for_an_answer_fits_lists_choices_and_references():
     found = json.loads(placeholder("k", schema, 10))
     validate(found, schema)
     assert found["kind"] == "b" and [p["n"] for p in found["parts"]] == [3, 3] and "note" not in found
-
-
-def test_tokens_are_a_quarter_of_the_characters_and_four_a_message():
-    assert estimated_tokens([{"role": "system", "content": "a" * 10}, {"role": "user", "content": "b" * 3}], None) == 12
 
 
 def test_placeholders_do_not_look_like_a_loop():

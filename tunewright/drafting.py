@@ -7,7 +7,6 @@ answer is kept for a person to mend. An answer that a person has mended stands i
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -19,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from tunewright.config import PREP_PARAMS, Config, Domain
 from tunewright.errors import DraftError
+from tunewright.interrupts import run_watched
 from tunewright.items import ItemFailure, map_items
 from tunewright.llm import Client, parse_json
 from tunewright.models import ModelSpec
@@ -73,7 +73,7 @@ class Expert:
 
     async def draft_all(self, items: Sequence[T], work: Callable[[T], Coroutine[Any, Any, Any]]) -> list[Any]:
         """`work` over independent parts, as many at once as the provider takes."""
-        return await map_items(items, work, self.client.concurrency([self.config.expert]))
+        return await map_items(items, work, self.client.in_flight([self.config.expert]))
 
     def _mended(self, path: Path, model: type[M], check: Check[M]) -> M:
         answer, faults = read_answer(path.read_text("utf-8"), model, check)
@@ -121,7 +121,7 @@ def run_drafting(
     """Run a stage's calls with an expert; returns what they made, and the account of the calls."""
     client = Client.from_params(PREP_PARAMS)
     try:
-        return asyncio.run(work(Expert(client, config, domain, stage))), str(client.tally)
+        return run_watched(client, work(Expert(client, config, domain, stage))), str(client.tally)
     finally:
         client.close()
 

@@ -9,6 +9,9 @@
     |   |-- ModelAuthError       the provider refused the key
     |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
     |   `-- OfflineMissError     TUNEWRIGHT_OFFLINE=1 and the answer is not in the cache
+    |-- StoppedError             the run was stopped in good order; what was done is in the cache
+    |   |-- BudgetError          the budget is spent
+    |   `-- InterruptedRunError  somebody pressed Ctrl-C or sent SIGTERM; exit code 130 or 143
     |-- DraftError               a model's draft of a design file, or a source for it, cannot be used
     |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
     `-- TrainingError            data or configuration that cannot be trained on
@@ -58,6 +61,29 @@ class OfflineMissError(ModelError):
     """Offline replay needs an answer that the cache does not hold."""
 
 
+class StoppedError(TunewrightError):
+    """No new call was started, those in flight were finished and stored."""
+
+    def at(self, n_done: int, n_items: int) -> StoppedError:
+        """The same, saying how far the work came."""
+        return type(self)(f"{n_done} of {n_items} done. {self.args[0]}", *self.args[1:])
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BudgetError(StoppedError):
+    """The budget in USD or tokens is spent."""
+
+
+class InterruptedRunError(StoppedError):
+    """A person or the system asked to stop; `signal` is the signal's number."""
+
+    def __init__(self, text: str, signal: int) -> None:
+        super().__init__(text, signal)
+        self.signal = signal
+
+
 class DraftError(TunewrightError):
     """A draft was rejected as often as allowed, or what it should rest on cannot be read."""
 
@@ -71,9 +97,12 @@ class TrainingError(TunewrightError):
 
 
 def run_main(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a TunewrightError becomes one message on stderr and exit code 1."""
+    """Run a stage's `main`; a TunewrightError becomes one message on stderr and exit code 1 (a signal's: 128 + it)."""
     try:
         main()
+    except InterruptedRunError as error:
+        print(f"\nstopped: {error}", file=sys.stderr)
+        sys.exit(128 + error.signal)
     except TunewrightError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         sys.exit(1)

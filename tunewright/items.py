@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from tunewright.errors import TooManyFailuresError
+from tunewright.errors import StoppedError, TooManyFailuresError
 
 T = TypeVar("T")
 
@@ -21,17 +21,24 @@ async def map_items(
 ) -> list[Any]:
     """`work` over all items, at most `in_flight` at once; results in the order of the items.
 
-    An ItemFailure becomes that item's result. A ModelError stops the rest and is raised: no item could succeed.
+    An ItemFailure becomes that item's result. A StoppedError begins nothing new, lets the others come to their end and
+    is raised with how far it came. A ModelError stops the rest and is raised: no item could succeed.
     """
     results: list[Any] = [None] * len(items)
-    queue = iter(enumerate(items))
+    queue, stopped, n_done = iter(enumerate(items)), None, 0
 
     async def worker() -> None:
+        nonlocal stopped, n_done
         for index, item in queue:
             try:
                 results[index] = await work(item)
             except ItemFailure as failure:
                 results[index] = failure
+            except StoppedError as error:
+                stopped = stopped or error
+            if stopped:
+                return
+            n_done += 1
             advance()
 
     workers = [asyncio.ensure_future(worker()) for _ in range(min(in_flight, len(items)))]
@@ -42,6 +49,8 @@ async def map_items(
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
         raise
+    if stopped:
+        raise stopped.at(n_done, len(items))
     return results
 
 

@@ -9,9 +9,9 @@ A judge is asked only where design-calibrate trusts it, and may be shown worked 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,8 +26,8 @@ from tunewright.models import Judge, Judges
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
-from tunewright.runner import Job, run_jobs
-from tunewright.terminal import Stage, bar
+from tunewright.runner import Job, run, run_jobs
+from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
 
@@ -207,8 +207,8 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
     stage.start(
         f"{len(transcripts)} transcripts, {len(rubric.criteria)} criteria, {len(ids)} to {len(config.judges)} judge(s)"
     )
-    with bar("judging", len(ids) * len(config.judges)) as progress:
-        verdicts = asyncio.run(judge_transcripts(client, transcripts, asking, ids, config, trust, progress.advance))
+    work = partial(judge_transcripts, client, transcripts, asking, ids, config, trust)
+    verdicts = run(client, "judging", len(ids) * len(config.judges), work)
     client.close()
     n_asked, n_failed, n_untrusted = refuse_failed_judges(verdicts, trust, config.max_failed_share)
     write_jsonl(target, verdicts)

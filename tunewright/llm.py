@@ -1,9 +1,9 @@
 """The one model client: every call to a language model goes through here.
 
-litellm is the provider layer. Around it: a content-addressed cache, bounded retries that honour Retry-After, output
-checked against a JSON schema with a bounded number of re-asks, one error or recorded failure for every item, and an
-account of calls, tokens and USD in which an unknown price stays unknown. A run whose answers are all cached imports
-neither litellm nor a model.
+Three parts that can be exchanged: a store of replies (cache.py), a caller (providers.py: limits, keys, tries, transport)
+and an account of calls, tokens and USD with its budget (accounts.py). The client itself pays once for equal requests,
+asks again for empty replies and for output that does not fit its schema, and stops in good order. A run whose answers
+are all cached imports neither litellm nor aiohttp nor a model.
 """
 
 from __future__ import annotations
@@ -11,30 +11,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tunewright import serving
-from tunewright.cache import ReplyCache
+from tunewright.accounts import Account, Tally, budget_of
+from tunewright.cache import ReplyCache, ReplyStore
 from tunewright.config import PARAMS, read_yaml, validate
-from tunewright.durations import call_of, note_duration
-from tunewright.errors import ModelSetupError, OfflineMissError
+from tunewright.errors import OfflineMissError
+from tunewright.halt import Halt
 from tunewright.items import ItemFailure
 from tunewright.locations import cache_dir
-from tunewright.models import EMBEDDED, Connection, LLMSection, ModelSpec, Reply
+from tunewright.models import EMBEDDED, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
-from tunewright.records import digest
-from tunewright.weights import Weights, fetch
+from tunewright.providers import Providers
+from tunewright.requests import Request, request_key
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
+NO_BUDGET = Budget()
 M = TypeVar("M", bound=BaseModel)
 _about: ContextVar[str] = ContextVar("about", default="")  # the item that the calls of this task are about
 
@@ -49,64 +48,74 @@ def calls_for(item: str) -> Iterator[None]:
         _about.reset(token)
 
 
-@dataclass
-class Tally:
-    """Calls and what they cost. `usd` covers the calls whose price is known; the others' models are named."""
+class Caller(Protocol):
+    """What answers a request that the store has no reply to."""
 
-    made: int = 0
-    cached: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prefix_tokens: int = 0
-    usd: float = 0.0
-    unpriced: set[str] = field(default_factory=set)
-
-    def __str__(self) -> str:
-        usd = (
-            f"{self.usd:.4f} USD"
-            if not self.unpriced
-            else f"USD unknown (no price for {', '.join(sorted(self.unpriced))})"
-        )
-        prompt = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,} from the prefix cache)"
-        tokens = f"{prompt}, {self.completion_tokens:,} out"
-        return f"{self.made} model calls made, {self.cached} from the cache; {tokens}; {usd}"
+    async def call(self, request: Request) -> Reply:
+        """A reply; raises ItemFailure when this request cannot be answered, ModelError when none could be."""
+        ...
 
 
 class Client:
     """Calls models through the cache. One per stage run; `close` it at the end."""
 
-    def __init__(self, connections: dict[str, Connection], cache: ReplyCache | None = None) -> None:
-        self.tally = Tally()
-        self._connections = connections
-        self._cache = ReplyCache(cache_dir()) if cache is None else cache
+    def __init__(
+        self,
+        connections: dict[str, Connection],
+        cache: ReplyStore | None = None,
+        caller: Caller | None = None,
+        budget: Budget = NO_BUDGET,
+    ) -> None:
         self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
-        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._cache = ReplyCache(cache_dir(), read_only=self._offline) if cache is None else cache
+        self.halt = Halt()
+        self.providers = Providers(connections, self.halt)
+        self._caller = self.providers if caller is None else caller
+        self._account = Account(budget)
         self._pending: dict[str, asyncio.Future[Reply]] = {}
-        self._starting = asyncio.Lock()
-        self._first_call: float | None = None
-        self._called: set[str] = set()
 
     @classmethod
     def from_params(cls, params: Path = PARAMS) -> Client:
-        """A client with the connections of a params file; under `tunewright plan` one that only counts."""
-        kind = import_module("tunewright.planning").PlanningClient if os.environ.get("TUNEWRIGHT_PLAN") else cls
-        section = (read_yaml(params).get("llm") or {}).get("connections") or {}
-        return kind(validate({"connections": section}, LLMSection, params, "llm").connections)
+        """A client with the connections and the budget of a params file; TUNEWRIGHT_BUDGET_USD goes before the latter.
 
-    def connection(self, spec: ModelSpec) -> Connection:
-        """The connection of a model's provider; raises ModelSetupError when conf/llm names none."""
-        try:
-            return self._connections[spec.provider]
-        except KeyError:
-            known = ", ".join(sorted(self._connections)) or "none"
-            raise ModelSetupError(
-                f"{spec.model}: no connection for provider {spec.provider!r} in llm.connections (there: {known}); "
-                "add one in conf/llm/ and run: make params"
-            ) from None
+        Under `tunewright plan` one that only counts. Raises ConfigError.
+        """
+        section = read_yaml(params).get("llm") or {}
+        known = {name: section[name] for name in LLMSection.model_fields if section.get(name)}
+        found = validate({"connections": {}} | known, LLMSection, params, "llm")
+        if os.environ.get("TUNEWRIGHT_PLAN"):
+            return import_module("tunewright.planning").PlanningClient(found.connections)
+        return cls(found.connections, budget=budget_of(found.budget))
 
-    def concurrency(self, specs: Iterable[ModelSpec]) -> int:
-        """How many conversations to have in flight: what the fastest of these models' providers takes at once."""
-        return max((self.connection(spec).concurrency for spec in specs), default=1)
+    @property
+    def tally(self) -> Tally:
+        """What the calls took so far."""
+        return self._account.tally
+
+    def in_flight(self, specs: Iterable[ModelSpec]) -> int:
+        """How many conversations to have in flight, with these models in them.
+
+        As many as the models together take at once: each waits for one of them, so more would only be begun earlier and
+        finished later. Fewer where a connection says so; with an embedded model no more than it has slots, so that a
+        conversation finds its prefix there.
+        """
+        models = {spec.model: (spec, self.providers.connection(spec)) for spec in specs}
+        bounds = [c.conversations for _, c in models.values() if c.conversations]
+        bounds += [c.concurrency for spec, c in models.values() if spec.provider == EMBEDDED and not c.conversations]
+        return min(bounds) if bounds else max(1, sum(c.concurrency for _, c in models.values()))
+
+    @property
+    def n_in_flight(self) -> int:
+        """How many requests are out."""
+        return sum(service.line.limit.in_flight for _, service in self.providers.services())
+
+    def progress(self, share_done: float) -> str:
+        """For the progress bar: USD so far and at the end if it goes on so, requests out and the limits on them."""
+        usd = self.tally.usd_text
+        if self.tally.usd and share_done and not self.tally.unpriced:
+            usd = f"{self.tally.usd:.2f} of about {self.tally.usd / share_done:.2f} USD"
+        limits = sum(service.line.limit.limit for _, service in self.providers.services())
+        return f"{usd}, {self.n_in_flight}/{limits} in flight"
 
     async def complete(
         self, spec: ModelSpec, messages: Sequence[ChatMessage], *, sample: int = 0, schema: dict[str, Any] | None = None
@@ -145,12 +154,8 @@ class Client:
         raise ItemFailure(f"{spec.model} gave no usable answer in {1 + reasks} tries; the last fault: {fault}")
 
     def close(self) -> None:
-        """Close the cache, and keep how long a call took for the next plan."""
+        """Close the cache."""
         self._cache.close()
-        if self.tally.made and self._first_call is not None:
-            seconds = (time.monotonic() - self._first_call) / self.tally.made
-            for model in self._called:
-                note_duration(call_of(model), seconds)
 
     async def _reply(
         self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
@@ -171,68 +176,29 @@ class Client:
                 f"TUNEWRIGHT_OFFLINE is set and {self._cache.path} has no reply of {spec.model} to a request "
                 f"that starts {messages[-1]['content'][:60]!r}; unset it to make the call"
             )
+        return await self._ask(Request(spec, messages, schema, key), item)
+
+    async def _ask(self, request: Request, item: str) -> Reply:
+        """Make a call; its reply is stored and accounted for before anybody sees it."""
+        self.halt.check()
+        self._account.before(request)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._pending[key] = future
+        self._pending[request.key] = future
         try:
-            reply = await self._call(spec, messages, key, schema)
-            self._cache.put(key, spec.identity, reply.model_dump())
-            self._cache.note_use(key, item)
+            reply = await self._caller.call(request)
+            self._cache.put(request.key, request.spec.identity, reply.model_dump())
+            self._cache.note_use(request.key, item)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
             future.exception()  # mark as seen: there may be nobody else waiting
             raise
         finally:
-            del self._pending[key]
-        self._account(spec, reply)
+            del self._pending[request.key]
+        self._account.after(request, reply)
+        if spent := self._account.spent():
+            self.halt.stop(spent)
         return reply
-
-    async def _call(
-        self, spec: ModelSpec, messages: list[ChatMessage], key: str, schema: dict[str, Any] | None
-    ) -> Reply:
-        from tunewright import providers  # imports litellm (3 s): only when a call is really made
-
-        connection = self.connection(spec)
-        self._first_call = self._first_call or time.monotonic()
-        gate = self._gates.setdefault(spec.provider, asyncio.Semaphore(connection.concurrency))
-        async with gate:
-            endpoint = await self._endpoint(spec, connection)
-            return await providers.call(spec, messages, key, schema, connection, endpoint)
-
-    async def _endpoint(self, spec: ModelSpec, connection: Connection) -> serving.Endpoint | None:
-        """The embedded server of a model (started on first use, in a thread); None for models that are elsewhere."""
-        weights = spec.weights
-        if spec.provider != EMBEDDED or weights is None:
-            return None
-        async with self._starting:  # of several first calls one fetches and starts
-            return await asyncio.to_thread(_serve, weights, connection)
-
-    def _account(self, spec: ModelSpec, reply: Reply) -> None:
-        from tunewright import providers
-
-        self.tally.made += 1
-        self._called.add(spec.model)
-        self.tally.prompt_tokens += reply.prompt_tokens or 0
-        self.tally.completion_tokens += reply.completion_tokens or 0
-        self.tally.prefix_tokens += reply.cached_prompt_tokens or 0
-        usd = providers.cost_usd(spec, reply)
-        if usd is None:
-            self.tally.unpriced.add(spec.model)
-        else:
-            self.tally.usd += usd
-
-
-def request_key(
-    spec: ModelSpec, messages: Sequence[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
-) -> str:
-    """The cache key: SHA-256 over all that determines a reply, and nothing about where or how fast it runs."""
-    sampling = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
-    return digest([spec.identity, list(messages), sampling, schema, sample, attempt])
-
-
-def _serve(weights: Weights, connection: Connection) -> serving.Endpoint:
-    slots, context = connection.concurrency, connection.context_tokens_per_slot
-    return serving.serve(fetch(weights), slots, context, connection.threads, connection.gpu_layers)
 
 
 def parse_json(text: str) -> Any:

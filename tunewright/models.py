@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from tunewright.config import Config
 from tunewright.records import RULES
@@ -70,22 +70,42 @@ Judges = Annotated[tuple[Judge, ...], AfterValidator(_unique_names)]  # every na
 
 
 class Connection(Config):
-    """Where a provider is and how fast to use it. Never tracked: it changes no reply."""
+    """Where a provider is and how fast to use it. Never tracked: it changes no reply. Caps hold for each model."""
 
-    concurrency: int
-    timeout_s: float
-    attempts: int
-    api_key_env: str | None = None
+    concurrency: int = Field(ge=1)  # most requests at once; below it the limit is found by itself
+    timeout_s: float = Field(gt=0)
+    attempts: int = Field(ge=1)  # tries of one request; a 429 counts only while nothing else gets through
+    api_key_env: str | tuple[str, ...] | None = None  # several: taken in turn
     api_base: str | None = None
+    requests_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
+    tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
+    conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
     context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
     threads: int | None = None  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The environment variables that hold the keys."""
+        names = self.api_key_env
+        return (names,) if isinstance(names, str) else names or ()
+
+
+class Budget(Config):
+    """What the calls of one run may take. Never tracked. None: no bound."""
+
+    usd: float | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)  # in and out together
+
 
 class LLMSection(Config):
-    """The part of the params section `llm` that the client reads: connections by provider."""
+    """The part of the params section `llm` that the client reads: connections by provider, and the budget."""
 
     connections: dict[str, Connection]
+    budget: Budget = Budget()
+
+
+PLANNED = "planned"  # the finish reason of a placeholder that stands for a reply while a run is planned
 
 
 class Reply(BaseModel):
@@ -101,3 +121,8 @@ class Reply(BaseModel):
     def is_cut(self) -> bool:
         """Whether the model stopped because `max_tokens` ran out, not because it had ended."""
         return self.finish_reason == "length"
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether nobody said this: only `tunewright plan` makes such replies, and nothing can be asked of them."""
+        return self.finish_reason == PLANNED

@@ -8,7 +8,6 @@ follows is an estimate. Stages that train are not run: that they would, and how 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from tunewright.durations import last_durations
 from tunewright.errors import ConfigError, RepositoryError
 from tunewright.freshness import file_md5, folder_md5
 from tunewright.locations import cache_dir
-from tunewright.planning import PLAN, Planned
+from tunewright.planning import PLAN, Counts, Planned
 from tunewright.records import Record
 
 SHADOWED_OUT = {".git", ".venv", ".cache", ".dvc", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"}
@@ -45,6 +44,7 @@ class Step(Record):
     why: tuple[str, ...]
     kind: Kind
     calls: tuple[Planned, ...] = ()
+    cached: int = 0  # requests that the cache answers
     last_s: float | None = None  # how long it took the last time
     note: str = ""
 
@@ -52,11 +52,6 @@ class Step(Record):
     def made(self) -> int:
         """Calls that would be made."""
         return sum(one.made for one in self.calls)
-
-    @property
-    def cached(self) -> int:
-        """Calls that the cache answers."""
-        return sum(one.cached for one in self.calls)
 
 
 class Shadow:
@@ -202,25 +197,26 @@ def _step(stage: Any, why: tuple[str, ...], shadow: Shadow, guessed: bool, last_
         shadow.pretend(outs)
         return Step(**about, kind="runs")
     shadow.clear(outs)
-    calls, fault = _run(stage, shadow)
+    counts, fault = _run(stage, shadow)
+    about |= {"calls": tuple(c for one in counts for c in one.calls), "cached": sum(one.cached for one in counts)}
     if fault:
         shadow.pretend(outs)
-        return Step(**about, kind="unknown", calls=calls, note=fault)
-    return Step(**about, kind="estimate" if guessed else "exact", calls=calls)
+        return Step(**about, kind="unknown", note=fault)
+    return Step(**about, kind="estimate" if guessed else "exact")
 
 
-def _run(stage: Any, shadow: Shadow) -> tuple[tuple[Planned, ...], str]:
+def _run(stage: Any, shadow: Shadow) -> tuple[list[Counts], str]:
     """Run a stage's command in the shadow; its counts, and its last words where it failed."""
-    counts = shadow.folder / f".plan-{stage.addressing}"
+    file = shadow.folder / f".plan-{stage.addressing}"
     paths = os.pathsep.join([str(shadow.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     command_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = os.environ | {
-        PLAN: str(counts), "TUNEWRIGHT_CACHE": str(cache_dir()), "PYTHONPATH": paths, "PATH": command_path,
+        PLAN: str(file), "TUNEWRIGHT_CACHE": str(cache_dir()), "PYTHONPATH": paths, "PATH": command_path,
     }  # fmt: skip
     done = subprocess.run(
         stage.cmd, shell=True, cwd=shadow.folder, env=env, capture_output=True, text=True, check=False
     )
-    lines = counts.read_text("utf-8").splitlines() if counts.exists() else []
-    calls = tuple(Planned.model_validate(json.loads(line)) for line in lines)
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    found = [Counts.model_validate_json(line) for line in lines]
     told = [line for line in done.stderr.splitlines() if line.strip()]
-    return calls, "" if done.returncode == 0 else (told[-1] if told else f"exit code {done.returncode}")
+    return found, "" if done.returncode == 0 else (told[-1] if told else f"exit code {done.returncode}")

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tunewright.durations import call_of
-from tunewright.models import ModelSpec, Reply
+from tunewright.models import ModelSpec
 from tunewright.plan import Planned, Step
+from tunewright.prices import usd_of
 
 WIDTH = 120  # where there is no terminal to ask
 MEANS = {
@@ -27,10 +28,8 @@ def usd(one: Planned) -> float | None:
     """What one model's calls would cost in USD; None where the price is not known."""
     if not one.made:
         return 0.0
-    from tunewright.providers import cost_usd  # may import litellm's price list: only for calls without a price in conf
-
     spec = ModelSpec(model=one.model, temperature=None, max_tokens=1, price=one.price)
-    return cost_usd(spec, Reply(text="", prompt_tokens=one.prompt_tokens, completion_tokens=one.completion_tokens))
+    return usd_of(spec, one.prompt_tokens, one.completion_tokens)
 
 
 def seconds(step: Step, durations: dict[str, float]) -> float | None:
@@ -50,7 +49,7 @@ def total(values: Sequence[float | None]) -> float | None:
 def as_json(steps: Sequence[Step], durations: dict[str, float]) -> dict[str, Any]:
     """The plan and its sums."""
     rows = [
-        step.model_dump() | {"made": step.made, "cached": step.cached, "usd": total([usd(c) for c in step.calls]),
+        step.model_dump() | {"made": step.made, "usd": total([usd(c) for c in step.calls]),
                              "seconds": seconds(step, durations)}
         for step in steps
     ]  # fmt: skip
@@ -82,7 +81,11 @@ def show(steps: Sequence[Step], durations: dict[str, float]) -> None:
     table.add_column("time", _time(found["seconds"]), justify="right")
     table.add_column("", no_wrap=True)
     for step, row, n_tokens in zip(steps, found["stages"], tokens, strict=True):
-        counts = (f"{step.made:,}", f"{step.cached:,}", f"{n_tokens:,}", _usd(row["usd"])) if step.calls else ("",) * 4
+        counts = (
+            (f"{step.made:,}", f"{step.cached:,}", f"{n_tokens:,}", _usd(row["usd"]))
+            if step.calls or step.cached
+            else ("",) * 4
+        )
         table.add_row(step.stage, _why(step.why), *counts, _time(row["seconds"]), step.kind)
     out.print(table)
     for kind in dict.fromkeys(step.kind for step in steps):

@@ -13,18 +13,18 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunewright.llm import Client, request_key
-from tunewright.models import ModelSpec, Price, Reply
-from tunewright.prompts import ChatMessage
+from tunewright.cache import ReplyCache
+from tunewright.llm import Client
+from tunewright.locations import cache_dir
+from tunewright.models import PLANNED, Connection, ModelSpec, Price, Reply
 from tunewright.records import Record, stable_seed
+from tunewright.requests import CHARS_PER_TOKEN, Request
 
 PLAN = "TUNEWRIGHT_PLAN"
-CHARS_PER_TOKEN = 4  # English prose in today's vocabularies; OpenAI's and Anthropic's own rule of thumb
-MESSAGE_TOKENS = 4  # role and separators
 VOCABULARY = """
 after again almost along always another anything around asked became before began better between bring called
 came change close could daily different early easier evening every feels felt finally found friend given going
@@ -43,60 +43,86 @@ class Planned(Record):
     model: str
     price: Price | None
     made: int
-    cached: int
-    prompt_tokens: int  # of the calls to be made
+    prompt_tokens: int
     completion_tokens: int
 
 
-class PlanningClient(Client):
-    """Answers from the cache, else with a placeholder that fits the request; calls nothing."""
+class Counts(Record):
+    """What one client would call, and how many requests the cache answers."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._usual: dict[tuple[str, bool], int | None] = {}
-        self._seen: set[str] = set()
+    cached: int
+    calls: tuple[Planned, ...]
+
+
+class Lookup:
+    """The reply cache, read only; placeholders are kept for this run alone."""
+
+    def __init__(self, cache: ReplyCache) -> None:
+        self.path = cache.path
+        self._cache = cache
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The stored reply, a placeholder that was made before, or None."""
+        return self._made.get(key) or self._cache.get(key)
+
+    def put(self, key: str, model: str, reply: dict[str, Any]) -> None:
+        """Keep a placeholder."""
+        self._made[key] = reply
+
+    def note_use(self, key: str, item: str) -> None:
+        """A plan notes nothing."""
+
+    def close(self) -> None:
+        """Close the cache."""
+        self._cache.close()
+
+
+class Guesser:
+    """Answers as a caller would, with placeholders, and counts."""
+
+    def __init__(self, cache: ReplyCache) -> None:
+        self._cache = cache
+        self._usual: dict[tuple[str, bool], int] = {}
         self._counts: dict[ModelSpec, dict[str, int]] = defaultdict(lambda: defaultdict(int))
 
-    async def _reply(
-        self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
-    ) -> Reply:
-        key = request_key(spec, messages, sample, attempt, schema)
-        stored = self._cache.get(key)
+    async def call(self, request: Request) -> Reply:
+        """A placeholder for a request that the cache does not hold."""
+        spec, schema = request.spec, request.schema
+        text = placeholder(request.key, schema, self._usual_chars(spec, schema is not None))
         count = self._counts[spec]
-        if stored is not None or key in self._seen:
-            count["cached"] += 1
-            self.tally.cached += 1
-        if stored is not None:
-            return Reply.model_validate(stored)
-        text = placeholder(key, schema, self._usual_chars(spec, schema is not None))
-        if key not in self._seen:
-            self._seen.add(key)
-            self.tally.made += 1
-            count["made"] += 1
-            count["prompt_tokens"] += estimated_tokens(messages, schema)
-            count["completion_tokens"] += -(-len(text) // CHARS_PER_TOKEN)
-        return Reply(text=text, finish_reason="stop")
+        count["made"] += 1
+        count["prompt_tokens"] += request.prompt_tokens_guess
+        count["completion_tokens"] += -(-len(text) // CHARS_PER_TOKEN)
+        return Reply(text=text, finish_reason=PLANNED)
+
+    def planned(self) -> tuple[Planned, ...]:
+        """The counts, a model each."""
+        return tuple(Planned(model=spec.model, price=spec.price, **count) for spec, count in self._counts.items())
 
     def _usual_chars(self, spec: ModelSpec, structured: bool) -> int:
         """The mean length of this model's latest replies of the kind; half its limit where there are none."""
         kind = (spec.identity, structured)
         if kind not in self._usual:
-            self._usual[kind] = self._cache.usual_chars(*kind)
-        return self._usual[kind] or spec.max_tokens * CHARS_PER_TOKEN // 2
+            guess = spec.max_tokens * CHARS_PER_TOKEN // 2
+            self._usual[kind] = self._cache.usual_chars(*kind) or guess
+        return self._usual[kind]
+
+
+class PlanningClient(Client):
+    """A client of the reply cache and of nothing else; `close` leaves its counts where TUNEWRIGHT_PLAN says."""
+
+    def __init__(self, connections: dict[str, Connection]) -> None:
+        cache = ReplyCache(cache_dir(), read_only=True)
+        self._guesser = Guesser(cache)
+        super().__init__(connections, Lookup(cache), self._guesser)
 
     def close(self) -> None:
-        """Leave the counts, a line a model, where TUNEWRIGHT_PLAN says."""
+        """Close the cache and append the counts, one line."""
         super().close()
+        counts = Counts(cached=self.tally.cached, calls=self._guesser.planned())
         with Path(os.environ[PLAN]).open("a", encoding="utf-8") as file:
-            for spec, count in self._counts.items():
-                numbers = {name: count[name] for name in ("made", "cached", "prompt_tokens", "completion_tokens")}
-                file.write(Planned(model=spec.model, price=spec.price, **numbers).model_dump_json() + "\n")
-
-
-def estimated_tokens(messages: Sequence[ChatMessage], schema: Mapping[str, Any] | None) -> int:
-    """About how many tokens a prompt has, its schema included."""
-    chars = sum(len(m["content"]) for m in messages) + (len(json.dumps(schema)) if schema else 0)
-    return -(-chars // CHARS_PER_TOKEN) + MESSAGE_TOKENS * len(messages)
+            file.write(counts.model_dump_json() + "\n")
 
 
 def placeholder(key: str, schema: dict[str, Any] | None, chars: int) -> str:

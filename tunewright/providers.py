@@ -1,203 +1,118 @@
-"""One call to a provider through litellm: arguments, retries, errors, price.
+"""Which transport a model takes, and where it is: from a ModelSpec to a service that answers.
 
-Importing this module imports litellm, which takes seconds; only `tunewright.llm` does, and only to make a call.
+A server of one's own that speaks the OpenAI chat protocol is called directly; everybody else through litellm.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import random
-from typing import Any
+import asyncio
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
+from tunewright import serving
+from tunewright.errors import ModelSetupError
+from tunewright.halt import Halt
+from tunewright.models import EMBEDDED, Connection, ModelSpec, Reply
+from tunewright.requests import Request, Target
+from tunewright.service import Locate, Send, Service
+from tunewright.weights import Weights, fetch
 
-import litellm
-import openai  # litellm's exceptions derive from openai's
-from litellm.exceptions import (
-    APIConnectionError,
-    ContentPolicyViolationError,
-    ContextWindowExceededError,
-    Timeout,
-)
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-
-from tunewright.errors import ModelAuthError, ModelSetupError
-from tunewright.items import ItemFailure
-from tunewright.models import Connection, ModelSpec, Reply
-from tunewright.prompts import ChatMessage
-from tunewright.serving import Endpoint
-
-litellm.suppress_debug_info = True
-litellm.drop_params = True
-logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
-
-RETRY_CEILING_S = 60.0
+DIRECT = {  # providers whose servers speak the OpenAI chat protocol, and what is added to their api_base
+    "hosted_vllm": "",
+    "llamafile": "",
+    "lm_studio": "",
+    "ollama": "/v1",
+    "ollama_chat": "/v1",
+    "openai": "",  # only at another address than these:
+}
+NOT_DIRECT = ("openai.com", "azure.com")  # their newer models rename max_tokens and more, which litellm knows
+_start = threading.Lock()  # of several first calls one fetches and starts an embedded model
 
 
-class MalformedResponse(Exception):
-    """A response with status 200 that holds no reply, such as an error body behind a proxy."""
+class Providers:
+    """Calls models where their connections say they are."""
+
+    def __init__(self, connections: dict[str, Connection], halt: Halt) -> None:
+        self._connections, self._halt = connections, halt
+        self._services: dict[tuple[str, Weights | None], Service] = {}
+
+    def connection(self, spec: ModelSpec) -> Connection:
+        """The connection of a model's provider; raises ModelSetupError when conf/llm names none."""
+        try:
+            return self._connections[spec.provider]
+        except KeyError:
+            known = ", ".join(sorted(self._connections)) or "none"
+            raise ModelSetupError(
+                f"{spec.model}: no connection for provider {spec.provider!r} in llm.connections (there: {known}); "
+                "add one in conf/llm/ and run: make params"
+            ) from None
+
+    async def call(self, request: Request) -> Reply:
+        """A reply to a request; raises what `Service.call` raises."""
+        which = (request.spec.model, request.spec.weights)
+        service = self._services.get(which)
+        if service is None:
+            service = self._services[which] = self._service(request.spec)
+        return await service.call(request)
+
+    def services(self) -> Iterator[tuple[str, Service]]:
+        """The models that were called, and their services."""
+        for (model, _), service in self._services.items():
+            yield model, service
+
+    def _service(self, spec: ModelSpec) -> Service:
+        connection = self.connection(spec)
+        send: Send
+        if is_direct(spec, connection):
+            from tunewright.transport import send
+        else:
+            from tunewright.through_litellm import register, send
+
+            register(spec)
+        return Service(spec.model, connection, send, _locate(spec, connection), self._halt)
 
 
-async def call(
-    spec: ModelSpec,
-    messages: list[ChatMessage],
-    key: str,
-    schema: dict[str, Any] | None,
-    connection: Connection,
-    endpoint: Endpoint | None,
-) -> Reply:
-    """Make one request, with up to `connection.attempts` tries where trying again can help.
-
-    Raises ModelAuthError or ModelSetupError when no request could succeed, ItemFailure when this one cannot.
-    """
-    arguments = _arguments(spec, messages, key, schema, connection, endpoint)
-    secret = str(arguments["api_key"])
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(_may_pass), stop=stop_after_attempt(connection.attempts), wait=_wait, reraise=True
-    )
-    try:
-        async for attempt in retrying:
-            with attempt:
-                return _reply(await litellm.acompletion(**arguments))
-    except (openai.OpenAIError, MalformedResponse) as error:
-        raise _final(error, spec, connection, secret) from None
-    raise AssertionError("the retry loop ended without a reply or an error")
+def is_direct(spec: ModelSpec, connection: Connection) -> bool:
+    """Whether a model is called without litellm."""
+    if spec.provider == EMBEDDED:
+        return True
+    host = urlsplit(connection.api_base or "").hostname or ""
+    elsewhere = not any(host == known or host.endswith(f".{known}") for known in NOT_DIRECT)
+    return spec.provider in DIRECT and connection.api_base is not None and elsewhere
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same request can succeed later: no connection, too slow, too many requests, the server's fault.
+def _locate(spec: ModelSpec, connection: Connection) -> Locate:
+    """From a key to where a request goes; an embedded model is started by the first to ask."""
+    if spec.provider == EMBEDDED:
+        return _locate_embedded(spec, connection)
+    base, name = connection.api_base, spec.model  # as litellm wants them
+    if is_direct(spec, connection):
+        suffix = DIRECT[spec.provider]
+        base, name = str(base).rstrip("/").removesuffix(suffix) + suffix, spec.model.split("/", 1)[1]
 
-    By status and not by litellm's classes, which map one status to different classes by provider.
-    """
-    if isinstance(error, ContextWindowExceededError | ContentPolicyViolationError):
-        return False
-    status = _status(error)
-    by_kind = isinstance(error, Timeout | APIConnectionError | MalformedResponse)
-    return by_kind or status in (408, 409, 429) or (status is not None and status >= 500)
+    async def elsewhere(key: str) -> Target:
+        return Target(base, name, key)
 
-
-def _status(error: BaseException) -> int | None:
-    try:
-        return int(getattr(error, "status_code", None) or 0) or None
-    except (TypeError, ValueError):
-        return None
+    return elsewhere
 
 
-def _final(error: Exception, spec: ModelSpec, connection: Connection, secret: str) -> Exception:
-    """What a failed call means: the key, the account or the model (for every item), or this item alone."""
-    status, words = _status(error), _short(error, secret)
-    if status in (401, 403):
-        where = f" in ${connection.api_key_env}" if connection.api_key_env else ""
-        return ModelAuthError(
-            f"{spec.model}: the provider refused the key{where} ({words}); "
-            "set a valid one and run again: finished calls are in the cache"
-        )
-    if status == 402:
-        return ModelSetupError(f"{spec.model}: the provider wants payment ({words}); finished calls are in the cache")
-    if status == 404:
-        return ModelSetupError(f"{spec.model}: the provider knows no such model ({words}); edit conf/llm/")
-    if _may_pass(error):
-        return ItemFailure(f"{spec.model} failed {connection.attempts} times: {words}")
-    return ItemFailure(f"{spec.model} refused the request: {words}")
+def _locate_embedded(spec: ModelSpec, connection: Connection) -> Locate:
+    weights, name, target = spec.weights, spec.model.split("/", 1)[1], None
+    if weights is None:
+        raise ModelSetupError(f"{spec.model}: an embedded model needs `weights` in conf/llm/")
+
+    async def embedded(_: str) -> Target:
+        nonlocal target
+        if target is None:
+            endpoint = await asyncio.to_thread(_serve, weights, connection)
+            target = Target(endpoint.api_base, name, endpoint.api_key)
+        return target
+
+    return embedded
 
 
-def _arguments(
-    spec: ModelSpec,
-    messages: list[ChatMessage],
-    key: str,
-    schema: dict[str, Any] | None,
-    connection: Connection,
-    endpoint: Endpoint | None,
-) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "model": spec.model,
-        "messages": messages,
-        "max_tokens": spec.max_tokens,
-        "timeout": connection.timeout_s,
-        "num_retries": 0,  # ours, above
-    }
-    if spec.temperature is not None:
-        arguments["temperature"] = spec.temperature
-    if schema is not None:
-        arguments["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-    if endpoint is not None:
-        arguments |= {"model": f"hosted_vllm/{spec.model.split('/', 1)[1]}"}
-        arguments |= {"api_base": endpoint.api_base, "api_key": endpoint.api_key}
-    else:
-        arguments |= {"api_key": _api_key(spec, connection)}
-        if connection.api_base:
-            arguments["api_base"] = connection.api_base
-    if arguments["model"].startswith("hosted_vllm/"):
-        arguments["seed"] = int(key[:7], 16)  # local servers sample by it: the same request, the same draw
-    return arguments
-
-
-def _api_key(spec: ModelSpec, connection: Connection) -> str:
-    if connection.api_key_env is None:
-        return "no-key-needed"  # a local server; litellm wants some text
-    value = os.environ.get(connection.api_key_env, "")
-    if not value:
-        raise ModelSetupError(
-            f"{spec.model}: ${connection.api_key_env} is not set; export it, or use the embedded model: "
-            "dvc exp run -S llm=embedded"
-        )
-    return value
-
-
-def _wait(state: RetryCallState) -> float:
-    """Seconds until the next try: the server's Retry-After, else exponential with full jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    named = _retry_after_s(error)
-    if named is not None:
-        return min(named, RETRY_CEILING_S)
-    return random.uniform(0.1, min(RETRY_CEILING_S, 0.5 * 2**state.attempt_number))
-
-
-def _retry_after_s(error: BaseException | None) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or getattr(
-        error, "litellm_response_headers", None
-    )
-    try:
-        return max(0.0, float(headers["retry-after"])) if headers and "retry-after" in headers else None
-    except ValueError:
-        return None  # the HTTP-date form: back off by our own rule
-
-
-def _reply(response: Any) -> Reply:
-    if not getattr(response, "choices", None):
-        raise MalformedResponse("the response holds no choices")
-    choice, usage = response.choices[0], getattr(response, "usage", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    return Reply(
-        text=choice.message.content or "",
-        finish_reason=choice.finish_reason,
-        prompt_tokens=getattr(usage, "prompt_tokens", None),
-        completion_tokens=getattr(usage, "completion_tokens", None),
-        cached_prompt_tokens=getattr(details, "cached_tokens", None),
-    )
-
-
-def cost_usd(spec: ModelSpec, reply: Reply) -> float | None:
-    """What a reply cost in USD, or None when the price or the token counts are not known."""
-    if reply.prompt_tokens is None or reply.completion_tokens is None:
-        return None
-    if spec.price is not None:
-        dollars = (
-            reply.prompt_tokens * spec.price.input_usd_per_mtok
-            + reply.completion_tokens * spec.price.output_usd_per_mtok
-        )
-        return dollars / 1e6
-    try:
-        prompt, completion = litellm.cost_per_token(
-            model=spec.model, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
-        )
-    except Exception:  # litellm raises a bare Exception for a model that its list does not have
-        return None
-    return float(prompt + completion) or None
-
-
-def _short(error: Exception, secret: str) -> str:
-    """The provider's own words, one line, without litellm's prefixes and without the key, which some repeat."""
-    text = " ".join(str(getattr(error, "message", error)).split())
-    return text.replace(secret, "(key)").removeprefix("litellm.").strip()[:300]
+def _serve(weights: Weights, connection: Connection) -> serving.Endpoint:
+    slots, context = connection.concurrency, connection.context_tokens_per_slot
+    with _start:
+        return serving.serve(fetch(weights), slots, context, connection.threads, connection.gpu_layers)

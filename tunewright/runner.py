@@ -6,12 +6,19 @@ another one, and says which transcript it is about, so that the reply cache know
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+from tunewright.durations import call_of, note_duration
+from tunewright.interrupts import run_watched
 from tunewright.items import map_items
+from tunewright.limit_log import write_log
 from tunewright.llm import Client, calls_for
 from tunewright.models import ModelSpec
+from tunewright.terminal import bar
+
+T = TypeVar("T")
 
 
 class Job(NamedTuple):
@@ -22,11 +29,32 @@ class Job(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+def run(client: Client, what: str, total: int, work: Callable[[Callable[[], None]], Coroutine[Any, Any, T]]) -> T:
+    """Run work that calls models and advances a bar of `total` steps: the one way in which a stage does so.
+
+    Raises what the work raises, BudgetError when the budget is spent, InterruptedRunError after Ctrl-C or SIGTERM.
+    """
+    started = time.monotonic()
+    try:
+        with bar(what, total, client.progress) as progress:
+            return run_watched(client, work(progress.advance))
+    finally:
+        write_log(client.providers.services())
+        note_calls(client, time.monotonic() - started)
+
+
+def note_calls(client: Client, seconds: float) -> None:
+    """Keep how long a call took on the whole, for the next plan."""
+    if client.tally.made:
+        for model, _ in client.providers.services():
+            note_duration(call_of(model), seconds / client.tally.made)
+
+
 async def run_jobs(
     client: Client, jobs: Sequence[Job], models: Sequence[ModelSpec], advance: Callable[[], None] = lambda: None
 ) -> list[Any]:
     """All jobs, results in their order; an ItemFailure is that job's result. `models`: those that the jobs call."""
-    return await map_items(jobs, lambda job: run_job(client, job), client.concurrency(models), advance)
+    return await map_items(jobs, lambda job: run_job(client, job), client.in_flight(models), advance)
 
 
 async def run_job(client: Client, job: Job) -> Any:

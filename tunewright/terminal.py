@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from tunewright.durations import note_duration
 
@@ -54,19 +64,44 @@ class Bar:
             self._progress.update(self._task, description=text)  # type: ignore[arg-type]
 
 
+class Rate(ProgressColumn):
+    """Items per minute since the start."""
+
+    def render(self, task: Task) -> Text:
+        """The column's text; nothing until something is done."""
+        if not task.completed or not task.elapsed:
+            return Text("")
+        return Text(f"{60 * task.completed / task.elapsed:.1f}/min")
+
+
+class Status(ProgressColumn):
+    """What else there is to say, asked of a function of the share that is done."""
+
+    def __init__(self, say: Callable[[float], str]) -> None:
+        super().__init__()
+        self._say = say
+
+    def render(self, task: Task) -> Text:
+        """The column's text."""
+        return Text(self._say(task.percentage / 100))
+
+
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Bar]:
-    """A progress bar over `total` items, on terminals only."""
+def bar(what: str, total: int, say: Callable[[float], str] | None = None) -> Iterator[Bar]:
+    """A progress bar over `total` items, on terminals only; `say` adds to it, from the share that is done."""
     if not sys.stderr.isatty():
         yield Bar(None, 0)
         return
-    columns = (
+    columns = [
         TextColumn("  {task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
+        TextColumn("ETA"),
         TimeRemainingColumn(),
-    )
+        *([Status(say)] if say else []),
+    ]
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bar(progress, progress.add_task(what, total=total))
 

@@ -9,9 +9,9 @@ conversations, data/design/judge-trust.json. Writes reports/base-model-eval.md, 
 data/design/baseline/{transcripts,verdicts,scores}.jsonl.
 """
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import Field, model_validator
 
@@ -35,11 +35,11 @@ from tunewright.models import ModelSpec
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Persona, Score, Transcript, Verdict, stable_unit, write_json, write_jsonl, write_text
 from tunewright.rubric import Rubric, load_rubric
-from tunewright.runner import run_jobs
+from tunewright.runner import run, run_jobs
 from tunewright.scoring import ScoringConfig, score_transcript
 from tunewright.splits import Shares, split_of
 from tunewright.statistics import wilson_interval
-from tunewright.terminal import Stage, bar
+from tunewright.terminal import Stage
 from tunewright.trust import ASSUMED, load_trust
 
 FOLDER = "data/design/baseline"
@@ -178,15 +178,15 @@ def _by_criterion(scores: list[Score], rubric: Rubric) -> list[tuple[str, str, s
     return [(name, f"{share:.0%}", str(n)) for share, name, n in sorted(rows)]
 
 
-async def converse_and_judge(
+def converse_and_judge(
     client: Client, config: Config, domain: Domain, rubric: Rubric
 ) -> tuple[list[Transcript], list[Verdict]]:
     """The base model's conversations and all verdicts on them."""
     authored, recorded = load_authored(domain)
     cast = config.encounters.cast(domain, config.base)
     jobs = config.encounters.conversations(cast, people(config, domain, authored), recorded)
-    with bar("conversations", len(jobs)) as progress:
-        talks = await run_jobs(client, jobs, [config.encounters.user, config.base], progress.advance)
+    models = [config.encounters.user, config.base]
+    talks = run(client, "conversations", len(jobs), partial(run_jobs, client, jobs, models))
     failures = [t.failure for t in talks if t.failure]
     refuse_many_failures(failures, len(talks), config.encounters.max_failed_share, "conversations")
     judging = config.verdicts
@@ -194,7 +194,8 @@ async def converse_and_judge(
     asking = Asking(rubric, judging.reasks, judging.reasoning_chars, judging.example_words, examples)
     trust = load_trust() if judging.judge_trust == "calibrated" else None
     ids = sampled_ids(talks, judging.judged_transcripts)
-    verdicts = await judge_transcripts(client, talks, asking, ids, judging, trust)
+    work = partial(judge_transcripts, client, talks, asking, ids, judging, trust)
+    verdicts = run(client, "judging", len(ids) * len(judging.judges), work)
     refuse_failed_judges(verdicts, trust, judging.max_failed_share)
     return talks, verdicts
 
@@ -205,7 +206,7 @@ def main() -> None:
     config, domain = load("design.baseline", Config), load_domain()
     rubric, client = load_rubric(domain.rubric), Client.from_params()
     stage.start(f"{config.scenarios} scenarios, {config.encounters.user_kind} user, {config.base.model}")
-    talks, verdicts = asyncio.run(converse_and_judge(client, config, domain, rubric))
+    talks, verdicts = converse_and_judge(client, config, domain, rubric)
     client.close()
     trust = load_trust() if config.scoring.judge_trust == "calibrated" else None
     whole = [t for t in talks if t.failure is None and t.exchanges]

@@ -10,10 +10,10 @@ numbers), data/design/calibration_answers.jsonl, metrics/design-calibrate.json a
 data/design/calibrated.json is what generation waits for: it changes only with the domain.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -35,9 +35,9 @@ from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
 from tunewright.records import Verdict, write_json, write_jsonl, write_text
 from tunewright.rubric import Rubric, load_rubric
-from tunewright.runner import Job, run_jobs
+from tunewright.runner import Job, run, run_jobs
 from tunewright.scoring import ScoringConfig
-from tunewright.terminal import Stage, bar
+from tunewright.terminal import Stage
 from tunewright.trust import TRUST_FILE, Trust
 from tunewright.verdict_rules import allowed_answer
 
@@ -210,8 +210,8 @@ def main() -> None:
     items, asking, dropped = gather(config, domain, rubric)
     client = Client.from_params()
     stage.start(f"{len(items)} items, {len(config.judges)} judge(s), {config.samples} sample(s) each")
-    with bar("calibrating", len(items) * len(config.judges)) as progress:
-        verdicts = asyncio.run(answer_all(client, items, asking, config, progress.advance))
+    work = partial(answer_all, client, items, asking, config)
+    verdicts = run(client, "calibrating", len(items) * len(config.judges), work)
     client.close()
     failed = [v.unscored for found in verdicts.values() for v in found if v.unscored]
     n_asked = len(verdicts) * config.samples

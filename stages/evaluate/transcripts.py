@@ -8,8 +8,8 @@ candidate's weights.
 Writes data/evaluate/transcripts/<candidate>.jsonl and metrics/evaluate-transcripts/<candidate>.json.
 """
 
-import asyncio
 import sys
+from functools import partial
 
 from tunewright.authored import load_authored
 from tunewright.config import load, load_domain
@@ -19,8 +19,8 @@ from tunewright.items import refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.records import Persona, read_jsonl, write_json, write_jsonl
-from tunewright.runner import run_jobs
-from tunewright.terminal import Stage, bar
+from tunewright.runner import run, run_jobs
+from tunewright.terminal import Stage
 
 
 class Config(Encounters):
@@ -40,8 +40,8 @@ def main() -> None:
     stage.start(
         f"{len(work)} conversations with {len(personas)} people, {config.user_kind} user, {cast.assistant.model}"
     )
-    with bar("conversations", len(work)) as progress:
-        transcripts = asyncio.run(run_jobs(client, work, [config.user, cast.assistant], progress.advance))
+    models = [config.user, cast.assistant]
+    transcripts = run(client, "conversations", len(work), partial(run_jobs, client, work, models))
     client.close()
     failures = [t.failure for t in transcripts if t.failure]
     refuse_many_failures(failures, len(transcripts), config.max_failed_share, "conversations")

@@ -8,9 +8,9 @@ Reads data/generate/personas.jsonl, the domain's authored conversations, persona
 Writes data/generate/transcripts.jsonl and metrics/generate-transcripts.json.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -24,9 +24,9 @@ from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_template
 from tunewright.records import Persona, Transcript, read_jsonl, stable_unit, write_json, write_jsonl
-from tunewright.runner import Job, run_jobs
+from tunewright.runner import Job, run, run_jobs
 from tunewright.simulation import Cast, Guidance, replay, simulate
-from tunewright.terminal import Stage, bar
+from tunewright.terminal import Stage
 
 
 class Config(BaseConfig):
@@ -106,8 +106,8 @@ def main() -> None:
     stage.start(
         f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(recorded) * config.authored} authored"
     )
-    with bar("conversations", n_new) as progress:
-        made = asyncio.run(generate(client, config, cast, sampled, known, recorded, progress.advance))
+    work = partial(generate, client, config, cast, sampled, known, recorded)
+    made = run(client, "conversations", n_new, work)
     client.close()
     failures = [t.failure for t in made if t.failure]
     refuse_many_failures(failures, n_new, config.max_failed_share, "conversations")
