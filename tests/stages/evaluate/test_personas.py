@@ -14,6 +14,8 @@ from tunewright.records import Example, Persona, read_jsonl, write_jsonl
 
 FILE = Path("data/evaluate/personas.jsonl")
 DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"])
+SHARES = {"train": 0.5, "valid": 0.0, "holdout": 0.5}
+SECTION = {"source": "authored", "imported": "take", "shares": SHARES, "split_seed": 7, "count": 15, "seed": 7}
 PEOPLE = [persona(f"p{n}") for n in range(10)]
 
 
@@ -39,7 +41,7 @@ def test_a_sampled_person_who_equals_a_known_one_is_passed_over(monkeypatch):
     taxonomy, template = load_taxonomy(DOMAIN.taxonomy), load_template(DOMAIN.personas)
     first = sample_persona(1, "evaluation", 7, taxonomy, template)
     twin = first.model_copy(update={"id": "persona-0009", "batch": 4})
-    config = Config(source="sampled", count=3, seed=7)
+    config = Config.model_validate(SECTION | {"source": "sampled", "count": 3})
     assert [p.id for p in sampled(config, DOMAIN, [])] == ["evaluation-0001", "evaluation-0002", "evaluation-0003"]
     assert [p.id for p in sampled(config, DOMAIN, [twin])] == ["evaluation-0002", "evaluation-0003", "evaluation-0004"]
 
@@ -58,7 +60,7 @@ def run(workspace):
         write_jsonl(f"data/generate/{name}.jsonl", [example(i) for i in ids.split()])
 
     def start(**rest):
-        workspace.write_params("evaluate.personas", {"source": "authored", "count": 15, "seed": 7} | rest)
+        workspace.write_params("evaluate.personas", SECTION | rest)
         stage.main()
         return [p.id for p in read_jsonl(FILE, Persona)]
 

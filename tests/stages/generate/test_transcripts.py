@@ -17,7 +17,7 @@ RECORDED = [transcript(f"a{n}", user=f"Talk {n}", user_kind="authored", persona_
 
 def section(**rest):
     fields = {
-        "authored": True, "replay": 1, "exchanges": {"min": 2, "max": 2},
+        "authored": True, "imported": "take", "replay": 1, "exchanges": {"min": 2, "max": 2},
         "guidance": GUIDANCE, "max_failed_share": 0.4, "seed": 7,
         "user": spec("hosted_vllm/user").model_dump(), "assistant": spec("hosted_vllm/coach").model_dump(),
     }  # fmt: skip
