@@ -11,6 +11,7 @@ from tunewright.config import Domain, read_yaml
 from tunewright.errors import ConfigError, RecordError
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, write_jsonl
+from tunewright.splits import Shares, split_of
 
 FILE = Path("data/evaluate/personas.jsonl")
 DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"])
@@ -70,6 +71,17 @@ def run(workspace):
 def test_the_authored_people_of_the_holdout_are_written(run, workspace):
     assert run() == ["p4", "p5", "p6"]
     assert workspace.metrics("evaluate-personas") == {"n_personas": 3, "n_edge_cases": 0}
+
+
+def test_imported_people_are_held_out_by_their_split_with_or_without_an_example(run, workspace):
+    people = [persona(f"imported-{n}", source="imported", age=None) for n in range(8)]
+    workspace.write_imported("jan", people, [])
+    held_out = [p.id for p in people if split_of(p.id, Shares.model_validate(SHARES), 7) == "holdout"]
+    assert 1 < len(held_out) < 8
+    assert run(source="imported") == held_out
+    assert run(source="recorded") == sorted([*held_out, "p4", "p5", "p6"])
+    assert run(source="recorded", imported="leave") == sorted([p.id for p in people] + ["p4", "p5", "p6"])
+    assert run() == ["p4", "p5", "p6"]
 
 
 def test_sampled_people_are_new_ones(run):
