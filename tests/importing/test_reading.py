@@ -12,7 +12,8 @@ from tests.conftest import ROOT
 from tunewright.config import load_file
 from tunewright.errors import ConfigError, MissingInputError, RecordError
 from tunewright.importing.cleaning import Cleaning, cleaned, merged, tidy
-from tunewright.importing.reading import guessed_format, read_import, said
+from tunewright.importing.formats import guessed_format
+from tunewright.importing.reading import read_import, said
 from tunewright.importing.rows import ImportConfig, RowFault, Turn
 
 CONFIG = load_file(ROOT / "conf/import.yaml", ImportConfig)

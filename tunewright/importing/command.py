@@ -12,7 +12,8 @@ import typer
 from tunewright.adoption import domain_named
 from tunewright.config import CONF, load_domain, load_file
 from tunewright.errors import ConfigError, TooManyFailuresError
-from tunewright.importing.reading import Format, Import, read_import
+from tunewright.importing.formats import Format
+from tunewright.importing.reading import Import, read_import
 from tunewright.importing.rows import ImportConfig
 from tunewright.importing.storing import import_folder, known_conversations, write_import
 
