@@ -133,7 +133,7 @@ class Workspace:
     def __init__(self, folder):
         self.folder = folder
         domain = yaml.safe_load((ROOT / "params.yaml").read_text())["domain"]
-        self.params = {"domain": domain | {"authored": "authored"}, "llm": {"connections": {}}}
+        self.params = {"domain": domain | {"authored": "authored", "imported": "imported"}, "llm": {"connections": {}}}
 
     def write_params(self, address, section, server=None):
         """Put a stage's section (`generate.scores`) and, for stages that call models, a connection into params.yaml."""
@@ -156,6 +156,11 @@ class Workspace:
         """The domain's authored conversations."""
         write_jsonl("authored/personas.jsonl", personas)
         write_jsonl("authored/transcripts.jsonl", transcripts)
+
+    def write_imported(self, name, personas, transcripts):
+        """One import of the domain."""
+        write_jsonl(f"imported/{name}/personas.jsonl", personas)
+        write_jsonl(f"imported/{name}/transcripts.jsonl", transcripts)
 
     def metrics(self, name):
         return json.loads((self.folder / "metrics" / f"{name}.json").read_text())

@@ -17,6 +17,7 @@ from tunewright.cli import app
 from tunewright.config import PREP_PARAMS, Domain, load, load_domain, load_file
 from tunewright.design_set import FILES, drafted, set_faults, target
 from tunewright.errors import ConfigError, MissingInputError
+from tunewright.imported import load_imported
 from tunewright.models import ModelSpec
 from tunewright.new_domain import new_domain
 
@@ -62,6 +63,7 @@ def test_new_domain_writes_what_the_pipeline_reads_and_says_what_comes_next(proj
     domain = load_file("conf/domain/first_aid.yaml", Domain)
     assert domain == load_domain(PREP_PARAMS) and (domain.title, domain.exemplars_min) == ("First aid", 0)
     assert load_authored(domain) == ([], [])
+    assert load_imported(domain) == ([], []) and Path(domain.imported, ".gitkeep").exists()
     assert load_planted(domain.planted).flaws == {}
     assert "prompts/first_aid/sources/" in Path(domain.brief).read_text()
     assert all((Path(domain.reviews) / f"{name}.jsonl").read_bytes() == b"" for name in ("labels", "transcripts"))

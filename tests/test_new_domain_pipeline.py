@@ -24,6 +24,7 @@ def test_a_brief_becomes_scored_transcripts(tmp_path: Path) -> None:
     folder = tmp_path / "repository"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*OUTPUTS))
     shutil.copytree(ROOT / "data/authored", folder / "data/authored")
+    (folder / "data/imported/therapy").mkdir(parents=True)
     shutil.rmtree(folder / ".dvc/tmp", ignore_errors=True)
     with FakeModelServer(fake_expert.script) as server:
         option = yaml.safe_dump(fake_expert.llm_option(server.url))

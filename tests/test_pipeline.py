@@ -106,6 +106,7 @@ def repository(babbling_base: Path, tmp_path_factory: pytest.TempPathFactory) ->
     left_out = shutil.ignore_patterns(*outputs)
     shutil.copytree(ROOT, folder, ignore=left_out)
     shutil.copytree(ROOT / "data/authored", folder / "data/authored")
+    (folder / "data/imported/therapy").mkdir(parents=True)
     cache = tmp_path_factory.mktemp("cache")
     with FakeModelServer(script) as server:
         _configure(folder, server.url, babbling_base)

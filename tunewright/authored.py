@@ -10,11 +10,15 @@ from tunewright.records import Persona, Transcript, read_jsonl
 
 
 def load_authored(domain: Domain) -> tuple[list[Persona], list[Transcript]]:
-    """The authored personas and transcripts of a domain, checked against each other.
+    """The authored personas and transcripts of a domain; raises RecordError as `read_folder` does."""
+    return read_folder(Path(domain.authored), domain.id)
+
+
+def read_folder(folder: Path, domain_id: str) -> tuple[list[Persona], list[Transcript]]:
+    """The personas and transcripts of a folder, checked against each other.
 
     Raises RecordError for an id given twice, a persona that does not exist, or another domain's transcript.
     """
-    folder = Path(domain.authored)
     personas = read_jsonl(folder / "personas.jsonl", Persona)
     transcripts = read_jsonl(folder / "transcripts.jsonl", Transcript)
     known = _unique(folder / "personas.jsonl", [p.id for p in personas])
@@ -23,8 +27,8 @@ def load_authored(domain: Domain) -> tuple[list[Persona], list[Transcript]]:
         where = f"{folder / 'transcripts.jsonl'}, line {number}: {transcript.id}"
         if transcript.persona_id not in known:
             raise RecordError(f"{where}: persona {transcript.persona_id!r} is not in {folder / 'personas.jsonl'}")
-        if transcript.domain != domain.id:
-            raise RecordError(f"{where}: domain is {transcript.domain!r}, expected {domain.id!r}")
+        if transcript.domain != domain_id:
+            raise RecordError(f"{where}: domain is {transcript.domain!r}, expected {domain_id!r}")
     return personas, transcripts
 
 

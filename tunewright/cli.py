@@ -16,6 +16,7 @@ from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, d
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
+from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
 from tunewright.records import read_json, write_text
 from tunewright.sources import plain_text
@@ -127,6 +128,9 @@ def ask(one: Candidate) -> str:
         return keys[Prompt.ask(f"{one.target} ({shown})", choices=[*keys])]
     except EOFError:
         raise ConfigError("nobody is there to answer; take every draft with: tunewright adopt --yes") from None
+
+
+app.command(name="import")(import_command)
 
 
 @app.command()

@@ -76,6 +76,7 @@ class Domain(Config):
     planted: str
     prompts: str
     authored: str
+    imported: str
     reviews: str
     days_between_exchanges: int
     exemplars_min: int

@@ -50,22 +50,33 @@ class Encounters(Config):
     def conversations(self, cast: Cast, personas: Sequence[Persona], recorded: Sequence[Transcript]) -> list[Job]:
         """One job per conversation. Ids are the same for every model: a comparison pairs on them.
 
-        Raises ConfigError when there is nothing to do.
+        Raises ConfigError when there is nothing to do, and for imported people where a model would have to play them.
         """
         per_persona, longest = self.conversations_per_persona, self.max_exchanges
         if self.user_kind == "replay":
             pairs = recordings(personas, recorded, per_persona)
             jobs = [Job(f"pair-{t.id}", replay, (cast, p, t, 0, f"pair-{t.id}", longest)) for p, t in pairs]
         else:
+            refuse_imported(personas)
             numbered = [(p, n) for p in personas for n in range(per_persona)]
             named = [(f"pair-{p.id}-{n}", p, n) for p, n in numbered]
             jobs = [Job(name, simulate, (cast, p, n, name)) for name, p, n in named]
         if not jobs:
             raise ConfigError(
                 f"no conversation to hold: none of the {len(personas)} personas has a recorded conversation to replay; "
-                "set evaluation_user: simulated and evaluation_source: sampled in conf/preset/, or add authored ones"
+                "set evaluation_user: simulated and evaluation_source: sampled in conf/preset/, add authored ones, or "
+                "import logs (tunewright import) and set evaluation_source: recorded"
             )
         return jobs
+
+
+def refuse_imported(personas: Sequence[Persona]) -> None:
+    """Raise ConfigError for people of whom a log told too little to play them."""
+    if imported := [p.id for p in personas if p.source == "imported"]:
+        raise ConfigError(
+            f"{len(imported)} of {len(personas)} people are imported ({imported[0]} first): their logs say nothing "
+            "that a simulated user could be made from; set evaluation_user: replay in conf/preset/"
+        )
 
 
 def recordings(

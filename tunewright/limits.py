@@ -56,7 +56,7 @@ class AdaptiveLimit:
         self.in_flight -= 1
 
     def succeed(self) -> None:
-        """One of those in flight was answered; call it before `leave`. Grows only where the limit was what held back."""
+        """One of those in flight was answered; call it before `leave`. Grows only where the limit held back."""
         self._in_vain = 0
         if self.limit == self.ceiling or self.in_flight < self.limit:
             return

@@ -15,6 +15,7 @@ from tunewright.records import write_text
 NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 RESERVED = ("shared",)  # prompts/shared/ is every domain's
 TEMPLATES = Path("prep/templates")
+PARENTS = ("prompts", "data/authored", "data/imported", "reviews")  # of a domain's folders, beside conf/domain
 
 
 def new_domain(name: str, brief: str | None) -> list[Path]:
@@ -28,7 +29,7 @@ def new_domain(name: str, brief: str | None) -> list[Path]:
             f"{', '.join(RESERVED)} and what YAML reads as true, false or null mean something else"
         )
     texts, file = skeleton(name, brief), CONF / "domain" / f"{name}.yaml"
-    folders = (CONF / "domain" / name, Path("prompts") / name, Path("data/authored") / name, Path("reviews") / name)
+    folders = [CONF / "domain" / name, *(Path(parent) / name for parent in PARENTS)]
     if there := [path for path in (file, *folders) if path.exists()]:
         go_on = f", or go on with: tunewright adopt {name}" if file.exists() else " or take that away"
         raise ConfigError(f"{there[0]}: is there already; take another name{go_on}")
@@ -43,6 +44,7 @@ def skeleton(name: str, brief: str | None) -> dict[Path, str]:
     empty = [
         prompts / "sources" / ".gitkeep",  # documents that the drafts rest on
         prompts / "mended" / ".gitkeep",  # drafts that a person has mended
+        Path("data/imported") / name / ".gitkeep",  # stages depend on the folder
         *(Path("data/authored") / name / f"{n}.jsonl" for n in ("personas", "transcripts")),
         *(Path("reviews") / name / f"{n}.jsonl" for n in ("labels", "transcripts")),
     ]

@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 RULES = ("measure", "rule")  # the judges' names under which verdicts without a model are kept
 
 Answer = Literal["YES", "NO", "NA"]
-UserKind = Literal["simulated", "replay", "authored"]
+UserKind = Literal["simulated", "replay", "authored", "imported"]
 
 
 class Record(BaseModel):
@@ -48,12 +48,15 @@ class Flaw(Record):
 
 
 class Persona(Record):
-    """One person who writes: a point of the taxonomy plus style limits, flaws and a trajectory."""
+    """One person who writes: a point of the taxonomy plus style limits, flaws and a trajectory.
+
+    Of an imported person a log tells only how long the messages are: the rest is "unknown", and the age None.
+    """
 
     id: str
-    source: Literal["sampled", "authored"]
+    source: Literal["sampled", "authored", "imported"]
     name: str
-    age: int = Field(ge=13, le=110)
+    age: int | None = Field(ge=13, le=110)
     topic: str
     style: str
     context: str
@@ -84,7 +87,7 @@ class Transcript(Record):
     domain: str
     persona_id: str
     user_kind: UserKind
-    assistant: str  # who wrote the replies: "author", or the model's identity
+    assistant: str  # who wrote the replies: "author", "imported", or the model's identity
     user: str  # who wrote the user's messages, likewise
     source_id: str | None = None  # the recorded conversation whose user is replayed
     sample: int = Field(ge=0, default=0)

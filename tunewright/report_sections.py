@@ -245,6 +245,7 @@ def limits(compare: Metrics, scores: Sequence[Score], transcripts: Sequence[Tran
         "replay": "had the user's messages replayed from a recording: the user does not react to what the model says",
         "simulated": "had a user simulated by a language model, who is more patient than people are",
         "authored": "were written by an author",
+        "imported": "were imported from logs",
     }
     items = [f"{n} of {len(transcripts)} conversations {users[kind]}." for kind, n in sorted(kinds.items())]
     items += [f"{failed} conversations ended in a failure and are not scored."] if failed else []

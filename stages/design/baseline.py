@@ -4,23 +4,24 @@ The base model meets people of the taxonomy under the system prompt that it woul
 are judged and scored as all others are. Recorded people come from the holdout split, so that the evaluation after
 training meets the same ones again and its base side is already paid for.
 
-Reads models/gguf/base.gguf, the domain's rubric, prompts, taxonomy, persona template, calibration examples and authored
-conversations, data/design/judge-trust.json. Writes reports/base-model-eval.md, metrics/design-baseline.json and
-data/design/baseline/{transcripts,verdicts,scores}.jsonl.
+Reads models/gguf/base.gguf, the domain's rubric, prompts, taxonomy, persona template, calibration examples, authored
+and imported conversations, data/design/judge-trust.json. Writes reports/base-model-eval.md,
+metrics/design-baseline.json and data/design/baseline/{transcripts,verdicts,scores}.jsonl.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tunewright.authored import load_authored
 from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
 from tunewright.document import Block, Heading, Table, Text, to_markdown
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
+from tunewright.imported import ImportedUse, RecordedSource, held_out_ids, load_recorded
 from tunewright.items import refuse_many_failures
 from tunewright.judging import (
     Asking,
@@ -37,7 +38,7 @@ from tunewright.records import Persona, Score, Transcript, Verdict, stable_unit,
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.runner import run, run_jobs
 from tunewright.scoring import ScoringConfig, score_transcript
-from tunewright.splits import Shares, split_of
+from tunewright.splits import Shares
 from tunewright.statistics import wilson_interval
 from tunewright.terminal import Stage
 from tunewright.trust import ASSUMED, load_trust
@@ -63,6 +64,8 @@ class Config(BaseConfig):
 
     base: ModelSpec
     scenarios: int = Field(ge=2)
+    source: RecordedSource | Literal["sampled"]  # the evaluation's; where users are replayed, sampled is authored
+    imported: ImportedUse
     encounters: Encounters
     shares: Shares
     verdicts: JudgingConfig
@@ -85,11 +88,12 @@ class Outcome:
     reason: str
 
 
-def people(config: Config, domain: Domain, authored: list[Persona]) -> list[Persona]:
-    """The scenarios' people: authored ones of the holdout split (replay), or new ones from the taxonomy (simulated)."""
+def people(config: Config, domain: Domain, recorded: list[Persona]) -> list[Persona]:
+    """The scenarios' people: recorded ones who are held out (replay), or new ones from the taxonomy (simulated)."""
     seed = config.encounters.seed
     if config.encounters.user_kind == "replay":
-        held_out = [p for p in authored if split_of(p.id, config.shares, seed) == "holdout"]
+        ids = held_out_ids(recorded, config.imported, config.shares, seed)
+        held_out = [p for p in recorded if p.id in ids]
         chosen = sorted(held_out, key=lambda p: stable_unit("evaluate", seed, p.id))[: config.scenarios]
         return sorted(chosen, key=lambda p: p.id)
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
@@ -182,9 +186,9 @@ def converse_and_judge(
     client: Client, config: Config, domain: Domain, rubric: Rubric
 ) -> tuple[list[Transcript], list[Verdict]]:
     """The base model's conversations and all verdicts on them."""
-    authored, recorded = load_authored(domain)
+    known, recorded = load_recorded(domain, "authored" if config.source == "sampled" else config.source)
     cast = config.encounters.cast(domain, config.base)
-    jobs = config.encounters.conversations(cast, people(config, domain, authored), recorded)
+    jobs = config.encounters.conversations(cast, people(config, domain, known), recorded)
     models = [config.encounters.user, config.base]
     talks = run(client, "conversations", len(jobs), partial(run_jobs, client, jobs, models))
     failures = [t.failure for t in talks if t.failure]

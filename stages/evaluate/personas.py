@@ -1,22 +1,25 @@
 """evaluate-personas: the people on whom base and tuned are compared; no training example came from any of them.
 
-`authored`: people of the holdout split, whose recorded messages can be replayed. `sampled`: new ones from the taxonomy
-and the template, checked to differ from everyone in the training data.
+`authored`, `imported`, `recorded` (both): people of the holdout split, whose recorded messages can be replayed.
+Imported ones need no holdout example, since their logged replies count for nothing here, and no split where generation
+leaves imports out. `sampled`: new ones from the taxonomy and the template, checked to differ from everyone in the
+training data.
 
-Reads data/generate/{train,valid,holdout}.jsonl, data/generate/personas.jsonl, the domain's authored personas,
-taxonomy and persona template. Writes data/evaluate/personas.jsonl and metrics/evaluate-personas.json.
+Reads data/generate/{train,valid,holdout}.jsonl, data/generate/personas.jsonl, the domain's authored and imported
+personas, taxonomy and persona template. Writes data/evaluate/personas.jsonl and metrics/evaluate-personas.json.
 """
 
 from typing import Literal
 
 from pydantic import Field
 
-from tunewright.authored import load_authored
 from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
 from tunewright.errors import ConfigError, RecordError, run_main
+from tunewright.imported import ImportedUse, RecordedSource, held_out_ids, load_recorded
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, stable_unit, write_json, write_jsonl
+from tunewright.splits import Shares
 from tunewright.terminal import Stage
 
 TRIES = 100  # draws per wanted persona
@@ -25,14 +28,23 @@ TRIES = 100  # draws per wanted persona
 class Config(BaseConfig):
     """Who is evaluated on."""
 
-    source: Literal["authored", "sampled"]
+    source: RecordedSource | Literal["sampled"]
+    imported: ImportedUse  # what generation does with imported conversations
+    shares: Shares
+    split_seed: int
     count: int = Field(ge=2)
     seed: int
 
 
-def held_out(authored: list[Persona], holdout_ids: set[str], count: int, seed: int) -> list[Persona]:
-    """Up to `count` authored personas of the holdout split, by stable hash, in the order of their ids."""
-    there = [p for p in authored if p.id in holdout_ids]
+def allowed_ids(people: list[Persona], with_examples: set[str], config: Config) -> set[str]:
+    """Who may be evaluated on: authored people with holdout examples, and imported ones who are never trained on."""
+    imported = [p for p in people if p.source == "imported"]
+    return with_examples | held_out_ids(imported, config.imported, config.shares, config.split_seed)
+
+
+def held_out(people: list[Persona], holdout_ids: set[str], count: int, seed: int) -> list[Persona]:
+    """Up to `count` recorded personas that are held out, by stable hash, in the order of their ids."""
+    there = [p for p in people if p.id in holdout_ids]
     chosen = sorted(there, key=lambda p: stable_unit("evaluate", seed, p.id))[:count]
     return sorted(chosen, key=lambda p: p.id)
 
@@ -83,12 +95,12 @@ def main() -> None:
         s: read_jsonl(f"data/generate/{s}.jsonl", Example, "generate-slices") for s in ("train", "valid", "holdout")
     }
     stage.start(f"{config.count} personas, {config.source}")
-    if config.source == "authored":
-        personas = held_out(
-            load_authored(domain)[0], {e.persona_id for e in splits["holdout"]}, config.count, config.seed
-        )
-    else:
+    if config.source == "sampled":
         personas = sampled(config, domain, read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas"))
+    else:
+        people = load_recorded(domain, config.source)[0]
+        allowed = allowed_ids(people, {e.persona_id for e in splits["holdout"]}, config)
+        personas = held_out(people, allowed, config.count, config.seed)
     refuse_overlap(personas, {e.persona_id for s in ("train", "valid") for e in splits[s]})
     if len(personas) < 2:
         raise RecordError(

@@ -3,18 +3,18 @@
 Same personas, same user (replayed or simulated with the same seeds), same system prompt and sampling for both, so that
 a difference is the weights'. The system prompt is the short one that the training data carry.
 
-Reads data/evaluate/personas.jsonl, the domain's authored conversations, persona template and prompts, and the
-candidate's weights.
+Reads data/evaluate/personas.jsonl, the domain's authored and imported conversations, persona template and prompts, and
+the candidate's weights.
 Writes data/evaluate/transcripts/<candidate>.jsonl and metrics/evaluate-transcripts/<candidate>.json.
 """
 
 import sys
 from functools import partial
 
-from tunewright.authored import load_authored
 from tunewright.config import load, load_domain
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
+from tunewright.imported import load_recorded
 from tunewright.items import refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
@@ -36,7 +36,7 @@ def main() -> None:
     config, domain = load("evaluate.transcripts", Config), load_domain()
     personas = read_jsonl("data/evaluate/personas.jsonl", Persona, "evaluate-personas")
     client, cast = Client.from_params(), config.cast(domain, config.candidates[candidate])
-    work = config.conversations(cast, personas, load_authored(domain)[1])
+    work = config.conversations(cast, personas, load_recorded(domain, "recorded")[1])
     stage.start(
         f"{len(work)} conversations with {len(personas)} people, {config.user_kind} user, {cast.assistant.model}"
     )

@@ -29,7 +29,7 @@ from tunewright.records import Transcript, read_jsonl, write_json, write_text
 from tunewright.rubric import load_rubric
 from tunewright.terminal import Stage
 
-SOURCES = ("authored", "simulated", "replay")
+SOURCES = ("authored", "imported", "simulated", "replay")
 HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
     "n_faults",
     "max_phrase_share",

@@ -1,10 +1,10 @@
 """generate-transcripts: conversations to learn from.
 
-Three sources: an LLM that plays each sampled persona against the assistant model (simulated), recorded user messages
-answered anew by the assistant model (replay), and the domain's expert-written conversations, taken in as they are
-(authored). A conversation that fails is kept with the reason and never trained on.
+Four sources: an LLM that plays each sampled persona against the assistant model (simulated), recorded user messages
+answered anew by the assistant model (replay), and the domain's expert-written and imported conversations, taken in as
+they are (authored, imported). A conversation that fails is kept with the reason and never trained on.
 
-Reads data/generate/personas.jsonl, the domain's authored conversations, persona template and prompts.
+Reads data/generate/personas.jsonl, the domain's authored and imported conversations, persona template and prompts.
 Writes data/generate/transcripts.jsonl and metrics/generate-transcripts.json.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
+from tunewright.imported import ImportedUse, load_recorded
 from tunewright.items import commonest, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
@@ -33,6 +33,7 @@ class Config(BaseConfig):
     """Where conversations come from, and how simulated ones go."""
 
     authored: bool
+    imported: ImportedUse
     replay: int = Field(ge=0)
     user: ModelSpec
     assistant: ModelSpec
@@ -59,6 +60,11 @@ def cast_of(config: Config, domain: Domain) -> Cast:
 def replayed(transcripts: list[Transcript], n: int) -> list[Transcript]:
     """Which `n` recordings to replay: by stable hash, so that one more adds one."""
     return sorted(transcripts, key=lambda t: stable_unit("replay", t.id))[:n]
+
+
+def taken_in(recorded: list[Transcript], config: Config) -> list[Transcript]:
+    """The recorded conversations that this run takes as they are."""
+    return [t for t in recorded if (config.imported == "take" if t.user_kind == "imported" else config.authored)]
 
 
 async def generate(
@@ -100,18 +106,21 @@ def main() -> None:
     stage = Stage("generate-transcripts")
     config, domain = load("generate.transcripts", Config), load_domain()
     sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
-    known, recorded = load_authored(domain)
+    known, recorded = load_recorded(domain, "authored" if config.imported == "leave" else "recorded")
+    taken = taken_in(recorded, config)
     client, cast = Client.from_params(), cast_of(config, domain)
     n_new = len(sampled) + min(config.replay, len(recorded))
+    n_imported = sum(t.user_kind == "imported" for t in taken)
     stage.start(
-        f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(recorded) * config.authored} authored"
+        f"{len(sampled)} simulated, {n_new - len(sampled)} replayed, {len(taken) - n_imported} authored, "
+        f"{n_imported} imported"
     )
     work = partial(generate, client, config, cast, sampled, known, recorded)
     made = run(client, "conversations", n_new, work)
     client.close()
     failures = [t.failure for t in made if t.failure]
     refuse_many_failures(failures, n_new, config.max_failed_share, "conversations")
-    transcripts = (recorded if config.authored else []) + made
+    transcripts = taken + made
     write_jsonl("data/generate/transcripts.jsonl", transcripts)
     write_json("metrics/generate-transcripts.json", metrics(transcripts))
     if failures:

@@ -68,6 +68,18 @@ def test_recorded_people_are_those_whom_no_training_example_will_come_from(confi
     assert {split_of(p.id, config.shares, config.encounters.seed) for p in found} == {"holdout"}
 
 
+def test_where_the_evaluation_meets_imported_people_so_does_the_base_model(configure, ready):
+    people_ = [persona(f"i{n}", source="imported", age=None) for n in range(30)]
+    logs = [transcript(f"log-{p.id}", persona_id=p.id, user_kind="imported") for p in people_]
+    ready.write_imported("jan", people_, logs)
+    configure(judge(lambda body: "YES"), source="imported")
+    stage.main()
+    talks = read_jsonl("data/design/baseline/transcripts.jsonl", Transcript)
+    shares = load("design.baseline", Config).shares
+    assert len(talks) == 5 and all(t.id == f"pair-log-{t.persona_id}" for t in talks)
+    assert {split_of(t.persona_id, shares, 20260101) for t in talks} == {"holdout"}
+
+
 def test_new_people_come_from_the_taxonomy(configure):
     _, config = configure(user_kind="simulated", scenarios=7)
     found = people(config, load_domain(), [])

@@ -11,9 +11,12 @@ from tunewright.config import Domain, read_yaml
 from tunewright.errors import ConfigError, RecordError
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, write_jsonl
+from tunewright.splits import Shares, split_of
 
 FILE = Path("data/evaluate/personas.jsonl")
 DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"])
+SHARES = {"train": 0.5, "valid": 0.0, "holdout": 0.5}
+SECTION = {"source": "authored", "imported": "take", "shares": SHARES, "split_seed": 7, "count": 15, "seed": 7}
 PEOPLE = [persona(f"p{n}") for n in range(10)]
 
 
@@ -39,7 +42,7 @@ def test_a_sampled_person_who_equals_a_known_one_is_passed_over(monkeypatch):
     taxonomy, template = load_taxonomy(DOMAIN.taxonomy), load_template(DOMAIN.personas)
     first = sample_persona(1, "evaluation", 7, taxonomy, template)
     twin = first.model_copy(update={"id": "persona-0009", "batch": 4})
-    config = Config(source="sampled", count=3, seed=7)
+    config = Config.model_validate(SECTION | {"source": "sampled", "count": 3})
     assert [p.id for p in sampled(config, DOMAIN, [])] == ["evaluation-0001", "evaluation-0002", "evaluation-0003"]
     assert [p.id for p in sampled(config, DOMAIN, [twin])] == ["evaluation-0002", "evaluation-0003", "evaluation-0004"]
 
@@ -58,7 +61,7 @@ def run(workspace):
         write_jsonl(f"data/generate/{name}.jsonl", [example(i) for i in ids.split()])
 
     def start(**rest):
-        workspace.write_params("evaluate.personas", {"source": "authored", "count": 15, "seed": 7} | rest)
+        workspace.write_params("evaluate.personas", SECTION | rest)
         stage.main()
         return [p.id for p in read_jsonl(FILE, Persona)]
 
@@ -68,6 +71,17 @@ def run(workspace):
 def test_the_authored_people_of_the_holdout_are_written(run, workspace):
     assert run() == ["p4", "p5", "p6"]
     assert workspace.metrics("evaluate-personas") == {"n_personas": 3, "n_edge_cases": 0}
+
+
+def test_imported_people_are_held_out_by_their_split_with_or_without_an_example(run, workspace):
+    people = [persona(f"imported-{n}", source="imported", age=None) for n in range(8)]
+    workspace.write_imported("jan", people, [])
+    held_out = [p.id for p in people if split_of(p.id, Shares.model_validate(SHARES), 7) == "holdout"]
+    assert 1 < len(held_out) < 8
+    assert run(source="imported") == held_out
+    assert run(source="recorded") == sorted([*held_out, "p4", "p5", "p6"])
+    assert run(source="recorded", imported="leave") == sorted([p.id for p in people] + ["p4", "p5", "p6"])
+    assert run() == ["p4", "p5", "p6"]
 
 
 def test_sampled_people_are_new_ones(run):

@@ -10,7 +10,7 @@ from stages.evaluate.transcripts import Config
 from tests.conftest import GUIDANCE, ROOT, persona, spec, transcript
 from tunewright.config import Domain, read_yaml
 from tunewright.encounters import recordings
-from tunewright.errors import MissingInputError, TooManyFailuresError
+from tunewright.errors import ConfigError, MissingInputError, TooManyFailuresError
 from tunewright.records import Transcript, read_jsonl, write_jsonl
 
 DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"])
@@ -116,3 +116,18 @@ def test_without_people_the_stage_to_run_is_named(run):
     Path("data/evaluate/personas.jsonl").unlink()
     with pytest.raises(MissingInputError, match="dvc repro evaluate-personas"):
         run("base")
+
+
+def test_imported_users_are_replayed_like_authored_ones(run, workspace):
+    talk = transcript("log", persona_id="someone", user="Log", user_kind="imported")
+    workspace.write_imported("jan", [persona("someone", source="imported", age=None)], [talk])
+    write_jsonl("data/evaluate/personas.jsonl", [PEOPLE[0], persona("someone", source="imported", age=None)])
+    found = run("base")[1]
+    assert [t.id for t in found] == ["pair-a", "pair-log"]
+    assert [e.user for e in found[1].exchanges] == ["Log 1", "Log 2", "Log 3"]
+
+
+def test_imported_people_are_not_played_by_a_model(run):
+    write_jsonl("data/evaluate/personas.jsonl", [PEOPLE[0], persona("someone", source="imported", age=None)])
+    with pytest.raises(ConfigError, match=r"1 of 2 people are imported \(someone first\).* evaluation_user: replay"):
+        run("base", user_kind="simulated")

@@ -17,7 +17,7 @@ RECORDED = [transcript(f"a{n}", user=f"Talk {n}", user_kind="authored", persona_
 
 def section(**rest):
     fields = {
-        "authored": True, "replay": 1, "exchanges": {"min": 2, "max": 2},
+        "authored": True, "imported": "take", "replay": 1, "exchanges": {"min": 2, "max": 2},
         "guidance": GUIDANCE, "max_failed_share": 0.4, "seed": 7,
         "user": spec("hosted_vllm/user").model_dump(), "assistant": spec("hosted_vllm/coach").model_dump(),
     }  # fmt: skip
@@ -52,6 +52,33 @@ def test_authored_then_simulated_then_replayed_talks_are_written(run, workspace)
         "n_transcripts": 6, "n_exchanges": 15, "n_failed": 0, "n_cut": 0,
         "by_user": {"authored": 3, "replay": 1, "simulated": 2},
     }  # fmt: skip
+
+
+@pytest.fixture
+def imported(run, workspace):
+    """Two logged talks of one user, beside the authored ones."""
+    people = [persona("imported-user-1", source="imported", age=None)]
+    talks = [transcript(f"imported-jan-{n}", user="Log", user_kind="imported", persona_id=people[0].id) for n in "ab"]
+    workspace.write_imported("jan", people, talks)
+    return talks
+
+
+def test_imported_talks_are_taken_in_as_they_are_and_their_users_can_be_replayed(run, imported, workspace):
+    write_jsonl("data/generate/personas.jsonl", [])
+    server = run(authored=False, replay=5)
+    found = read_jsonl(FILE, Transcript)
+    assert found[:2] == imported
+    assert {t.id for t in found[2:]} == {f"replay-{t.id}" for t in [*RECORDED, *imported]}
+    assert {t.persona_id for t in found[2:]} == {"author-1", "imported-user-1"}
+    assert "Log 1" in str([r["messages"] for r in server.requests])
+    assert workspace.metrics("generate-transcripts")["by_user"] == {"imported": 2, "replay": 5}
+
+
+def test_of_imported_talks_the_users_alone_can_be_used_or_nothing(run, imported):
+    run(imported="replay", replay=5)
+    assert [t.user_kind for t in read_jsonl(FILE, Transcript)] == ["authored"] * 3 + ["simulated"] * 2 + ["replay"] * 5
+    run(imported="leave", replay=5)
+    assert {t.source_id for t in read_jsonl(FILE, Transcript)} == {None, "a0", "a1", "a2"}
 
 
 def test_a_second_run_makes_no_request_and_the_same_bytes(run):
