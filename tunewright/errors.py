@@ -10,6 +10,7 @@
     |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
     |   `-- OfflineMissError     TUNEWRIGHT_OFFLINE=1 and the answer is not in the cache
     |-- DraftError               a model's draft of a design file, or a source for it, cannot be used
+    |-- GateError                the gate's decision is not to proceed, and the preset stops there
     |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
     `-- TrainingError            data or configuration that cannot be trained on
 
@@ -60,6 +61,10 @@ class OfflineMissError(ModelError):
 
 class DraftError(TunewrightError):
     """A draft was rejected as often as allowed, or what it should rest on cannot be read."""
+
+
+class GateError(TunewrightError):
+    """The conversations are not good enough to go on, and the preset says to stop."""
 
 
 class TooManyFailuresError(TunewrightError):
