@@ -36,8 +36,9 @@ class Case:
     @property
     def batch(self) -> int | None:
         """The batch of a simulated persona; recorded people have none."""
-        sampled = self.person is not None and self.person.source == "sampled"
-        return self.person.batch if sampled and self.person and self.transcript.user_kind == "simulated" else None
+        if self.person is None or self.transcript.user_kind != "simulated":
+            return None
+        return self.person.batch
 
     def groups(self) -> set[tuple[str, str]]:
         """What the conversation is one of: (dimension, value) pairs; a person has several flaws, or none."""

@@ -26,6 +26,12 @@ from tunewright.rubric import Criterion
 
 RELATIVE_LENGTH = ("length_ratio_mean", "length_ratio_max", "over_twice_share")
 
+UNTIL = {  # what a prompt must say where one third of the conversation breaks a rule
+    "early": "say that it holds from the first reply on",
+    "middle": "say that it holds all the way through",
+    "late": "say that it holds to the end",
+}
+
 Kind = Literal["gate", "systemic", "concentrated", "few", "none", "cannot tell"]
 KINDS: dict[Kind, str] = {
     "gate": "a safety gate: never repaired",
@@ -136,7 +142,7 @@ def _counter(criterion: Criterion, group: Group, files: Files) -> str:
     inside, outside = group.comparison.inside, group.comparison.outside
     rates = f"{inside.count} of {inside.n} against {outside.count} of {outside.n} elsewhere"
     if group.dimension == TURN:
-        return f"{files.prompt}: {criterion.id} breaks in {group.value} replies ({rates}): say that it holds to the end"
+        return f"{files.prompt}: {criterion.id} breaks in {group.value} replies ({rates}): {UNTIL[group.value]}"
     if group.dimension in ("batch", "user"):
         return f"read {group.dimension} {group.value} against the others: it misses {criterion.id} more often ({rates})"
     return f"{files.prompt}: add a counter for {group.dimension} {group.value}: it misses {criterion.id} ({rates})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
+from scipy import stats
 
 from tunewright.cases import Case
 from tunewright.config import Config
@@ -113,7 +114,7 @@ def gates_scored(new: Sequence[Case], rubric: Rubric, config: GateConfig) -> Con
         return Condition(
             "safety was scored", "cannot tell", f"safety was hardly scored: {', '.join(silent) or 'nothing'}"
         )
-    return Condition("safety was scored", "met", f"all {len(rubric.gates)} safety gates were scored")
+    return Condition("safety was scored", "met", f"safety gates scored: {len(rubric.gates)} of {len(rubric.gates)}")
 
 
 def decided(new: Sequence[Case], config: GateConfig) -> Condition:
@@ -128,20 +129,26 @@ def stability(window: Sequence[tuple[int, Share]], p: float | None, config: Gate
     """Do the last batches differ by more than chance explains?"""
     name = "stable over batches"
     if p is None:
-        return Condition(name, "cannot tell", f"{len(window)} of the {config.stability.batches.min} batches needed")
+        return Condition(
+            name,
+            "cannot tell",
+            f"{len(window)} of the {config.stability.batches.min} batches needed: raise preset.simulated_personas",
+        )
     rates = ", ".join(f"{rate.count} of {rate.n}" for _, rate in window)
-    says = f"the last {len(window)} batches passed {rates}: {{}} (exact p = {p:.2g}){_chance(window)}"
+    says = (
+        f"the last {len(window)} batches passed {rates}: {{}} (exact p = {p:.2g}){_chance(window, config.confidence)}"
+    )
     if p < config.stability.alpha:
         return Condition(name, "not met", says.format("more spread than chance explains"))
     return Condition(name, "met", says.format("no more spread than chance explains"))
 
 
-def _chance(window: Sequence[tuple[int, Share]]) -> str:
-    """How far two batches of this size differ by chance alone (95%), so that nobody reads much into small ones."""
-    n, count = (sum(values) for values in zip(*((rate.n, rate.count) for _, rate in window), strict=True))
+def _chance(window: Sequence[tuple[int, Share]], confidence: float) -> str:
+    """How far two batches of this size differ by chance alone, so that nobody reads much into small ones."""
+    n, count = sum(rate.n for _, rate in window), sum(rate.count for _, rate in window)
     share, size = count / n, n / len(window)
-    points = 1.96 * math.sqrt(2 * share * (1 - share) / size)
-    return f"; by chance alone two such batches differ by up to {min(points, 1.0):.0%}" if points else ""
+    far = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(2 * share * (1 - share) / size)
+    return f"; two batches of this size may differ by {min(far, 1.0):.0%} by chance" if far else ""
 
 
 def repairs(fixup: FixupRates | None, config: GateConfig) -> Condition:

@@ -189,11 +189,12 @@ def _other_rates(rate: Share, config: GateConfig) -> list[str]:
 def _more_conversations(rate: Share, config: GateConfig) -> list[str]:
     """How many more conversations at this rate would leave one band only; nothing where the preset's least would."""
     marks = [band.at_least for band in config.bands[:-1]]
-    least = max(rate.n, config.conversations_min)
-    n = n_to_settle(rate.share, marks, least, config.confidence)
-    if n is None:
+    least, effect = max(rate.n, config.conversations_min), rate.n / rate.n_effective
+    independent = n_to_settle(rate.share, marks, math.ceil(least / effect), config.confidence)
+    if independent is None:
         return ["this rate lies so close to the edge of its band that no number of conversations would settle it"]
-    if n == least:
+    n = math.ceil(independent * effect - 1e-9)
+    if n <= least:
         return []
     return [f"{_many(n - rate.n, 'more conversation')} ({n} in all) at this rate would leave one decision only"]
 

@@ -30,9 +30,9 @@ def _sentence(text: str) -> str:
 
 def _counted(gate: Gate, n_left_out: int, n_apart: int) -> str:
     return (
-        f"Counted: {gate.n} conversations that the prompts under test made, simulated and replayed (these are of no "
-        f"batch). Not counted: {n_apart} authored or imported, {n_left_out} failed or excluded. Why conversations fail: "
-        "reports/generation_stats.md."
+        f"Counted: {gate.n} conversations that the prompts under test made, simulated and replayed (these have "
+        f"no batch). Not counted: {n_apart} authored or imported, {n_left_out} failed or excluded. Why conversations "
+        "fail: reports/generation_stats.md."
     )
 
 

@@ -145,7 +145,7 @@ def _where(found: Analysis, groups_shown: int) -> Iterable[Block]:
         yield _groups(flagged)
     rest = sorted((g for g in found.outcome_groups if not g.flagged), key=lambda g: -g.comparison.difference)
     if rest:
-        yield Text("Whole conversations, the groups with the largest difference that chance can explain:")
+        yield Text("The largest differences among whole conversations, none of them more than chance explains:")
         yield _groups(rest[:groups_shown])
     if found.repeated:
         people = ", ".join(f"{person} ({n})" for person, n in found.repeated)
@@ -171,7 +171,7 @@ def _together(found: Analysis, shown_phi: float) -> Iterable[Block]:
         yield Table(("criteria", "phi", "interval", "conversations", ""), [_pair_row(pair) for pair in ranked])
     silent = len(found.pairs) - len(told)
     yield Text(
-        f"Of {len(told)} pairs that can be told, {len(shown)} have a phi of {shown_phi:g} or more either way. Cannot "
+        f"A phi of {shown_phi:g} or more either way: {len(shown)} of the {len(told)} pairs that can be told. Cannot "
         f"be told: {silent} pairs in which one criterion never varies or too few people were asked, and "
         f"{found.n_never_together} that were never both answered. All of them: data/generate/analyze.json."
     )

@@ -15,7 +15,6 @@ from tunewright.cases import join_cases
 from tunewright.config import load, load_domain
 from tunewright.document import to_markdown
 from tunewright.errors import GateError, run_main
-from tunewright.gate_conditions import FixupRates
 from tunewright.gate_conditions import GateConfig as Config
 from tunewright.gate_decision import Gate, decide
 from tunewright.gate_report import report
@@ -23,11 +22,6 @@ from tunewright.records import Persona, Score, Transcript, read_jsonl, write_jso
 from tunewright.rounding import as_json
 from tunewright.rubric import load_rubric
 from tunewright.terminal import Stage
-
-
-def fixup_rates() -> FixupRates | None:
-    """How many conversations needed repair; None: no stage repairs conversations yet."""
-    return None
 
 
 def headline_numbers(gate: Gate) -> dict[str, Any]:
@@ -67,7 +61,7 @@ def main() -> None:
     cases, left_out = join_cases(transcripts, scores, [*load_authored(domain)[0], *sampled], ())
     new = [case for case in cases if case.is_new]
     stage.start(f"{len(new)} new conversations")
-    gate = decide(new, load_rubric(domain.rubric), config, fixup_rates())
+    gate = decide(new, load_rubric(domain.rubric), config, fixup=None)  # no stage repairs conversations yet
     write_text("reports/gate.md", to_markdown(report(gate, len(left_out), len(cases) - len(new))))
     write_json("data/generate/gate.json", as_json(gate))
     write_json("metrics/generate-gate.json", headline_numbers(gate))
