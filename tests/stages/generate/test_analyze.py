@@ -171,6 +171,41 @@ def test_a_measure_that_is_broken_asks_for_its_rule_in_numbers(small):
     )
 
 
+def test_a_length_that_only_one_style_breaks_puts_that_style_s_word_limits_in_doubt():
+    fields = rubric_fields()
+    fields["criteria"][3]["measure"] = {"length_ratio_mean": {"max": 2.0}}
+    rubric = Rubric.model_validate(fields)
+    people = [persona(f"p{n}", style="terse" if n < 10 else "casual", flaws=[]) for n in range(30)]
+    cases = [case(rubric, n, {"plain": "NO"} if n < 9 else {}, person) for n, person in enumerate(people)]
+    found = advice(run(cases, rubric), "plain")
+    assert found.kind == "concentrated"
+    assert found.changes[0] == "personas.yaml: length_ratio_mean fails for style terse; check that style's word limits"
+
+
+def test_criteria_of_which_one_is_met_where_the_other_is_missed_contradict_each_other(small):
+    cases = [case(small, n, {"warm" if n % 2 else "late": "NO"}) for n in range(30)]
+    found = run(cases, small)
+    assert [(pair.left, pair.right) for pair in found.pairs if pair.opposed] == [("warm", "late")]
+    assert found.merges[0].startswith("rubric.yaml, line 7: warm and late contradict each other")
+
+
+def test_a_gate_is_never_merged_and_pairs_never_answered_together_are_counted(small):
+    cases = [
+        case(small, n, {"safe": "NO", "warm": "NO", "curious": "NA"} if n % 3 else {"curious": "NA"}) for n in range(30)
+    ]
+    found = run(cases, small)
+    assert [(p.left, p.right) for p in found.pairs if p.together.phi == pytest.approx(1.0)] == [("warm", "safe")]
+    assert not found.merges
+    assert found.n_never_together == 4  # curious with each of the four others
+
+
+def test_without_a_new_conversation_the_recorded_ones_are_described_alone(small):
+    found = run([case(small, n, {"warm": "NO"}, user_kind="authored") for n in range(3)], small)
+    text = to_markdown(report(found, 0.4, 8))
+    assert "0 new conversations, none of them decided" in text and "| authored | 3 | 9 |" in text
+    assert {one.kind for one in found.advice} == {"cannot tell"}
+
+
 def test_a_criterion_that_alone_keeps_a_conversation_from_passing_is_told(small):
     one, two = case(small, 1, {"plain": "NO"}), case(small, 2, {"plain": "NO", "warm": "NO", "curious": "NO"})
     # one: heart 1, form 0: 0.6. two: heart 1/3, form 0: 0.2; with plain met 0.6 * 1/3 + 0.4 = 0.6, under 0.7
