@@ -13,6 +13,7 @@
     |   |-- BudgetError          the budget is spent
     |   `-- InterruptedRunError  somebody pressed Ctrl-C or sent SIGTERM; exit code 130 or 143
     |-- DraftError               a model's draft of a design file, or a source for it, cannot be used
+    |-- GateError                the gate's decision is not to proceed, and the preset stops there
     |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
     `-- TrainingError            data or configuration that cannot be trained on
 
@@ -86,6 +87,10 @@ class InterruptedRunError(StoppedError):
 
 class DraftError(TunewrightError):
     """A draft was rejected as often as allowed, or what it should rest on cannot be read."""
+
+
+class GateError(TunewrightError):
+    """The conversations are not good enough to go on, and the preset says to stop."""
 
 
 class TooManyFailuresError(TunewrightError):

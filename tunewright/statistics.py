@@ -122,15 +122,15 @@ def permutation_p(
     return extreme / total if exact else (extreme + 1) / (total + 1)
 
 
-def wilson_interval(successes: float, n: int, confidence: float) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
     """Wilson score interval of a proportion (doi 10.1080/01621459.1927.10502953); takes the n as independent.
 
-    `successes` need not be whole: an item may be a mean of variants. Raises ValueError for n < 1 or successes outside
-    0..n.
+    Neither need be whole: an item may be a mean of variants, n what clustered items are worth. Raises ValueError for
+    n < 1 or successes outside 0..n.
     """
     _check_probability(confidence, "confidence")
     if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"a proportion needs n >= 1 and 0 <= successes <= n, found {successes:g} of {n}")
+        raise ValueError(f"a proportion needs n >= 1 and 0 <= successes <= n, found {successes:g} of {n:g}")
     z = float(stats.norm.ppf((1 + confidence) / 2))
     share, scale = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale

@@ -1,0 +1,74 @@
+"""generate-gate: proceed, iterate or revise, by the pass rate of the conversations that these prompts made.
+
+Reports, and stops nothing unless the preset says `stop: true`; then data/generate/gated.json, which the slices wait
+for, is only written when the decision is to proceed. Authored and imported conversations do not count.
+
+Reads data/generate/{personas,transcripts,scores}.jsonl, the domain's rubric and authored personas.
+Writes reports/gate.md, data/generate/gate.json (all its numbers), data/generate/gated.json and
+metrics/generate-gate.json.
+"""
+
+from typing import Any
+
+from tunewright.authored import load_authored
+from tunewright.cases import join_cases
+from tunewright.config import load, load_domain
+from tunewright.document import to_markdown
+from tunewright.errors import GateError, run_main
+from tunewright.gate_conditions import GateConfig as Config
+from tunewright.gate_decision import Gate, decide
+from tunewright.gate_report import report
+from tunewright.records import Persona, Score, Transcript, read_jsonl, write_json, write_text
+from tunewright.rounding import as_json
+from tunewright.rubric import load_rubric
+from tunewright.terminal import Stage
+
+
+def headline_numbers(gate: Gate) -> dict[str, Any]:
+    """The few numbers that a person compares between experiments."""
+    rate = gate.rate
+    return as_json(
+        {
+            "decision": gate.decision,
+            "n_decided": rate.n if rate else 0,
+            "n_open": gate.n - (rate.n if rate else 0),
+            "pass_rate": rate.share if rate else None,
+            "pass_rate_low": rate.low if rate else None,
+            "pass_rate_high": rate.high if rate else None,
+            "batches_agree_p": gate.homogeneity_p,
+            "falling_p": gate.trend.p_falling if gate.trend else None,
+        }
+    )
+
+
+def stop_unless_proceeding(gate: Gate, config: Config) -> None:
+    """Raise GateError where the preset stops at anything but "proceed"."""
+    if config.stop and gate.decision != "proceed":
+        raise GateError(
+            f"reports/gate.md: {gate.decision}: {gate.reason}; expected: proceed. Change what it and "
+            "reports/generation_stats.md name and run: dvc repro generate-gate; or go on all the same with: "
+            "dvc exp run -S generate.gate.stop=false"
+        )
+
+
+def main() -> None:
+    """Decide on the scored conversations."""
+    stage = Stage("generate-gate")
+    config, domain = load("generate.gate", Config), load_domain()
+    sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
+    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    scores = read_jsonl("data/generate/scores.jsonl", Score, "generate-scores")
+    cases, left_out = join_cases(transcripts, scores, [*load_authored(domain)[0], *sampled], ())
+    new = [case for case in cases if case.is_new]
+    stage.start(f"{len(new)} new conversations")
+    gate = decide(new, load_rubric(domain.rubric), config, fixup=None)  # no stage repairs conversations yet
+    write_text("reports/gate.md", to_markdown(report(gate, len(left_out), len(cases) - len(new))))
+    write_json("data/generate/gate.json", as_json(gate))
+    write_json("metrics/generate-gate.json", headline_numbers(gate))
+    stop_unless_proceeding(gate, config)
+    write_json("data/generate/gated.json", {"domain": domain.id})
+    stage.end(f"{gate.decision}: {gate.reason}; a reader has not been asked yet")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,208 @@
+"""The gate's decision on pass rates worked out by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.generate import gate as stage
+from tests.conftest import persona, rubric_fields, transcript
+from tunewright.cases import Case
+from tunewright.config import read_yaml, validate
+from tunewright.document import to_markdown
+from tunewright.errors import ConfigError, GateError
+from tunewright.gate_conditions import FixupRates, GateConfig
+from tunewright.gate_decision import decide
+from tunewright.gate_report import report
+from tunewright.records import Score, write_jsonl
+from tunewright.rubric import Rubric
+
+ROOT = Path(__file__).parents[3]
+
+
+SHARED = read_yaml(ROOT / "params.yaml")["generate"]["gate"]
+PRESETS = {name: read_yaml(ROOT / f"conf/preset/{name}.yaml")["gate"] for name in ("demo", "tight", "pilot")}
+
+
+def section(preset, **rest):
+    own = dict(PRESETS[preset])
+    own["stability"] = SHARED["stability"] | {"required": own.pop("stable")}
+    return SHARED | own | rest
+
+
+def config(preset, **rest):
+    return GateConfig.model_validate(section(preset, **rest))
+
+
+def case(number, passed, batch=1, coverage=1.0, gates_unscored=()):
+    person = persona(f"p{number}", batch=batch)
+    score = Score(
+        transcript_id=f"t{number}", persona_id=person.id, answers={}, unscored={}, categories={}, score=0.9,
+        coverage=coverage, gates_failed=(), gates_unscored=gates_unscored, disagreements=(), passed=passed, outcome="-",
+    )  # fmt: skip
+    return Case(transcript(f"t{number}", persona_id=person.id), score, person)
+
+
+def batches(size, *passes, **rest):
+    """One batch for each number of passes."""
+    sets = [[n < count for n in range(size)] for count in passes]
+    return [case(100 * b + n, ok, b, **rest) for b, row in enumerate(sets, 1) for n, ok in enumerate(row)]
+
+
+@pytest.fixture(scope="module")
+def small():
+    return Rubric.model_validate(rubric_fields())
+
+
+def state(gate, name):
+    return next(c.state for c in gate.conditions if c.name == name)
+
+
+@pytest.mark.parametrize(
+    ("preset", "passes", "decision"),
+    [
+        ("tight", (7, 7), "proceed"), ("tight", (7, 6), "iterate"), ("tight", (5, 5), "iterate"),
+        ("tight", (5, 4), "major revision"),
+        ("pilot", (5, 5, 5, 5, 5), "proceed"), ("pilot", (5, 5, 5, 5, 4), "minor revision"),
+        ("pilot", (4, 4, 4, 4, 4), "minor revision"), ("pilot", (4, 4, 4, 4, 3), "major revision"),
+        ("pilot", (3, 3, 3, 2, 2), "major revision"), ("pilot", (3, 3, 2, 2, 2), "rethink"),
+    ],
+)  # fmt: skip
+def test_the_bands_are_the_method_s_and_their_edges_belong_to_the_better_one(small, preset, passes, decision):
+    assert decide(batches(10, *passes), small, config(preset), None).decision == decision
+
+
+def test_an_interval_over_two_bands_says_so_and_how_many_more_would_settle_it(small):
+    gate = decide(batches(10, 6, 6), small, config("tight"), None)
+    assert gate.decision == "iterate"
+    assert gate.not_excluded == ("proceed", "major revision")  # 12 of 20: 39% to 78%
+    assert "the interval does not exclude: proceed, major revision" in gate.reason
+    assert gate.would_change == (
+        "proceed: with 2 more of these 20 passing",
+        "major revision: with 3 fewer of these 20 passing",
+        "77 more conversations (97 in all) at this rate would leave one decision only",
+    )
+
+
+def test_more_conversations_with_the_same_people_settle_less(small):
+    people = [case(number, number % 10 < 6) for number in range(20)]
+    twice = [*people, *(case(number, number % 10 < 6) for number in range(20))]
+    # 24 of 40, everybody twice and alike: worth 12 of 20, so twice the 97 of the test above
+    assert "154 more conversations (194 in all)" in decide(twice, small, config("tight"), None).would_change[-1]
+
+
+def test_a_rate_on_the_edge_of_its_band_is_settled_by_no_number(small):
+    assert (
+        "no number of conversations would settle it"
+        in decide(batches(10, 5, 5), small, config("tight"), None).would_change[-1]
+    )
+
+
+def test_three_conversations_are_too_few_and_it_is_said_how_many_more(small):
+    gate = decide(batches(3, 3), small, config("demo"), None)
+    assert gate.decision == "cannot tell"
+    assert gate.reason.startswith("3 conversations were decided, 5 are needed. So far 3 of 3 passed")
+    assert gate.would_change[0] == "2 more decided conversations (5 in all): raise preset.simulated_personas"
+
+
+def test_nothing_decided_is_no_rate(small):
+    gate = decide([case(1, None)], small, config("demo"), None)
+    assert (gate.decision, gate.rate) == ("cannot tell", None)
+    assert decide([], small, config("demo"), None).decision == "cannot tell"
+
+
+def test_unscored_is_not_failed_a_third_of_the_rubric_decides_nothing(small):
+    assert decide(batches(10, 9, 9, coverage=0.33), small, config("tight"), None).decision == "cannot tell"
+    gate = decide(batches(10, 9, 9, gates_unscored=("safe",)), small, config("tight"), None)
+    assert (gate.decision, state(gate, "safety was scored")) == ("cannot tell", "cannot tell")
+    assert "safety was hardly scored: safe" in gate.reason
+
+
+def test_open_conversations_are_in_no_rate_and_too_many_leave_it_open(small):
+    cases = batches(10, 8, 8)
+    few = decide([*cases, *(case(900 + n, None, 2) for n in range(5))], small, config("tight"), None)
+    assert (few.rate.n, few.rate.count, few.decision) == (20, 16, "proceed")  # 5 of 25 are open: 20%
+    many = decide([*cases, *(case(900 + n, None, 2) for n in range(6))], small, config("tight"), None)
+    assert many.decision == "cannot tell" and "6 of 26 conversations are open" in many.reason
+
+
+def test_a_tight_loop_proceeds_only_over_two_batches(small):
+    gate = decide(batches(5, 5), small, config("tight"), None)
+    assert gate.decision == "iterate" and "enough to proceed, but 1 of the 2 batches needed" in gate.reason
+    assert decide(batches(5, 5, 5), small, config("tight"), None).decision == "proceed"
+
+
+def test_batches_that_differ_by_more_than_chance_hold_a_tight_loop_and_warn_a_pilot(small):
+    cases = batches(10, 10, 4)  # Fisher's exact p = 0.0108
+    tight = decide(cases, small, config("tight"), None)
+    assert (tight.decision, state(tight, "stable over batches")) == ("iterate", "not met")
+    assert tight.homogeneity_p == pytest.approx(0.01084, abs=1e-5)
+    pilot = decide(cases, small, config("pilot", conversations_min=20), None)
+    assert pilot.decision == "proceed" and "differ by more than chance" in pilot.warnings[0]
+
+
+def test_only_the_last_three_batches_are_compared(small):
+    gate = decide(batches(10, 0, 9, 9, 9), small, config("tight"), None)
+    assert gate.homogeneity_p == pytest.approx(1.0)
+
+
+def test_a_falling_pass_rate_is_a_warning(small):
+    falling = decide(batches(10, 10, 9, 8, 6, 5), small, config("pilot"), None)
+    assert falling.decision == "proceed"
+    assert falling.warnings[0].startswith("the pass rate falls from batch to batch: 100%, 90%, 80%, 60%, 50%")
+    rising = decide(batches(10, 5, 6, 8, 9, 10), small, config("pilot"), None)
+    assert not [w for w in rising.warnings if "falls" in w]
+
+
+def test_too_many_repairs_hold_the_gate_and_none_counted_is_said(small):
+    cases = batches(10, 8, 8)
+    assert decide(cases, small, config("tight"), FixupRates(20, 6)).decision == "proceed"  # 30%
+    held = decide(cases, small, config("tight"), FixupRates(20, 7))
+    assert held.decision == "iterate" and "7 of 20 need repair (35%)" in held.reason
+    assert state(decide(cases, small, config("tight"), None), "few need repair") == "not measured"
+
+
+def test_no_reader_is_ever_pretended(small):
+    gate = decide(batches(10, 10, 10), small, config("tight"), FixupRates(20, 0))
+    assert state(gate, "a satisfied reader") == "not asked yet"
+    assert "A reader has not been asked yet" in to_markdown(report(gate, 0, 0))
+
+
+@pytest.mark.parametrize("bands", [[(0.5, "proceed"), (0.7, "iterate")], [(0.5, "iterate"), (0, "rethink")]])
+def test_bands_out_of_order_are_refused(bands):
+    wrong = section("tight", bands=[{"at_least": mark, "decision": decision} for mark, decision in bands])
+    with pytest.raises(ConfigError, match="bands go from proceed down to one at_least 0"):
+        validate(wrong, GateConfig, Path("params.yaml"), "generate.gate")
+
+
+@pytest.fixture
+def folder(workspace):
+    workspace.use_small_rubric()
+    workspace.write_authored([persona("a1", source="authored")], [])
+    cases = batches(3, 1, 2)
+    authored = case(900, False)
+    talk = authored.transcript.model_copy(update={"user_kind": "authored", "persona_id": "a1"})
+    write_jsonl("data/generate/personas.jsonl", [c.person for c in cases])
+    write_jsonl("data/generate/transcripts.jsonl", [*[c.transcript for c in cases], talk])
+    write_jsonl("data/generate/scores.jsonl", [*[c.score for c in cases], authored.score])
+    return workspace
+
+
+def test_the_stage_counts_new_conversations_alone_and_stops_nothing(folder):
+    folder.write_params("generate.gate", section("demo"))
+    stage.main()
+    found = folder.metrics("generate-gate")
+    assert (found["decision"], found["n_decided"], found["pass_rate"]) == ("iterate", 6, 0.5)
+    text = Path("reports/gate.md").read_text("utf-8")
+    assert "**Decision: iterate.** 3 of 6 passed (50%, interval 19% to 81%)" in text
+    assert "Not counted: 1 authored or imported, 0 failed or excluded" in text
+    assert json.loads(Path("data/generate/gated.json").read_text("utf-8")) == {"domain": "therapy"}
+
+
+def test_where_the_preset_stops_the_report_is_written_and_what_waits_for_the_gate_is_not(folder):
+    folder.write_params(
+        "generate.gate", section("pilot", conversations_min=6, stop=True, bands=section("tight")["bands"])
+    )
+    with pytest.raises(GateError, match=r"reports/gate\.md: iterate: .*expected: proceed.*generate\.gate\.stop=false"):
+        stage.main()
+    assert Path("reports/gate.md").exists() and not Path("data/generate/gated.json").exists()
