@@ -147,6 +147,7 @@ def statistic_demands(statistic: str, bounds: Bounds, exchanges: Sequence[Exchan
     if one is None or bounds.holds(whole(one, changed := one.values(exchanges, lexicon))):
         return []
     is_high = bounds.max is not None and whole(one, changed) > bounds.max
+    broken = Bounds(max=bounds.max) if is_high else Bounds(min=bounds.min)
     target = _target(one, bounds, is_high)
     wrong = [(v, n) for n, v in enumerate(changed) if v is not None and _is_beyond(v, target, is_high)]
     found = []
@@ -154,7 +155,7 @@ def statistic_demands(statistic: str, bounds: Bounds, exchanges: Sequence[Exchan
         changed[n] = target
         text = (one.when_high if is_high else one.when_low).format(target=target)
         found.append(Demand(n + 1, statistic, is_high, target, text))
-        if bounds.holds(whole(one, changed)):
+        if broken.holds(whole(one, changed)):
             break
     return sorted(found)
 
