@@ -56,8 +56,10 @@ def draft(schema: str, messages: list[dict[str, str]]) -> Any:
     """The answer that fits a schema, by its title; what it is about stands in the first messages."""
     if schema in WHOLE:
         return read(WHOLE[schema])
-    if schema == "JudgeAnswer":
+    if schema in ("JudgeAnswer", "EntailmentAnswer"):
         return VERDICT
+    if schema == "FixedReply":
+        return {"reply": sentence(messages)}
     if schema == "Points":
         name = re.match(r"You are (.+?) \(", messages[0]["content"])
         return {"points": read("points")[name[1]]} if name else None
@@ -116,6 +118,7 @@ def llm_option(url: str) -> dict[str, Any]:
         "user": spec,
         "assistant": spec,
         "expert": spec,
+        "fixer": spec,
         "judges": [{"name": "scripted", **spec}],
         "judge_reasoning_chars": 200,
         "judge_example_words": 0,

@@ -80,7 +80,7 @@ class Repository:
 def _configure(folder: Path, url: str, base: Path) -> None:
     """A run of a minute or two: a model of two layers, short examples, four evaluation people."""
     candidates = {side: {**SPEC, "model": f"hosted_vllm/{side}", "price": PRICE} for side in ("base", "tuned")}
-    roles = {role: {**SPEC, "price": PRICE} for role in ("user", "assistant", "expert")}
+    roles = {role: {**SPEC, "price": PRICE} for role in ("user", "assistant", "expert", "fixer")}
     judges = [{"name": "scripted", **SPEC, "price": PRICE}]
     llm = llm_option(url) | roles | {"judges": judges, "candidates": candidates}
     (folder / "conf/llm/fake.yaml").write_text(yaml.safe_dump(llm), "utf-8")

@@ -89,7 +89,7 @@ class Transcript(Record):
     user_kind: UserKind
     assistant: str  # who wrote the replies: "author", "imported", or the model's identity
     user: str  # who wrote the user's messages, likewise
-    source_id: str | None = None  # the recorded conversation whose user is replayed
+    source_id: str | None = None  # the recorded conversation whose user is replayed, or the one that was repaired
     sample: int = Field(ge=0, default=0)
     exchanges: tuple[Exchange, ...]
     failure: str | None = None

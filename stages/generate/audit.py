@@ -1,10 +1,11 @@
 """generate-audit: what all the replies together repeat, which no judge of one conversation can see.
 
-Phrases are found from the data, not from a list; replies are audited per source (authored, simulated, replay), since
-the faults of one are not those of another, and all together. Conversations that failed are never trained on and are
-left out. A fault is reported, and fails nothing: generate-gate and people decide.
+Phrases are found from the data, not from a list; replies are audited per source (authored, simulated, replay, and
+fixed: repaired conversations in place of their originals), since the faults of one are not those of another, and all
+together. Conversations that failed are never trained on and are left out. A fault is reported, and fails nothing:
+generate-gate and people decide.
 
-Reads data/generate/transcripts.jsonl and the domain's rubric (its lexicon).
+Reads data/generate/{transcripts,fixed}.jsonl and the domain's rubric (its lexicon).
 Writes reports/audit.md, data/generate/audit.json (all its numbers), metrics/generate-audit.json and
 plots/generate-audit.json (the most repeated phrase's share, by source).
 """
@@ -25,11 +26,12 @@ from tunewright.document import md_escape, md_table
 from tunewright.errors import RecordError, run_main
 from tunewright.measures import MARKUP, Lexicon, count_phrases, ends_in_question, opening, opens_with, words
 from tunewright.phrases import Phrase, distinct, longest_phrases, mine_phrases, near_duplicates, telling_phrases
-from tunewright.records import Transcript, read_jsonl, write_json, write_text
+from tunewright.records import Transcript, write_json, write_text
 from tunewright.rubric import load_rubric
 from tunewright.terminal import Stage
+from tunewright.training_set import source_of, transcripts_with_repairs
 
-SOURCES = ("authored", "imported", "simulated", "replay")
+SOURCES = ("authored", "imported", "simulated", "replay", "fixed")
 HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
     "n_faults",
     "max_phrase_share",
@@ -244,8 +246,8 @@ def main() -> None:
     """Audit the generated and authored replies."""
     stage = Stage("generate-audit")
     config, lexicon = load("generate.audit", Config), load_rubric(load_domain().rubric).lexicon
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
-    by_source = {s: replies_of([t for t in transcripts if t.user_kind == s]) for s in SOURCES}
+    transcripts = list(transcripts_with_repairs())
+    by_source = {s: replies_of([t for t in transcripts if source_of(t) == s]) for s in SOURCES}
     by_source = {source: replies for source, replies in by_source.items() if replies}
     everything = [r for replies in by_source.values() for r in replies]
     if not everything:

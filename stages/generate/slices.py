@@ -3,9 +3,10 @@
 Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
 fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
-left out: what is cut would be learnt.
+left out: what is cut would be learnt. A repaired conversation takes the place of the one that failed.
 
-Reads data/generate/{transcripts,scores}.jsonl, the domain's system prompt and models/base (its tokenizer).
+Reads data/generate/{transcripts,scores,fixed,fixed_scores}.jsonl, the domain's system prompt and models/base (its
+tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
 """
 
@@ -21,9 +22,10 @@ from tunewright.config import Config as BaseConfig
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
 from tunewright.prompts import render
-from tunewright.records import Example, Message, Score, Transcript, read_jsonl, stable_seed, write_json, write_jsonl
+from tunewright.records import Example, Message, Transcript, stable_seed, write_json, write_jsonl
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
+from tunewright.training_set import transcripts_for_training
 
 
 class Config(BaseConfig):
@@ -120,11 +122,11 @@ def main() -> None:
     """Cut the passing transcripts into examples."""
     stage = Stage("generate-slices")
     config, domain = load("generate.slices", Config), load_domain()
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
-    passed = {s.transcript_id for s in read_jsonl("data/generate/scores.jsonl", Score, "generate-scores") if s.passed}
-    used = [t for t in transcripts if t.id in passed and not t.is_cut]
+    pairs = list(transcripts_for_training())
+    passed = [transcript for transcript, score in pairs if score and score.passed]
+    used = [t for t in passed if not t.is_cut]
     stage.start(
-        f"{len(passed)} of {len(transcripts)} transcripts passed, {len(passed) - len(used)} of them left out as cut off"
+        f"{len(passed)} of {len(pairs)} transcripts passed, {len(passed) - len(used)} of them left out as cut off"
     )
     tokenizer = load_tokenizer(Path("models/base"))
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
@@ -134,10 +136,10 @@ def main() -> None:
         examples, n = examples_of(transcript, system, tokenizer.count, config)
         splits[split_of(transcript.persona_id, config.shares, config.seed)] += examples
         n_shortened += n
-    refuse_empty(list(splits.values()), len(passed), len(transcripts))
+    refuse_empty(list(splits.values()), len(passed), len(pairs))
     for name, examples in splits.items():
         write_jsonl(f"data/generate/{name}.jsonl", examples)
-    found = metrics(splits, len(passed), len(transcripts), n_shortened)
+    found = metrics(splits, len(passed), len(pairs), n_shortened)
     write_json("metrics/generate-slices.json", found)
     stage.end(
         ", ".join(f"{len(examples)} {name}" for name, examples in splits.items())

@@ -155,6 +155,7 @@ def folder(tmp_path, monkeypatch):
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["domain"]["rubric"] = str(ROOT / params["domain"]["rubric"])
     Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    write_jsonl("data/generate/fixed.jsonl", [])
     return tmp_path
 
 
@@ -175,6 +176,15 @@ def test_failed_conversations_are_left_out_counted_and_the_files_repeat_byte_for
     assert headline["max_phrase_share"] == numbers["max_phrase_share"]
     assert {"source": "authored", "share": 0.6667} in json.loads(first[2])
     assert "1 conversations failed and are left out" in first[0].decode()
+
+
+def test_a_repaired_conversation_is_audited_as_a_source_of_its_own_and_not_beside_its_original(folder):
+    write_jsonl("data/generate/transcripts.jsonl", [talk(["One.", "Two."], kind="simulated"), talk(["x"], number=2)])
+    mended = talk(["One.", "2!"], kind="simulated").model_copy(update={"id": "fixed-t1", "source_id": "t1"})
+    write_jsonl("data/generate/fixed.jsonl", [mended])
+    stage.main()
+    by_source = json.loads(Path("data/generate/audit.json").read_text("utf-8"))["by_source"]
+    assert {name: row["n_replies"] for name, row in by_source.items()} == {"authored": 1, "fixed": 2}
 
 
 def test_no_reply_at_all_is_an_error_in_words(folder):

@@ -117,6 +117,8 @@ def ready(workspace, word_model):
     write_jsonl(
         "data/generate/scores.jsonl", [scored(t.id, [True, False, True, None][n % 4]) for n, t in enumerate(talks)]
     )
+    write_jsonl("data/generate/fixed.jsonl", [])
+    write_jsonl("data/generate/fixed_scores.jsonl", [])
     workspace.write_params("generate.slices", config().model_dump())
     return workspace
 
@@ -137,6 +139,15 @@ def test_passing_talks_alone_are_cut_and_each_person_is_in_one_split(ready):
     metrics = ready.metrics("generate-slices")
     assert (metrics["n_transcripts"], metrics["n_passed"], metrics["n_shortened"]) == (60, 30, 0)
     assert metrics["n_examples"] == sum(map(len, splits.values()))
+
+
+def test_a_repaired_talk_is_learnt_from_in_place_of_its_original_and_stays_in_its_split(ready):
+    write_jsonl("data/generate/fixed.jsonl", [transcript("fixed-t1", source_id="t1", n=4, persona_id="p0")])
+    write_jsonl("data/generate/fixed_scores.jsonl", [scored("fixed-t1", True)])
+    stage.main()
+    found = {e.transcript_id: name for name, examples in read_splits().items() for e in examples}
+    assert "t1" not in found and found["fixed-t1"] == found["t0"]  # both are p0's
+    assert ready.metrics("generate-slices")["n_passed"] == 31
 
 
 def test_a_lower_token_limit_shortens_examples_and_says_how_many(ready):
