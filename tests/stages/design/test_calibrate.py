@@ -110,7 +110,7 @@ def test_a_judge_that_cannot_be_told_from_chance_on_few_examples_is_not_trusted(
 
 
 def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
-    server = run("kind", example_words=600)
+    server = run("kind", example_tokens=800)
     shown = 0
     for request in server.requests:
         text = request["messages"][1]["content"]
