@@ -151,7 +151,7 @@ def test_quotes_that_nobody_said_are_counted_for_each_judge(ready, fake_server):
 
 
 @pytest.mark.parametrize(("batching", "n_requests"), [("criterion", 2), ("category", 2), ("conversation", 1)])
-def test_labels_of_people_join_the_examples_several_on_one_conversation_in_one_call(run, ready, batching, n_requests):
+def test_labels_of_people_join_the_examples(run, ready, batching, n_requests):
     rubric, talk = load_rubric("conf/domain/therapy/rubric.yaml"), transcript("t1", n=5)
     fingerprints = {c.id: rubric.question_hash(c) for c in rubric.criteria}
     labels = [
