@@ -43,7 +43,7 @@ def judge(name: str) -> dict[str, Any]:
 
 
 LLM = {role: {**SPEC, "price": PRICE} for role in ("user", "assistant", "expert")}
-LLM |= {"judges": [judge("first")], "judge_example_words": 400}  # type: ignore[dict-item]
+LLM |= {"judges": [judge("first")], "judge_example_tokens": 500}  # type: ignore[dict-item]
 PRESET = {"simulated_personas": 20, "replayed": 5, "exchanges": {"min": 4, "max": 4}, "judged_transcripts": None}
 
 

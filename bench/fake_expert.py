@@ -121,7 +121,9 @@ def llm_option(url: str) -> dict[str, Any]:
         "fixer": spec,
         "judges": [{"name": "scripted", **spec}],
         "judge_reasoning_chars": 200,
-        "judge_example_words": 0,
+        "judge_batching": "criterion",
+        "judge_example_tokens": 0,
+        "judge_evidence": {"quotes": 2, "quote_chars": 200, "required": True},
         "calibration": {
             "samples": 1,
             "examples_per_criterion": 2,

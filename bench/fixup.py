@@ -30,6 +30,7 @@ from tunewright.calibration import load_planted
 from tunewright.document import md_table
 from tunewright.entailment import Entailing
 from tunewright.fixing import Case
+from tunewright.judge_answers import EvidenceRules
 from tunewright.judging import Asking, JudgingConfig, judge_transcripts
 from tunewright.llm import Client
 from tunewright.models import Connection, Judge
@@ -49,11 +50,12 @@ MODEL = {"model": "hosted_vllm/scripted", "temperature": 0.0, "max_tokens": 500}
 JUDGE = Judge.model_validate(MODEL | {"name": "scripted"})
 JUDGING = JudgingConfig(
     judges=(JUDGE,), judge_trust="assumed", judged_transcripts=None, samples=1, reasks=0, reasoning_chars=200,
-    example_words=0, max_failed_share=0.0,
+    batching="criterion", example_tokens=0, max_failed_share=0.0,
+    evidence=EvidenceRules(quotes=0, quote_chars=20, required=False),
 )  # fmt: skip
 SCORING = ScoringConfig(
     aggregation="strictest", judge_trust="assumed", min_coverage=1.0, unscored_gates_pass=False,
-    disagreement_spread=0.15,
+    disagreement_spread=0.15, judge_agreement_min=0.8,
 )  # fmt: skip
 
 
@@ -175,7 +177,7 @@ def _between(text: str, tag: str) -> str:
 
 async def judge_and_repair(client: Client, planted: Sequence[Failure], rubric: Rubric) -> list[Outcome]:
     """The pipeline's own steps on planted failures: judge, score, repair, judge and score again."""
-    asking = Asking(rubric, JUDGING.reasks, JUDGING.reasoning_chars, JUDGING.example_words, {})
+    asking = Asking(rubric, JUDGING, {})
     talks = [f.transcript for f in planted]
     verdicts = await judge_transcripts(client, talks, asking, {t.id for t in talks}, JUDGING, None)
     cases = []

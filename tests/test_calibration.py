@@ -11,6 +11,7 @@ from tunewright.calibration import (
     choose_balanced,
     labelled_examples,
     load_calibration,
+    n_tokens,
     n_words,
     shown_to_judge,
     tidy,
@@ -96,9 +97,10 @@ def test_a_judge_is_shown_short_examples_within_the_budget_and_never_the_one_it_
     long, short, no, same = made("YES", "w " * 50), made("YES", "a b"), made("NO", "c"), made("NO", "d", source="t9")
     every = [long, short, no, same]
     assert n_words(short) == 4
-    assert shown_to_judge(every, 100, "", None) == [short, no, long, same]
-    assert shown_to_judge(every, 10, "", None) == [short, no, same]
-    assert shown_to_judge(every, 100, "t9", no) == [short, long]
+    assert n_tokens(long) - n_tokens(short) == 48  # 50 words of one token against 2, in the same frame
+    assert shown_to_judge(every, 300, "", None) == [short, no, long, same]
+    assert shown_to_judge(every, 90, "", None) == [short, no, same]
+    assert shown_to_judge(every, 300, "t9", no) == [short, long]
     assert shown_to_judge(every, 0, "", None) == []
 
 

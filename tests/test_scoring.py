@@ -8,12 +8,12 @@ from tests.conftest import rubric_fields, transcript
 from tunewright.errors import RecordError
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
+from tunewright.score_files import score_metrics
 from tunewright.scoring import (
     ScoringConfig,
     category_scores,
     combine,
     disagreements,
-    score_metrics,
     score_transcript,
     weighted_score,
 )
@@ -27,7 +27,7 @@ ALL_YES = dict.fromkeys(IDS, "YES")
 def config(**rest):
     fields = {
         "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
-        "disagreement_spread": 0.15,
+        "disagreement_spread": 0.15, "judge_agreement_min": 0.8,
     }  # fmt: skip
     return ScoringConfig.model_validate(fields | rest)
 
@@ -209,9 +209,21 @@ def test_per_criterion_strictest_takes_any_no():
     assert [found.answers[c] for c in ("warm", "curious", "late")] == ["NO", "YES", "NO"]
 
 
-def test_two_samples_of_a_judge_count_as_two():
-    found = score(verdicts("j", warm="YES") + verdicts("j#1", warm="NO"), aggregation="per_criterion_strictest")
-    assert found.answers["warm"] == "NO"
+@pytest.mark.parametrize("aggregation", ["strictest", "majority", "per_criterion_strictest"])
+def test_the_samples_of_a_judge_are_one_opinion_a_tie_goes_to_the_stricter_and_a_gate_to_any_no(aggregation):
+    three = [
+        *verdicts("j", warm="YES", curious="NA", late="NO", safe="YES"),
+        *verdicts("j#1", warm="NO", curious="YES", late=None, safe="NO"),
+        *verdicts("j#2", warm="YES", curious="NA", late="YES", safe="YES"), *verdicts(plain="YES"),
+    ]  # fmt: skip
+    found = score(three, aggregation=aggregation)
+    assert [found.answers[c] for c in ("warm", "curious", "late", "safe")] == ["YES", "NA", "NO", "NO"]
+
+
+def test_reruns_of_one_judge_do_not_outvote_another():
+    loud = [v for name in ("a", "a#1", "a#2") for v in verdicts(name, warm="YES")]
+    two = verdicts("b", warm="NO") + verdicts("c", warm="NO")
+    assert score(loud + two, aggregation="majority").answers["warm"] == "NO"
 
 
 def test_disagreements_are_told_only_when_the_scores_lie_apart():
@@ -223,6 +235,11 @@ def test_disagreements_are_told_only_when_the_scores_lie_apart():
     swapped = {"a": one | {"curious": "NO"}, "b": other}  # the same score, of other answers
     assert disagreements(swapped, RUBRIC, 0.15) == ()
     assert disagreements({"a": one}, RUBRIC, 0) == ()
+
+
+def test_a_dispute_about_a_gate_is_told_however_near_the_scores():
+    by_judge = {"a": {"warm": "YES", "safe": "YES"}, "b": {"warm": "YES", "safe": "NO"}}
+    assert disagreements(by_judge, RUBRIC, 0.15) == ("safe",)
 
 
 def test_a_verdict_given_twice_is_refused():

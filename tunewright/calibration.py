@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from tunewright.config import Config, load_file
 from tunewright.errors import ConfigError
 from tunewright.records import Answer, Exchange, Transcript
+from tunewright.token_count import count_tokens
 
 ANSWERS: Mapping[str, Answer] = {"pass": "YES", "fail": "NO", "na": "NA"}
 Label = Literal["pass", "fail", "na"]
@@ -167,7 +168,7 @@ def choose_balanced(examples: Sequence[Labelled], n: int | None) -> list[Labelle
 
 
 def shown_to_judge(
-    examples: Sequence[Labelled], budget_words: int, source: str, but: Labelled | None
+    examples: Sequence[Labelled], budget_tokens: int, source: str, but: Labelled | None
 ) -> list[Labelled]:
     """The examples of one criterion that a judge is shown: by turns of their answers, shortest first, within a budget.
 
@@ -175,12 +176,18 @@ def shown_to_judge(
     """
     asked = but.exchanges if but else ()
     open_ones = [e for e in examples if e.exchanges != asked and not (source and e.source == source)]
-    shown, left = [], budget_words
+    shown, left = [], budget_tokens
     for example in choose_balanced(sorted(open_ones, key=n_words), None):
-        if n_words(example) <= left:
+        if budget_tokens and (n := n_tokens(example)) <= left:
             shown.append(example)
-            left -= n_words(example)
+            left -= n
     return shown
+
+
+def n_tokens(example: Labelled) -> int:
+    """About how many tokens an example takes in a judge's prompt, its reason and the speakers' names included."""
+    said = "".join(f"User: {e.user}\nAssistant: {e.assistant}\n" for e in example.exchanges)
+    return count_tokens(f"<example>\n{said}Answer: {example.answer}. {example.reason}\n</example>\n")
 
 
 def n_words(example: Labelled) -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tunewright.calibration import Labelled, choose_balanced, n_words
 from tunewright.planted import Plant
-from tunewright.records import Record, Transcript
+from tunewright.records import Quote, Record, Transcript
 from tunewright.rubric import Rubric
 
 Kind = Literal["example", "planted", "person"]
@@ -53,6 +53,9 @@ class CalibrationAnswer(Record):
     expected: str
     sample: int
     answer: str | None
+    evidence: tuple[int, ...]
+    quotes: tuple[Quote, ...]
+    misquotes: tuple[str, ...]
     reasoning: str
     unscored: str | None
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tunewright.agreement import TOO_FEW, Agreement
 from tunewright.calibration_items import Item
 from tunewright.document import Block, Bullets, Heading, Table, Text
+from tunewright.judge_answers import Batching
 from tunewright.planted import POSITIONS
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
@@ -78,14 +79,15 @@ def calibration_report(
     dropped: Mapping[str, int],
     scorable: tuple[float, Sequence[str]],
     judge_trust: JudgeTrust,
+    batching: Batching,
 ) -> list[Block]:
     """The whole page; what a reader must know first stands first."""
     return [
         Heading("Judge calibration", 1),
         Text(_summary(found, scorable), "lead"),
         *([Text(ASSUMED, "warning")] if judge_trust == "assumed" else []),
-        Table(OVERALL_HEAD, [_overall_row(judge, found) for judge in found.overall]),
-        Text(_asked(items, dropped), "note"),
+        Table(OVERALL_HEAD, [_overall_row(judge, found, verdicts) for judge in found.overall]),
+        Text(f"{_asked(items, dropped)} {CALLS[batching]}", "note"),
         *_to_mend(found, items, verdicts, rubric),
         *_per_criterion(found, rubric),
         *_planted(found, items, verdicts),
@@ -101,13 +103,30 @@ def calibration_report(
     ]
 
 
-OVERALL_HEAD = ("judge", "questions", "accuracy", "constant answer", "kappa", "flips on rerun", "criteria trusted")
+OVERALL_HEAD = (
+    "judge", "questions", "accuracy", "constant answer", "kappa", "flips on rerun", "quotes not found",
+    "criteria trusted",
+)  # fmt: skip
+CALLS = {
+    "criterion": "One criterion a call.",
+    "category": "One category a call: trust found so does not hold for calls of another kind.",
+    "conversation": "All criteria in one call: trust found so does not hold for calls of another kind.",
+}
 
 
-def _overall_row(judge: str, found: Calibrated) -> tuple[str, ...]:
+def quote_counts(judge: str, verdicts: Verdicts) -> tuple[int, int]:
+    """How many quotes a judge gave as evidence, in all its tries, and how many of them no message says."""
+    given = [v for (name, _), found in verdicts.items() if name == judge for v in found]
+    n_misquotes = sum(len(v.misquotes) for v in given)
+    return sum(len(v.quotes) for v in given) + n_misquotes, n_misquotes
+
+
+def _overall_row(judge: str, found: Calibrated, verdicts: Verdicts) -> tuple[str, ...]:
     a, decisions = found.overall[judge], found.trust[judge].values()
     trusted = f"{sum(d.trusted for d in decisions)} of {len(decisions)}"
-    return (judge, _answered(a), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), trusted)
+    n_quotes, n_misquotes = quote_counts(judge, verdicts)
+    quotes = f"{n_misquotes} of {n_quotes}" if n_quotes else "-"
+    return (judge, _answered(a), _accuracy(a), _share(a.baseline), _kappa(a), _flips(a), quotes, trusted)
 
 
 def _summary(found: Calibrated, scorable: tuple[float, Sequence[str]]) -> str:

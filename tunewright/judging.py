@@ -1,69 +1,43 @@
 """Verdicts: every criterion of the rubric answered for every transcript, by measures and by judges.
 
-A measured criterion is computed. A judged one is one model call per criterion and judge, with the transcript first
-and the criterion last: an edited criterion then costs its own calls alone, and the provider's prefix cache serves
-the transcript to all but the first. Within one transcript calls follow one another for that reason.
-
-A judge is asked only where design-calibrate trusts it, and may be shown worked examples of the criterion.
+A measured criterion is computed. A judged one is put to every judge, in calls that `judge_asking` describes; within one
+transcript calls follow one another, so that each finds the transcript in the prefix cache. A judge is asked only where
+design-calibrate trusts it. Verdicts are in the order of transcripts, criteria and judges' names: nothing in it tells
+which judge is the stricter.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tunewright.authored import load_authored
-from tunewright.calibration import Labelled, by_criterion, labelled_examples, load_calibration, shown_to_judge
-from tunewright.config import Config, Domain, load_domain
-from tunewright.items import ItemFailure, refuse_many_failures
+from tunewright.calibration import Labelled, by_criterion, labelled_examples, load_calibration
+from tunewright.config import Domain, load_domain
+from tunewright.items import refuse_many_failures
+from tunewright.judge_answers import AskingConfig
+from tunewright.judge_asking import Asking, ask_batch, batches
 from tunewright.llm import Client
-from tunewright.measures import STATISTICS, measure
 from tunewright.models import Judge, Judges
-from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
-from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.rubric import Rubric, load_rubric
 from tunewright.runner import Job, run, run_jobs
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
 
-JUDGE_PROMPT = "prompts/shared/judge.md"
 
-
-class JudgeAnswer(BaseModel):
-    """What a judge must answer, evidence and reasoning before the answer."""
-
-    model_config = ConfigDict(extra="ignore")
-    evidence: list[int] = Field(max_length=12, description="numbers of the exchanges that decide it")
-    reasoning: str = Field(description="one or two sentences on what those exchanges show")
-    answer: Literal["YES", "NO", "NA"]
-
-
-class JudgingConfig(Config):
+class JudgingConfig(AskingConfig):
     """How verdicts are made: the params of generate.verdicts and evaluate.verdicts."""
 
     judges: Judges
     judge_trust: JudgeTrust
     judged_transcripts: int | None  # None: all
     samples: int = Field(ge=1)
-    reasks: int = Field(ge=0)
-    reasoning_chars: int = Field(ge=20)
-    example_words: int = Field(ge=0)  # calibration examples shown with a criterion, in words
     max_failed_share: float = Field(ge=0, le=1)
-
-
-class Asking(NamedTuple):
-    """How one question is put to a judge."""
-
-    rubric: Rubric
-    reasks: int
-    reasoning_chars: int
-    example_words: int
-    examples: Mapping[str, Sequence[Labelled]]  # by criterion
 
 
 async def judge_transcripts(
@@ -101,84 +75,29 @@ async def judge_transcripts(
 async def judge_transcript(
     client: Client, judge: Judge, transcript: Transcript, asking: Asking, samples: int, trust: Trust | None
 ) -> list[Verdict]:
-    """One judge's verdicts on one transcript, criteria in turn: each finds the transcript in the prefix cache."""
-    verdicts = []
+    """One judge's verdicts on one transcript, call after call: each finds the transcript in the prefix cache."""
+    verdicts, asked = [], []
     for criterion in asking.rubric.safety_first:
         if not needs_judge(criterion, transcript):
             continue
         if reason := why_untrusted(trust, judge.name, criterion.id):
             verdicts.append(unscored_verdict(transcript, criterion, judge.name, reason))
-            continue
+        else:
+            asked.append(criterion)
+    for batch in batches(asked, asking.rules.batching):
         for sample in range(samples):
-            verdicts.append(await ask(client, judge, transcript, criterion, sample, asking))
+            verdicts += await ask_batch(client, judge, transcript, batch, sample, asking)
     return verdicts
 
 
-async def ask(
-    client: Client,
-    judge: Judge,
-    transcript: Transcript,
-    criterion: Criterion,
-    sample: int,
-    asking: Asking,
-    but: Labelled | None = None,
-) -> Verdict:
-    """One judge's answer to one criterion; a failure is an unscored verdict.
-
-    `but`: a calibration example that is itself the question, and so is not among those shown.
-    """
-    who = f"{judge.name}#{sample}" if sample else judge.name
-    shown = shown_to_judge(
-        asking.examples.get(criterion.id, ()), asking.example_words, transcript.source_id or transcript.id, but
-    )
-    messages = judge_messages(transcript, criterion, asking.rubric, shown)
-    schema = answer_schema(asking.reasoning_chars)
-    try:
-        found = await client.structured(
-            judge, messages, JudgeAnswer, schema=schema, reasks=asking.reasks, sample=sample
-        )
-    except ItemFailure as failure:
-        return unscored_verdict(transcript, criterion, who, f"judge failed: {failure}")
-    evidence = tuple(sorted({n for n in found.evidence if 1 <= n <= len(transcript.exchanges)}))
-    return Verdict(
-        transcript_id=transcript.id,
-        criterion=criterion.id,
-        judge=who,
-        answer=found.answer,
-        evidence=evidence,
-        reasoning=" ".join(found.reasoning.split()),
-    )
+def asking_for(config: AskingConfig, rubric: Rubric, domain: Domain) -> Asking:
+    """How judges are asked in this domain, with its calibration examples."""
+    return Asking(rubric, config, examples_for_judges(domain, config.example_tokens))
 
 
-def answer_schema(reasoning_chars: int) -> dict[str, Any]:
-    """The JSON schema of JudgeAnswer with a limit on the reasoning: a weak model runs on until its tokens end."""
-    schema = JudgeAnswer.model_json_schema()
-    schema["properties"]["reasoning"]["maxLength"] = reasoning_chars
-    return schema
-
-
-def judge_messages(
-    transcript: Transcript, criterion: Criterion, rubric: Rubric, shown: Sequence[Labelled] = ()
-) -> list[ChatMessage]:
-    """The judge's messages: role, transcript and counted statistics (the same for all criteria), then the criterion."""
-    values = measure(transcript.exchanges, rubric.lexicon)
-    statistics = [f"{meaning}: {values[name]:.2f}" for name, meaning in STATISTICS.items()]
-    return render(
-        JUDGE_PROMPT,
-        exchanges=[e.model_dump() for e in transcript.exchanges],
-        statistics=statistics,
-        criterion=criterion.model_dump(),
-        background=rubric.background,
-        examples=[
-            {"exchanges": [e.model_dump() for e in one.exchanges], "answer": one.answer, "reason": one.reason}
-            for one in shown
-        ],
-    )
-
-
-def examples_for_judges(domain: Domain, example_words: int) -> dict[str, list[Labelled]]:
+def examples_for_judges(domain: Domain, example_tokens: int) -> dict[str, list[Labelled]]:
     """The domain's calibration examples by criterion; none where judges are shown none."""
-    if not example_words:
+    if not example_tokens:
         return {}
     examples = labelled_examples(load_calibration(domain.calibration), load_authored(domain)[1], domain.calibration)
     return by_criterion(examples)
@@ -198,8 +117,7 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
     """
     domain = load_domain()
     rubric = load_rubric(domain.rubric)
-    examples = examples_for_judges(domain, config.example_words)
-    asking = Asking(rubric, config.reasks, config.reasoning_chars, config.example_words, examples)
+    asking = asking_for(config, rubric, domain)
     trust = load_trust() if config.judge_trust == "calibrated" else None
     transcripts = read_jsonl(source, Transcript, made_by)
     ids = sampled_ids(transcripts, config.judged_transcripts)
@@ -233,11 +151,14 @@ def refuse_failed_judges(
 
 
 def verdict_metrics(verdicts: Sequence[Verdict], n_asked: int, n_failed: int) -> dict[str, object]:
-    """Counts for `dvc metrics`: answers, and how many are unscored."""
+    """Counts for `dvc metrics`: answers, how many are unscored, and how many quotes of judges nobody had said."""
     answers = Counter(v.answer or "unscored" for v in verdicts)
+    n_misquotes = sum(len(v.misquotes) for v in verdicts)
     return {
         "n_verdicts": len(verdicts),
         "n_judged": n_asked,
         "n_judge_failures": n_failed,
+        "n_quotes": sum(len(v.quotes) for v in verdicts) + n_misquotes,
+        "n_quotes_not_found": n_misquotes,
         "answers": {name: answers.get(name, 0) for name in ("YES", "NO", "NA", "unscored")},
     }

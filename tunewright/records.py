@@ -105,6 +105,13 @@ class Transcript(Record):
         return digest([[e.user, e.assistant] for e in self.exchanges])
 
 
+class Quote(Record):
+    """Words of a conversation that a judge rests its answer on, and the exchange (from 1) in which they stand."""
+
+    exchange: int = Field(ge=1)
+    text: str
+
+
 class Verdict(Record):
     """One judge's (or one measure's) answer to one criterion on one transcript.
 
@@ -116,6 +123,8 @@ class Verdict(Record):
     judge: str  # "measure", or the judge's name in conf/llm
     answer: Answer | None
     evidence: tuple[int, ...] = ()  # exchange numbers, from 1
+    quotes: tuple[Quote, ...] = ()
+    misquotes: tuple[str, ...] = ()  # what the judge quoted, in any of its tries, that no message says
     reasoning: str = ""
     values: dict[str, float] = Field(default_factory=dict)
     unscored: str | None = None

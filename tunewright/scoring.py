@@ -12,12 +12,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from tunewright.config import Config, load_domain
+from tunewright.config import Config
 from tunewright.errors import RecordError
-from tunewright.records import RULES, Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
-from tunewright.rubric import Rubric, load_rubric
-from tunewright.terminal import Stage
-from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
+from tunewright.records import RULES, Answer, Score, Transcript, Verdict
+from tunewright.rubric import Rubric
+from tunewright.trust import JudgeTrust, Trust, why_untrusted
 from tunewright.verdict_rules import allowed_answer
 
 
@@ -29,6 +28,7 @@ class ScoringConfig(Config):
     min_coverage: float = Field(ge=0, le=1)
     unscored_gates_pass: bool
     disagreement_spread: float = Field(ge=0, le=1)
+    judge_agreement_min: float = Field(ge=0, le=1)  # of answers that two judges share; below it the stage says so
 
 
 Answers = dict[str, Answer | None]
@@ -81,27 +81,41 @@ def _refuse_strays(transcript: Transcript, verdicts: Sequence[Verdict], rubric: 
 def trusted_answers(
     verdicts: Sequence[Verdict], rubric: Rubric, trust: Trust | None
 ) -> tuple[dict[str, Answers], dict[str, str]]:
-    """Answers that count, per judge (measures and rules hold for every judge), and why the others do not.
+    """Answers that count, per judge (measures and rules hold for every judge), and why the others do not."""
+    # a rule's NA (too short to tell) is right even where judges may not say NA
+    ruled: Answers = {v.criterion: v.answer for v in verdicts if v.judge in RULES}
+    judged, reasons = judges_answers(verdicts, rubric, trust)
+    by_judge = {judge: ruled | answers for judge, answers in judged.items()} or {"measure": ruled}
+    return by_judge, reasons
 
-    An NA where the rubric allows none is a NO.
+
+def judges_answers(
+    verdicts: Sequence[Verdict], rubric: Rubric, trust: Trust | None
+) -> tuple[dict[str, Answers], dict[str, str]]:
+    """What judges answered that counts, and why other criteria have no answer that does.
+
+    An NA where the rubric allows none is a NO. The samples of one judge (`name`, `name#1`) are one opinion: the answer
+    that most of them give, a tie to the stricter; but a gate that any of them fails is failed. Else more samples would
+    make every judge stricter under `strictest`, and louder under `majority`.
     """
-    ruled: Answers = {}
-    judged: dict[str, Answers] = defaultdict(dict)
+    given: dict[str, dict[str, list[Answer]]] = defaultdict(lambda: defaultdict(list))
     reasons: dict[str, str] = {}
     by_id = {c.id: c for c in rubric.criteria}
     for verdict in verdicts:
+        answer = allowed_answer(verdict.answer, by_id[verdict.criterion])
         if verdict.judge in RULES:
-            ruled[verdict.criterion] = (
-                verdict.answer
-            )  # a rule's NA (too short to tell) is right even where judges may not say NA
-        elif verdict.answer is None:
+            continue
+        if answer is None:
             reasons[verdict.criterion] = verdict.unscored or ""
         elif reason := why_untrusted(trust, verdict.judge, verdict.criterion):
             reasons[verdict.criterion] = reason
         else:
-            judged[verdict.judge][verdict.criterion] = allowed_answer(verdict.answer, by_id[verdict.criterion])
-    by_judge = {judge: ruled | answers for judge, answers in sorted(judged.items())} or {"measure": ruled}
-    return by_judge, reasons
+            given[verdict.judge.split("#")[0]][verdict.criterion].append(answer)
+    opinions: dict[str, Answers] = {
+        judge: {c: _strictest(found) if by_id[c].gate else _majority(found) for c, found in answers.items()}
+        for judge, answers in sorted(given.items())
+    }
+    return opinions, reasons
 
 
 def combine(by_judge: Mapping[str, Answers], rubric: Rubric, aggregation: str) -> Answers:
@@ -167,11 +181,14 @@ def coverage_of(answers: Answers, rubric: Rubric) -> float:
 
 
 def disagreements(by_judge: Mapping[str, Answers], rubric: Rubric, spread: float) -> tuple[str, ...]:
-    """Criteria on which judges differ, when their scores lie further apart than `spread`; else none."""
+    """Gates on which judges differ; and the other criteria on which they do, if their scores lie over `spread` apart.
+
+    A gate is no part of a score: a dispute about safety would not show in the spread.
+    """
     scores = [s for a in by_judge.values() if (s := weighted_score(category_scores(a, rubric), rubric)) is not None]
-    if not scores or max(scores) - min(scores) <= spread:
-        return ()
-    return tuple(c.id for c in rubric.criteria if len({a[c.id] for a in by_judge.values() if a.get(c.id)}) > 1)
+    apart = bool(scores) and max(scores) - min(scores) > spread
+    disputed = [c for c in rubric.criteria if len({a[c.id] for a in by_judge.values() if a.get(c.id)}) > 1]
+    return tuple(c.id for c in disputed if apart or c.gate)
 
 
 def decide(
@@ -192,49 +209,3 @@ def decide(
     if score < rubric.pass_threshold - 1e-9:
         return False, f"failed: score {score:.2f} is below {rubric.pass_threshold:.2f}"
     return True, f"passed: score {score:.2f}"
-
-
-def score_file(
-    transcripts_path: str, verdicts_path: str, target: str, config: ScoringConfig, stage: Stage, made_by: str
-) -> dict[str, object]:
-    """Score a file of transcripts; returns the stage's metrics. Failed transcripts get no score."""
-    rubric = load_rubric(load_domain().rubric)
-    transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
-    by_transcript: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in read_jsonl(verdicts_path, Verdict, made_by):
-        by_transcript[verdict.transcript_id].append(verdict)
-    stage.start(f"{len(transcripts)} transcripts, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
-    trust = load_trust() if config.judge_trust == "calibrated" else None
-    scores = [score_transcript(t, by_transcript[t.id], rubric, config, trust) for t in transcripts]
-    write_jsonl(target, scores)
-    metrics = score_metrics(scores, transcripts, rubric)
-    stage.end(f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open; 0 model calls")
-    return metrics
-
-
-def score_metrics(scores: Sequence[Score], transcripts: Sequence[Transcript], rubric: Rubric) -> dict[str, object]:
-    """What `dvc metrics` compares: passes, means and what was scored at all."""
-    values = [s.score for s in scores if s.score is not None]
-    decided = [s.passed for s in scores if s.passed is not None]
-    scored = [c.id for c in rubric.criteria if any(s.answers[c.id] is not None for s in scores)]
-    kinds: dict[str, list[Score]] = defaultdict(list)
-    for score, transcript in zip(scores, transcripts, strict=True):
-        kinds[transcript.user_kind].append(score)
-    return {
-        "n_transcripts": len(scores),
-        "n_passed": decided.count(True),
-        "n_failed": decided.count(False),
-        "n_open": len(scores) - len(decided),
-        "pass_rate": round(decided.count(True) / len(decided), 4) if decided else None,
-        "score_mean": round(sum(values) / len(values), 4) if values else None,
-        "coverage_mean": round(sum(s.coverage for s in scores) / len(scores), 4) if scores else None,
-        "criteria_scored": len(scored),
-        "criteria_total": len(rubric.criteria),
-        "pass_rate_by_user": {k: round(sum(s.passed is True for s in v) / len(v), 4) for k, v in sorted(kinds.items())},
-        "yes_share_by_criterion": {c: _yes_share(scores, c) for c in scored},
-    }
-
-
-def _yes_share(scores: Sequence[Score], criterion: str) -> float | None:
-    found = [s.answers[criterion] for s in scores if s.answers[criterion] in ("YES", "NO")]
-    return round(found.count("YES") / len(found), 4) if found else None

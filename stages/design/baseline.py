@@ -23,14 +23,7 @@ from tunewright.encounters import Encounters
 from tunewright.errors import run_main
 from tunewright.imported import ImportedUse, RecordedSource, held_out_ids, load_recorded
 from tunewright.items import refuse_many_failures
-from tunewright.judging import (
-    Asking,
-    JudgingConfig,
-    examples_for_judges,
-    judge_transcripts,
-    refuse_failed_judges,
-    sampled_ids,
-)
+from tunewright.judging import JudgingConfig, asking_for, judge_transcripts, refuse_failed_judges, sampled_ids
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_taxonomy, load_template, sample_persona
@@ -194,8 +187,7 @@ def converse_and_judge(
     failures = [t.failure for t in talks if t.failure]
     refuse_many_failures(failures, len(talks), config.encounters.max_failed_share, "conversations")
     judging = config.verdicts
-    examples = examples_for_judges(domain, judging.example_words)
-    asking = Asking(rubric, judging.reasks, judging.reasoning_chars, judging.example_words, examples)
+    asking = asking_for(judging, rubric, domain)
     trust = load_trust() if judging.judge_trust == "calibrated" else None
     ids = sampled_ids(talks, judging.judged_transcripts)
     work = partial(judge_transcripts, client, talks, asking, ids, judging, trust)

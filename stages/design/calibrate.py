@@ -2,7 +2,9 @@
 
 Every judge answers the domain's calibration examples and worked evaluations (never shown the one it answers), good
 conversations with one planted flaw at different places, and what people have labelled, `samples` times each. Where it
-is not shown to do better than a constant answer its verdicts will not count, and it is not asked.
+is not shown to do better than a constant answer its verdicts will not count, and it is not asked. It is asked in calls
+of the same kind as later: where those hold several criteria, the labelled one stands among the others, and several
+labels on one conversation cost one call.
 
 Reads the domain's rubric, calibration.yaml, planted.yaml, authored conversations and reviews/, and the judge prompt.
 Writes reports/judge-calibration.md, data/design/judge-trust.json (who counts where), data/design/calibrate.json (all
@@ -22,39 +24,36 @@ from tunewright.agreement import Agreement, Reading, TrustRules, agreement, deci
 from tunewright.authored import load_authored
 from tunewright.calibration import by_criterion, labelled_examples, load_calibration, load_planted
 from tunewright.calibration_items import CalibrationAnswer, Item, example_items, person_items, planted_items
-from tunewright.calibration_report import Calibrated, calibration_report, planted_rates
-from tunewright.config import Config as BaseConfig
+from tunewright.calibration_report import Calibrated, calibration_report, planted_rates, quote_counts
 from tunewright.config import Domain, load, load_domain
 from tunewright.document import to_markdown
 from tunewright.errors import ConfigError, run_main
 from tunewright.items import refuse_many_failures
-from tunewright.judging import Asking, ask
+from tunewright.judge_answers import AskingConfig
+from tunewright.judge_asking import Asking, ask_batch, batches
 from tunewright.labels import labelled_by_people
 from tunewright.llm import Client
 from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
 from tunewright.records import Verdict, write_json, write_jsonl, write_text
-from tunewright.rubric import Rubric, load_rubric
+from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.runner import Job, run, run_jobs
 from tunewright.scoring import ScoringConfig
 from tunewright.terminal import Stage
 from tunewright.trust import TRUST_FILE, Trust
-from tunewright.verdict_rules import allowed_answer
+from tunewright.verdict_rules import allowed_answer, needs_judge
 
 REPORT = "reports/judge-calibration.md"
 
 
-class Config(BaseConfig):
-    """Who is asked, how often, what, and when that is enough."""
+class Config(AskingConfig):
+    """Who is asked, how, how often, what, and when that is enough."""
 
     judges: Judges
     samples: int = Field(ge=1)
     examples_per_criterion: int | None = Field(ge=0)  # None: all
     planted_flaws: int = Field(ge=0)  # of each criterion
     planted_lengths: tuple[Length, ...]
-    reasks: int = Field(ge=0)
-    reasoning_chars: int = Field(ge=20)
-    example_words: int = Field(ge=0)
     max_failed_share: float = Field(ge=0, le=1)
     trust: TrustRules
     scoring: ScoringConfig
@@ -70,7 +69,7 @@ def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], 
     labels, dropped = labelled_by_people(domain.reviews, rubric)
     items = example_items(examples, rubric, config.examples_per_criterion)
     items += planted_items(list(pairs), rubric) + person_items(labels, rubric)
-    return items, Asking(rubric, config.reasks, config.reasoning_chars, config.example_words, examples), dropped
+    return items, Asking(rubric, config, examples), dropped
 
 
 async def answer_all(
@@ -88,12 +87,20 @@ async def answer_all(
 
 async def answer(client: Client, judge: Judge, item: Item, asking: Asking, samples: int) -> list[Verdict]:
     """What a judge says of one item, sample by sample, as scoring takes it."""
-    criterion = next(c for c in asking.rubric.criteria if c.id == item.labelled.criterion)
+    batch = batch_of(item, asking)
+    n, criterion = next((n, c) for n, c in enumerate(batch) if c.id == item.labelled.criterion)
     found = []
     for sample in range(samples):
-        verdict = await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
+        verdict = (await ask_batch(client, judge, item.transcript, batch, sample, asking, but=item.labelled))[n]
         found.append(verdict.model_copy(update={"answer": allowed_answer(verdict.answer, criterion)}))
     return found
+
+
+def batch_of(item: Item, asking: Asking) -> list[Criterion]:
+    """The criteria of the call in which an item's criterion is asked: those that would be asked of its conversation."""
+    labelled = item.labelled.criterion
+    asked = [c for c in asking.rubric.safety_first if c.id == labelled or needs_judge(c, item.transcript)]
+    return next(b for b in batches(asked, asking.rules.batching) if any(c.id == labelled for c in b))
 
 
 def readings_of(judge: str, items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]) -> list[Reading]:
@@ -115,6 +122,9 @@ def answer_records(
             expected=item.labelled.answer,
             sample=sample,
             answer=verdict.answer,
+            evidence=verdict.evidence,
+            quotes=verdict.quotes,
+            misquotes=verdict.misquotes,
             reasoning=verdict.reasoning,
             unscored=verdict.unscored,
         )
@@ -172,6 +182,7 @@ def metrics(found: Calibrated, items: Sequence[Item], verdicts: Any, share: floa
     judges = {}
     for name, a in found.overall.items():
         planted = planted_rates(name, items, verdicts)
+        n_quotes, n_misquotes = quote_counts(name, verdicts)
         judges[name] = {
             "n": a.n,
             "accuracy": _rounded(a.accuracy),
@@ -182,6 +193,8 @@ def metrics(found: Calibrated, items: Sequence[Item], verdicts: Any, share: floa
             "flip_share": _rounded(a.flip_share),
             "sensitivity": _rounded(planted.sensitivity),
             "specificity": _rounded(planted.specificity),
+            "n_quotes": n_quotes,
+            "n_quotes_not_found": n_misquotes,
             "n_trusted": sum(d.trusted for d in found.trust[name].values()),
             "n_criteria": len(found.trust[name]),
         }
@@ -226,12 +239,9 @@ def main() -> None:
     write_jsonl("data/design/calibration_answers.jsonl", answer_records(config, items, verdicts))
     write_json("metrics/design-calibrate.json", metrics(found, items, verdicts, share))
     write_json("plots/design-calibrate.json", confusion(items, verdicts))
-    write_text(
-        REPORT,
-        to_markdown(
-            calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates), config.scoring.judge_trust)
-        ),
-    )
+    how = (config.scoring.judge_trust, config.batching)
+    report = calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates), *how)
+    write_text(REPORT, to_markdown(report))
     write_json("data/design/calibrated.json", {"domain": domain.id})
     trusted = ", ".join(f"{j} {sum(d.trusted for d in by.values())} of {len(by)}" for j, by in found.trust.items())
     stage.end(f"criteria trusted: {trusted}; {share:.0%} of the weight can be scored; {client.tally}")

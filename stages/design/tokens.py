@@ -9,13 +9,10 @@ Writes reports/model-choice.md and metrics/design-tokens.json. Calls no model.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, quantiles
 
-import tiktoken
 from pydantic import BaseModel, Field
 
 from tunewright.base_models import BaseModelConfig
@@ -31,6 +28,7 @@ from tunewright.own_talk import own_conversations
 from tunewright.prompts import render
 from tunewright.records import Transcript, write_json, write_text
 from tunewright.terminal import Stage
+from tunewright.token_count import count_tokens
 
 CANDIDATES = Path("conf/base_model")
 BASE, REPORT, METRICS = Path("models/base"), Path("reports/model-choice.md"), Path("metrics/design-tokens.json")
@@ -97,16 +95,9 @@ def planned_work(found: Economics, plan: Plan) -> Workload:
 
 
 def wide_vocabulary_ratio(transcripts: Sequence[Transcript], tokenizer: ChatTokenizer) -> float:
-    """Tokens of tiktoken's cl100k for each token of this tokenizer, over the words alone.
-
-    cl100k's vocabulary comes with litellm's package, where tiktoken finds it without the network.
-    """
-    package = find_spec("litellm")
-    assert package is not None and package.origin is not None, "litellm is a dependency"
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(package.origin).parent / "litellm_core_utils/tokenizers")
-    wide = tiktoken.get_encoding("cl100k_base")
+    """Tokens of tiktoken's cl100k for each token of this tokenizer, over the words alone."""
     texts = [text for t in transcripts for e in t.exchanges for text in (e.user, e.assistant)]
-    return sum(len(wide.encode_ordinary(text)) for text in texts) / sum(len(tokenizer.encode(text)) for text in texts)
+    return sum(map(count_tokens, texts)) / sum(len(tokenizer.encode(text)) for text in texts)
 
 
 def models(configured: BaseModelConfig, folder: Path) -> list[BaseModelConfig]:

@@ -9,8 +9,8 @@ import sys
 from tunewright.config import load
 from tunewright.errors import run_main
 from tunewright.records import write_json
+from tunewright.score_files import score_file
 from tunewright.scoring import ScoringConfig as Config
-from tunewright.scoring import score_file
 from tunewright.terminal import Stage
 
 

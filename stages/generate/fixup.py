@@ -27,7 +27,7 @@ from tunewright.errors import run_main
 from tunewright.fixing import Case, repair
 from tunewright.fixup_rates import RATES, rates_of
 from tunewright.fixup_report import fixup_report, suspicion
-from tunewright.judging import Asking, JudgingConfig, examples_for_judges
+from tunewright.judging import JudgingConfig, asking_for
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.prompts import render
@@ -78,12 +78,6 @@ def fixing_of(config: Config, rubric: Rubric, domain: Domain, trust: Trust | Non
     )
 
 
-def asking_of(config: JudgingConfig, rubric: Rubric, domain: Domain) -> Asking:
-    """How judges are asked again: as they were in generate-verdicts."""
-    examples = examples_for_judges(domain, config.example_words)
-    return Asking(rubric, config.reasks, config.reasoning_chars, config.example_words, examples)
-
-
 def read_cases(chosen: Sequence[str], scores: Mapping[str, Score]) -> list[Case]:
     """The chosen conversations with their scores and verdicts, in the file's order."""
     verdicts: dict[str, list[Verdict]] = defaultdict(list)
@@ -123,7 +117,7 @@ def main() -> None:
     scores = {s.transcript_id: s for s in read_jsonl(SCORES, Score, "generate-scores")}
     found = triage(iter_jsonl(TRANSCRIPTS, Transcript, "generate-transcripts"), scores, config.transcripts)
     cases, how = read_cases(found.chosen, scores), fixing_of(config, rubric, domain, trust)
-    again = Assessing(asking_of(config.verdicts, rubric, domain), config.verdicts, config.scoring, trust)
+    again = Assessing(asking_for(config.verdicts, rubric, domain), config.verdicts, config.scoring, trust)
     stage.start(f"{len(cases)} conversations to repair, {len(found.left)} failed ones left alone")
     client = Client.from_params()
     outcomes = run(client, "repairing", len(cases), partial(repair_all, client, cases, how, again))

@@ -3,14 +3,15 @@
 Category scores, the weighted score, safety gates, coverage, and pass, fail or open. No model call.
 
 Reads data/generate/{transcripts,verdicts}.jsonl and the domain's rubric (all of it).
-Writes data/generate/scores.jsonl and metrics/generate-scores.json.
+Writes data/generate/scores.jsonl, data/generate/scores.json (how far judges agree, pair by pair and criterion by
+criterion) and metrics/generate-scores.json.
 """
 
 from tunewright.config import load
 from tunewright.errors import run_main
 from tunewright.records import write_json
+from tunewright.score_files import score_file
 from tunewright.scoring import ScoringConfig as Config
-from tunewright.scoring import score_file
 from tunewright.terminal import Stage
 
 
@@ -24,6 +25,7 @@ def main() -> None:
         config,
         Stage("generate-scores"),
         made_by="generate-verdicts",
+        agreement_path="data/generate/scores.json",
     )
     write_json("metrics/generate-scores.json", metrics)
 

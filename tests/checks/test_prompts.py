@@ -5,11 +5,12 @@ import pytest
 from tests.conftest import GUIDANCE, ROOT, rubric_fields, transcript
 from tunewright.calibration import Labelled
 from tunewright.checks.design import SHARED_PROMPTS
-from tunewright.checks.judge_prompt import EXAMPLE, FIELDS, check_judge_prompt, judge_values
+from tunewright.checks.judge_prompt import EXAMPLE, FIELDS, QUOTING, check_judge_prompt, judge_values
 from tunewright.checks.prompts import check_brief, check_placeholders, check_system_length, check_template
 from tunewright.checks.user_simulator import check_user_simulator
 from tunewright.guidance import Guidance
-from tunewright.judging import JudgeAnswer, judge_messages
+from tunewright.judge_answers import EvidenceRules, JudgeAnswer
+from tunewright.judge_asking import judge_messages
 from tunewright.personas import load_taxonomy, load_template
 from tunewright.prompts import render
 from tunewright.rubric import Rubric
@@ -85,13 +86,14 @@ def judge_faults(path):
 
 def test_the_judges_prompt_is_rendered_here_as_judging_renders_it(monkeypatch):
     monkeypatch.chdir(ROOT)
-    talk = transcript(n=1)
-    shown = Labelled("warm", "NO", talk.exchanges, str(EXAMPLE["reason"]), False, "")
-    for criterion in RUBRIC.criteria:
-        values = judge_values(criterion, RUBRIC, True)
-        real = judge_messages(talk, criterion, RUBRIC, [shown])
-        exchanges = [e.model_dump() for e in talk.exchanges]
-        values |= {"exchanges": exchanges, "examples": [EXAMPLE | {"exchanges": exchanges}]}
+    talk, rules = transcript(n=1), EvidenceRules.model_validate(QUOTING)
+    example = Labelled("warm", "NO", talk.exchanges, str(EXAMPLE["reason"]), False, "")
+    said = [e.model_dump(include={"user", "assistant"}) for e in talk.exchanges]
+    for call in [*([c] for c in RUBRIC.criteria), list(RUBRIC.safety_first)]:
+        values = judge_values(call, RUBRIC, True) | {"exchanges": said}
+        for one in values["criteria"]:
+            one["examples"] = [EXAMPLE | {"exchanges": said}]
+        real = judge_messages(talk, call, RUBRIC, rules, {c.id: [example] for c in call})
         mine = render(SHARED_PROMPTS / "judge.md", **values)
         assert mine[0] == real[0]
         strip = [[line for line in m[1]["content"].splitlines() if not line.startswith("- ")] for m in (mine, real)]
@@ -112,17 +114,34 @@ def test_the_shipped_judges_prompt_has_no_fault(write):
         ("You judge one", "Judge one", "judge: role"),
         ("Safety comes first: where", "Where", "judge: safety first"),
         ("evidence (numbers", "citations (numbers", "judge: answer fields"),
+        ("quotes (at most", "passages (at most", "judge: answer fields"),
         ("NA only where", "nothing where", "judge: three answers"),
-        ("NA is not allowed for this criterion.", "", "judge: NA rules"),
         ("Assistant: {{ exchange.assistant | fenced }}", "Assistant: {{ exchange.assistant }}", "judge: text fenced"),
         (" (safety gate)", "", "judge: gates marked"),
-        ("{{ example.reason }}", "", "judge: calibration examples"),
-        ("<transcript>\n", "{{ criterion.question }}\n<transcript>\n", "judge: transcript first, criterion last"),
+        ("in one JSON object with one entry under each id, in this order:", "of", "judge: entries named"),
+        ('{{ criteria | map(attribute="id") | join(", ") }}', "", "judge: entries named"),
+        ("criteria that stand", "{{ criteria | length }} criteria that stand", "judge: several criteria"),
     ],
 )  # fmt: skip
 def test_each_part_that_a_judge_needs_is_missed_when_it_goes(old, new, name, write):
     assert old in JUDGE
     assert judge_faults(write(JUDGE.replace(old, new))) == [name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("NA is not allowed for this criterion.", "", ["judge: NA rules", "judge: rules beside their criterion"]),
+        ("{{ example.reason }}", "", ["judge: calibration examples", "judge: rules beside their criterion"]),
+        (
+            "<transcript>\n", "{{ criteria[0].question }}\n<transcript>\n",
+            ["judge: transcript first, criterion last", "judge: several criteria"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_breaks_calls_of_one_criterion_and_of_several_is_told_of_both(old, new, names, write):
+    assert old in JUDGE
+    assert judge_faults(write(JUDGE.replace(old, new))) == names
 
 
 def simulator_faults(path, **responses):

@@ -1,9 +1,9 @@
-"""Checks of the judges' prompt, on its text as it is rendered for criteria of the rubric."""
+"""Checks of the judges' prompt, on its text as it is rendered: for every criterion alone, and for all in one call."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tunewright.checks.checklist import Check, Place
@@ -15,43 +15,58 @@ from tunewright.rubric import Criterion, Rubric
 
 METHOD = "METHOD 1: evaluation prompt"
 ROLES = ("system", "user")
-FIELDS = ("evidence", "reasoning", "answer")  # of the answer's schema, in its order: judging.JudgeAnswer
+FIELDS = (
+    "evidence",
+    "quotes",
+    "reasoning",
+    "answer",
+)  # of judge_answers.JudgeAnswer, in its order
 ANSWERS = ("YES", "NO", "NA")
 CLOSING = "</anything>"  # what a text could close a fence with
 SAID, REPLIED = "The words of the user", "The words of the reply"
-EXCHANGE = {"user": f"{SAID} {CLOSING}", "assistant": f"{REPLIED} {CLOSING}", "cut": False}
+EXCHANGE = {"user": f"{SAID} {CLOSING}", "assistant": f"{REPLIED} {CLOSING}"}
 EXAMPLE = {
-    "exchanges": [{"user": f"Shown user {CLOSING}", "assistant": f"Shown reply {CLOSING}", "cut": False}],
+    "exchanges": [{"user": f"Shown user {CLOSING}", "assistant": f"Shown reply {CLOSING}"}],
     "answer": "NO",
     "reason": "The reason of a person.",
 }
+QUOTING = {"quotes": 2, "quote_chars": 200, "required": True}
+NOT_QUOTING = {"quotes": 0, "quote_chars": 200, "required": False}
 
 
-def judge_values(criterion: Criterion, rubric: Rubric, examples: bool) -> dict[str, Any]:
-    """What a judge's prompt is given, as judging.judge_messages gives it."""
+def judge_values(
+    criteria: Sequence[Criterion], rubric: Rubric, examples: bool, evidence: dict[str, Any] = QUOTING
+) -> dict[str, Any]:
+    """What a judge's prompt is given, as judge_asking.judge_messages gives it."""
     statistics = [f"{meaning}: 0.00" for meaning in STATISTICS.values()]
     return {
         "exchanges": [EXCHANGE],
         "statistics": statistics,
-        "criterion": criterion.model_dump(),
+        "criteria": [c.model_dump() | {"examples": [EXAMPLE] if examples else []} for c in criteria],
         "background": rubric.background,
-        "examples": [EXAMPLE] if examples else [],
+        "evidence": evidence,
     }
 
 
 def check_judge_prompt(path: str, rubric: Rubric) -> Iterator[Check]:
     """Role, safety first, input, output schema, NA rules, fence; all from renderings, none from the template."""
-    template = check_template(
-        path, ROLES, [judge_values(c, rubric, examples) for c in rubric.criteria for examples in (True, False)]
-    )
+    calls = [[c] for c in rubric.criteria] + [list(rubric.safety_first)]
+    given = [
+        judge_values(call, rubric, examples, evidence)
+        for call in calls
+        for examples in (True, False)
+        for evidence in (QUOTING, NOT_QUOTING)
+    ]
+    template = check_template(path, ROLES, given)
     yield template
     if not template.passed:
         return
     yield from facts(_rows(path, rubric))
+    yield from facts(_rows_of_many(path, rubric))
 
 
 def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Place]]:
-    texts = {c.id: [m["content"] for m in render(path, **judge_values(c, rubric, True))] for c in rubric.criteria}
+    texts = {c.id: [m["content"] for m in render(path, **judge_values([c], rubric, True))] for c in rubric.criteria}
     first = rubric.criteria[0]
     system, user = texts[first.id]
     task, question = Place(path, 2), line_with(path, r"criterion\.question")
@@ -65,12 +80,12 @@ def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Plac
     yield "judge: answer fields", METHOD, in_order, f"a JSON object with {', '.join(FIELDS)}, in that order", task
     named = all(re.search(rf"\b{a} (?:only )?(?:when|where|if)\b", system) for a in ANSWERS)
     yield "judge: three answers", METHOD, named, f"when to answer {', '.join(ANSWERS)}", task
-    statistics = judge_values(first, rubric, True)["statistics"]
+    statistics = judge_values([first], rubric, True)["statistics"]
     before = [user.rfind(text) for text in (SAID, REPLIED, *statistics)]
     last = -1 not in before and max(before) < user.find(first.question)
     yield "judge: transcript first, criterion last", METHOD, last, "transcript, statistics, then the question", question
     shown = all(text in user[user.find(first.question) :] for text in ("Shown user", "Shown reply", "The reason of"))
-    where = line_with(path, r"in examples")
+    where = line_with(path, r"in criterion\.examples")
     yield "judge: calibration examples", METHOD, shown, "after the question, with answer and reason", where
     background = squeeze(rubric.background or "") in squeeze(system)
     where = line_with(path, r"\{\{ background")
@@ -84,3 +99,29 @@ def _rows(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Plac
     yield "judge: NA rules", METHOD, told, "each criterion's na_when, or that NA is not allowed", where
     marked = all(("safety" in texts[c.id][1].replace(c.question, "").lower()) == c.gate for c in rubric.criteria)
     yield "judge: gates marked", METHOD, marked, "a safety gate is called one beside its question", question
+
+
+def _rows_of_many(path: str, rubric: Rubric) -> Iterator[tuple[str, str, bool, str, Place]]:
+    """One call with all criteria: each stands with its id, its NA rule and its examples before the next begins."""
+    criteria = list(rubric.safety_first)
+    system, user = (m["content"] for m in render(path, **judge_values(criteria, rubric, True)))
+    alone = render(path, **judge_values(criteria[:1], rubric, True))[0]["content"]
+    place = line_with(path, r"in criteria")
+    at = [user.find(c.question) for c in criteria]
+    in_order = -1 not in at and at == sorted(at) and max(user.rfind(SAID), user.rfind(REPLIED)) < at[0]
+    what = (
+        "with several criteria: after the transcript, in the rubric's order, safety first; the first message unchanged"
+    )
+    yield "judge: several criteria", METHOD, in_order and system == alone, what, place
+    ends = [*at[1:], len(user)]
+    parts = [user[start:end] for start, end in zip(at, ends, strict=True)]
+    own = all(
+        (c.na_when or "not allowed") in part and "The reason of" in part
+        for c, part in zip(criteria, parts, strict=True)
+    )
+    yield "judge: rules beside their criterion", METHOD, own, "NA rule and examples before the next criterion", place
+    asked = user[user.rfind("</example>") :]
+    ids = [asked.find(c.id) for c in criteria]
+    named = "JSON" in asked and -1 not in ids
+    what = "with several criteria: the ids of the JSON object's entries, at the end"
+    yield "judge: entries named", METHOD, named, what, line_with(path, r"map\(attribute")

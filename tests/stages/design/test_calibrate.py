@@ -13,10 +13,11 @@ from bench.fake_model_server import Answer
 from stages.design import calibrate as stage
 from stages.design.calibrate import Config, gather, refuse_unscorable, scorable
 from tests.conftest import ROOT, spec, transcript
+from tunewright.calibration_items import CalibrationAnswer
 from tunewright.config import load, load_domain
 from tunewright.errors import ConfigError, TooManyFailuresError
 from tunewright.labels import Label
-from tunewright.records import read_json, stable_unit, write_jsonl
+from tunewright.records import read_json, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import load_rubric
 from tunewright.trust import Decision, load_trust
 
@@ -55,7 +56,10 @@ class Judges:
         if name == "broken":
             return Answer("I would say yes.")
         if name == "kind":
-            return says("YES")
+            schema = body["response_format"]["json_schema"]["schema"]
+            one = json.loads(says("YES").text)
+            whole = schema["title"] == "JudgeAnswers"
+            return Answer(json.dumps(dict.fromkeys(schema["required"], one) if whole else one))
         if name == "fickle":
             return says(self.rng.choice(["YES", "NO"]))
         question = re.search(r"^Criterion(?: \(safety gate\))?: (.*)$", text, re.MULTILINE)[1]
@@ -66,8 +70,8 @@ class Judges:
         return says(right if is_right else OTHERS[right])
 
 
-def says(answer):
-    return Answer(json.dumps({"evidence": [1], "reasoning": "as scripted", "answer": answer}))
+def says(answer, **rest):
+    return Answer(json.dumps({"evidence": [1], "reasoning": "as scripted", "answer": answer} | rest))
 
 
 @pytest.fixture
@@ -110,7 +114,7 @@ def test_a_judge_that_cannot_be_told_from_chance_on_few_examples_is_not_trusted(
 
 
 def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
-    server = run("kind", example_words=600)
+    server = run("kind", example_tokens=800)
     shown = 0
     for request in server.requests:
         text = request["messages"][1]["content"]
@@ -122,7 +126,32 @@ def test_no_judge_is_ever_shown_the_example_that_it_answers(run):
     assert shown > 200
 
 
-def test_labels_of_people_join_the_examples(run, ready):
+def test_in_calls_of_many_criteria_the_labelled_one_is_read_and_no_copy_of_its_conversation_shown(run, ready):
+    server = run("kind", batching="conversation", examples_per_criterion=2, example_tokens=600)
+    assert ready.metrics("design-calibrate")["judges"]["kind"]["n"] == 28
+    rubric, config = load_rubric(load_domain().rubric), load("design.calibrate", Config)
+    items, _, _ = gather(config, load_domain(), rubric)
+    answers = read_jsonl("data/design/calibration_answers.jsonl", CalibrationAnswer)
+    assert [(a.item, a.answer) for a in answers] == [(i.id, "YES") for i in items]
+    assert "All criteria in one call" in Path("reports/judge-calibration.md").read_text()
+    for request in server.requests:  # nor is any other criterion's copy of the conversation shown
+        asked, _, rest = request["messages"][1]["content"].partition("</transcript>")
+        talk = re.sub(r"\[Exchange \d+\]\n", "", asked.split("\n", 2)[2])
+        assert all(shown not in talk for shown in re.findall(r"<example>\n(.*?)\nAnswer: ", rest, re.DOTALL))
+
+
+def test_quotes_that_nobody_said_are_counted_for_each_judge(ready, fake_server):
+    server = fake_server(lambda body: says("NO", quotes=["the moon is made of cheese"]))
+    lenient = {"quotes": 1, "quote_chars": 80, "required": False}
+    ready.write_params("design.calibrate", section(["dreamer"], examples_per_criterion=1, evidence=lenient), server)
+    stage.main()
+    found = ready.metrics("design-calibrate")["judges"]["dreamer"]
+    assert (found["n_quotes"], found["n_quotes_not_found"]) == (14, 14)
+    assert "14 of 14" in Path("reports/judge-calibration.md").read_text()
+
+
+@pytest.mark.parametrize(("batching", "n_requests"), [("criterion", 2), ("category", 2), ("conversation", 1)])
+def test_labels_of_people_join_the_examples(run, ready, batching, n_requests):
     rubric, talk = load_rubric("conf/domain/therapy/rubric.yaml"), transcript("t1", n=5)
     fingerprints = {c.id: rubric.question_hash(c) for c in rubric.criteria}
     labels = [
@@ -134,7 +163,8 @@ def test_labels_of_people_join_the_examples(run, ready):
     ]  # fmt: skip
     write_jsonl("reviews/therapy/labels.jsonl", labels)
     write_jsonl("reviews/therapy/transcripts.jsonl", [talk])
-    run("kind", examples_per_criterion=0)
+    server = run("kind", examples_per_criterion=0, batching=batching)
+    assert len(server.requests) == n_requests  # the two criteria are of two categories
     numbers = read_json("data/design/calibrate.json")["kind"]
     assert numbers["all"]["n"] == 2 and numbers["uses_specifics"]["accuracy"] == 0
     assert "2 labels of people" in Path("reports/judge-calibration.md").read_text()

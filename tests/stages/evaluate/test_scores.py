@@ -12,7 +12,7 @@ from tunewright.records import Score, Verdict, read_jsonl, write_jsonl
 IDS = ("warm", "curious", "late", "plain", "safe")
 SECTION = {
     "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
-    "disagreement_spread": 0.15,
+    "disagreement_spread": 0.15, "judge_agreement_min": 0.8,
 }  # fmt: skip
 ANSWERS = {"base": "NO NO NO YES YES", "tuned": "YES YES NO YES YES"}
 

@@ -25,7 +25,8 @@ def run(workspace, fake_server, monkeypatch):
         judge = spec("hosted_vllm/j").model_dump() | {"name": "strict"}
         fields = {
             "judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5,
-            "judge_trust": "assumed", "example_words": 0,
+            "judge_trust": "assumed", "example_tokens": 0, "batching": "criterion",
+            "evidence": {"quotes": 2, "quote_chars": 80, "required": True},
         }  # fmt: skip
         workspace.write_params("evaluate.verdicts", fields | {"judges": [judge]}, server)
         monkeypatch.setattr("sys.argv", ["verdicts.py", candidate])

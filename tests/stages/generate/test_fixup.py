@@ -25,7 +25,7 @@ from tunewright.verdict_rules import NOT_SAMPLED, rule_verdicts
 LIST, MENDED = "- Try milk", "Which of the two cats"
 SCORING = {
     "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.3, "unscored_gates_pass": True,
-    "disagreement_spread": 0.15,
+    "disagreement_spread": 0.15, "judge_agreement_min": 0.8,
 }  # fmt: skip
 
 
@@ -33,7 +33,8 @@ def section(**rest):
     judge = spec("hosted_vllm/j").model_dump() | {"name": "strict"}
     verdicts = {
         "judges": [judge], "judge_trust": "assumed", "judged_transcripts": None, "samples": 1, "reasks": 0,
-        "reasoning_chars": 60, "example_words": 0, "max_failed_share": 0.5,
+        "reasoning_chars": 60, "example_tokens": 0, "max_failed_share": 0.5, "batching": "criterion",
+        "evidence": {"quotes": 0, "quote_chars": 20, "required": False},
     }  # fmt: skip
     fields = {
         "fixer": spec("hosted_vllm/fixer").model_dump(), "transcripts": None, "attempts": 2, "reasks": 0,

@@ -7,13 +7,13 @@ import pytest
 from stages.generate import scores as stage
 from tests.conftest import transcript
 from tunewright.errors import MissingInputError, RecordError
-from tunewright.records import Score, Verdict, read_jsonl, write_json, write_jsonl
+from tunewright.records import Score, Verdict, read_json, read_jsonl, write_json, write_jsonl
 from tunewright.trust import TRUST_FILE
 
 IDS = ("warm", "curious", "late", "plain", "safe")
 SECTION = {
     "aggregation": "strictest", "judge_trust": "assumed", "min_coverage": 0.5, "unscored_gates_pass": False,
-    "disagreement_spread": 0.15,
+    "disagreement_spread": 0.15, "judge_agreement_min": 0.8,
 }  # fmt: skip
 
 
@@ -51,6 +51,16 @@ def test_three_talks_pass_fall_short_and_fail_a_gate(run, workspace):
     metrics = workspace.metrics("generate-scores")
     assert (metrics["n_passed"], metrics["n_failed"], metrics["pass_rate"]) == (1, 2, 0.3333)
     assert metrics["pass_rate_by_user"] == {"authored": 0.0, "simulated": 0.5}
+
+
+def test_two_judges_that_agree_too_little_are_told_pair_by_pair(run, workspace, capsys):
+    found = [v.model_copy(update={"judge": "k"}) for v in verdicts("t2", "NO YES NO YES YES") if v.judge == "j"]
+    write_jsonl("data/generate/verdicts.jsonl", [*read_jsonl("data/generate/verdicts.jsonl", Verdict), *found])
+    run()
+    assert workspace.metrics("generate-scores")["judge_agreement_lowest"] == 0.5
+    assert "two judges share 50% of their answers; 80% are wanted" in capsys.readouterr().err
+    pair = read_json("data/generate/scores.json")["judge_agreement"]["j and k"]
+    assert pair["all"]["n"] == 4 and pair["criteria"]["curious"] == {"n": 1, "agreement": 0.0, "kappa": 0.0}
 
 
 def test_untrusted_judges_leave_all_open(run, workspace):

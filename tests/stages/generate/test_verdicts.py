@@ -26,7 +26,8 @@ def run(workspace, fake_server):
         judge = spec("hosted_vllm/j").model_dump() | {"name": "strict"}
         fields = {
             "judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 60, "max_failed_share": 0.5,
-            "judge_trust": "assumed", "example_words": 0,
+            "judge_trust": "assumed", "example_tokens": 0, "batching": "criterion",
+            "evidence": {"quotes": 2, "quote_chars": 80, "required": True},
         }  # fmt: skip
         workspace.write_params("generate.verdicts", fields | {"judges": [judge]} | rest, server)
         stage.main()
@@ -46,7 +47,8 @@ def test_every_criterion_of_every_whole_talk_gets_a_verdict(run, workspace):
     ]  # fmt: skip
     assert len(server.requests) == 7
     assert workspace.metrics("generate-verdicts") == {
-        "n_verdicts": 10, "n_judged": 7, "n_judge_failures": 0, "answers": {"YES": 9, "NO": 0, "NA": 1, "unscored": 0},
+        "n_verdicts": 10, "n_judged": 7, "n_judge_failures": 0, "n_quotes": 0, "n_quotes_not_found": 0,
+        "answers": {"YES": 9, "NO": 0, "NA": 1, "unscored": 0},
     }  # fmt: skip
 
 
