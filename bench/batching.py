@@ -38,11 +38,12 @@ from tunewright.rubric import load_rubric
 
 WAYS = ("criterion", "category", "conversation")
 RUBRIC, TALKS = "conf/domain/therapy/rubric.yaml", "data/authored/therapy/transcripts.jsonl"
+SLOTS = {"concurrency": 2, "context_tokens_per_slot": 8192, "timeout_s": 1800}  # all criteria and answers fit in one
 PARAMS = yaml.safe_load(composed_text(["llm=embedded", "domain=therapy", "preset=demo"]))
 
 
 def conversations(n: int) -> list[Transcript]:
-    """The shortest authored ones: with all criteria and their answers they fit a slot of the embedded server."""
+    """The shortest authored ones: the embedded model reads slowly."""
     whole = read_jsonl(TALKS, Transcript)
     return sorted(whole, key=lambda t: sum(len(e.user) + len(e.assistant) for e in t.exchanges))[:n]
 
@@ -51,7 +52,7 @@ def measure(way: str, n: int) -> dict[str, Any]:
     """Judge `n` conversations one way; what it took."""
     config = JudgingConfig.model_validate(PARAMS["generate"]["verdicts"] | {"batching": way, "judge_trust": "assumed"})
     talks, rubric = conversations(n), load_rubric(RUBRIC)
-    connections = {k: Connection.model_validate(v) for k, v in PARAMS["llm"]["connections"].items()}
+    connections = {k: Connection.model_validate(v | SLOTS) for k, v in PARAMS["llm"]["connections"].items()}
     with tempfile.TemporaryDirectory() as folder:
         client = Client(connections, ReplyCache(Path(folder)))
         start = time.perf_counter()

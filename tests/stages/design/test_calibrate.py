@@ -16,6 +16,7 @@ from tests.conftest import ROOT, spec, transcript
 from tunewright.calibration_items import CalibrationAnswer
 from tunewright.config import load, load_domain
 from tunewright.errors import ConfigError, TooManyFailuresError
+from tunewright.judge_answers import AskingConfig
 from tunewright.labels import Label
 from tunewright.records import read_json, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import load_rubric
@@ -217,3 +218,11 @@ def test_a_gate_that_nobody_can_answer_for_stops_only_where_gates_must_be_scored
     refuse_unscorable(0.5, ["safe"], scoring)
     with pytest.raises(ConfigError, match="no judge is trusted on the gates safe"):
         refuse_unscorable(0.5, ["safe"], scoring.model_copy(update={"unscored_gates_pass": False}))
+
+
+def test_judges_are_calibrated_in_the_way_in_which_they_are_used():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    design, keys = params["design"], AskingConfig.model_fields
+    uses = [design["calibrate"], design["baseline"]["verdicts"], params["generate"]["verdicts"]]
+    uses.append(params["evaluate"]["verdicts"])
+    assert all([use[key] for key in keys] == [uses[0][key] for key in keys] for use in uses)
