@@ -48,7 +48,11 @@ async def repair(client: Client, case: Case, how: Fixing, trust: Trust | None) -
 
 
 async def mend(client: Client, transcript: Transcript, faults: Mapping[int, Sequence[Fault]], how: Fixing) -> Mended:
-    """Rewrite the faulted replies (by exchange number) in order; the first that cannot be mended ends it."""
+    """Rewrite the faulted replies (by exchange number) in order; the first that cannot be mended ends it.
+
+    The fixer is not asked where its rewrite could not be kept: without a judge of entailment the conversation ends at
+    the rewrite, which must then leave enough exchanges.
+    """
     kept: list[Exchange] = []
     rewrites: list[Rewrite] = []
     for number, exchange in enumerate(transcript.exchanges, 1):
@@ -57,6 +61,8 @@ async def mend(client: Client, transcript: Transcript, faults: Mapping[int, Sequ
             continue
         if len(rewrites) == how.max_replies:
             return cut(kept, rewrites, f"over {how.max_replies} replies would have to be rewritten", how)
+        if not how.entailing.judges and number < min(how.min_exchanges, len(transcript.exchanges)):
+            return cut(kept, rewrites, f"nobody could say whether the message after reply {number} follows", how)
         place = Place(tuple(kept), exchange, transcript.exchanges[number:], faults[number])
         rewrite = await rewrite_reply(client, place, how)
         rewrites.append(rewrite)

@@ -248,14 +248,25 @@ def test_nothing_to_repair_writes_empty_files_and_zero_counts_without_a_model(ru
     assert "Nothing to repair: of 1 conversations" in Path("reports/fixup.md").read_text("utf-8")
 
 
-def test_without_a_trusted_judge_entailment_is_not_checked_and_the_talk_ends_at_the_rewrite(run):
+@pytest.fixture
+def run_untrusted(run):
+    """As `run`, with a judge that is trusted nowhere."""
     write_json("data/design/judge-trust.json", {"strict": {"warm": {"trusted": False, "reason": "at chance"}}})
-    models = Models()
     rest = {"judge_trust": "calibrated"}
-    run(
-        [with_replies(transcript("t1", n=5), {3: LIST})], models, trust=load_trust(), judged=False,
-        scoring=SCORING | rest, verdicts=section()["verdicts"] | rest,
-    )  # fmt: skip
+    settings = {"scoring": SCORING | rest, "verdicts": section()["verdicts"] | rest}
+    return lambda talks, models: run(talks, models, trust=load_trust(), judged=False, **settings)
+
+
+def test_a_rewrite_that_could_not_be_kept_is_not_asked_for(run_untrusted):
+    server = run_untrusted([with_replies(transcript("t1", n=5), {2: LIST})], Models())
+    assert server.requests == [] and repairs()[0].reason == (
+        "nobody could say whether the message after reply 2 follows; 1 exchanges would be left, 3 are needed"
+    )
+
+
+def test_without_a_trusted_judge_entailment_is_not_checked_and_the_talk_ends_at_the_rewrite(run_untrusted):
+    models = Models()
+    run_untrusted([with_replies(transcript("t1", n=5), {3: LIST})], models)
     assert {schema for schema, _ in models.asked} == {"FixedReply"}
     [repair] = repairs()
     assert (repair.action, repair.n_after, repair.rewrites[0].entailment) == ("truncated", 3, "not checked")
