@@ -4,6 +4,8 @@ dvc.lock and the cache are written as DVC 3 writes them, without running it: DVC
 tests that need this.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -61,6 +63,14 @@ class RecordedProject:
             "reviews/cats/labels.jsonl": "",
             "reviews/cats/transcripts.jsonl": "",
         })  # fmt: skip
+
+    @classmethod
+    def of(cls, folder: Path) -> RecordedProject:
+        """A repository in a folder that has its files already."""
+        project = cls.__new__(cls)
+        project.folder, project.minute = folder, 0
+        project.git("init", "-q", "-b", "main")
+        return project
 
     def git(self, *words: str) -> str:
         now = f"2026-01-01T00:{self.minute:02}:00+0000"

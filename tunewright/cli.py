@@ -17,7 +17,7 @@ from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.new_domain import new_domain
-from tunewright.record_commands import diff, lineage
+from tunewright.record_commands import diff, forget, lineage
 from tunewright.records import read_json, write_text
 from tunewright.sources import plain_text
 from tunewright.terminal import show_difference, waiting
@@ -173,6 +173,7 @@ def plan(
 
 app.command()(diff)
 app.command()(lineage)
+app.command()(forget)
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tunewright.errors import RepositoryError
@@ -27,7 +27,7 @@ def versions(wanted: Mapping[str, set[str]]) -> dict[tuple[str, str], Version]:
     """
     found: dict[tuple[str, str], Version] = {}
     with Objects() as objects:
-        for path, blob, version in _changes([*wanted]):
+        for path, blob, version in changes([*wanted]):
             if all((path, md5) in found for md5 in wanted.get(path, ())):
                 continue
             md5 = file_md5(objects.read(blob) or b"")
@@ -36,9 +36,9 @@ def versions(wanted: Mapping[str, set[str]]) -> dict[tuple[str, str], Version]:
     return found
 
 
-def _changes(paths: list[str]) -> list[tuple[str, str, Version]]:
-    """Every (path, blob, commit) in which a path changed, newest first."""
-    words = ["git", "log", "-c", "--raw", "--no-abbrev", "--no-renames", "--relative", "--no-show-signature"]
+def changes(paths: Sequence[str], *more: str) -> list[tuple[str, str, Version]]:
+    """Every (path, blob, commit) in which a path changed, newest first; `more`: words of `git log`, such as --all."""
+    words = ["git", "log", "-c", "--raw", "--no-abbrev", "--no-renames", "--relative", "--no-show-signature", *more]
     words += ["-z", "--format=%x01%H%x02%cs%x02%s", "--", *paths]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if done.returncode:

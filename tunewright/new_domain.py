@@ -43,7 +43,7 @@ def skeleton(name: str, brief: str | None) -> dict[Path, str]:
     empty = [
         prompts / "sources" / ".gitkeep",  # documents that the drafts rest on
         prompts / "mended" / ".gitkeep",  # drafts that a person has mended
-        *(Path("data/authored") / name / f"{n}.jsonl" for n in ("personas", "transcripts")),
+        *(Path("data/authored") / name / f for f in ("personas.jsonl", "transcripts.jsonl", "forgotten.txt")),
         *(Path("reviews") / name / f"{n}.jsonl" for n in ("labels", "transcripts")),
     ]
     return {

@@ -1,4 +1,4 @@
-"""The commands that follow records: `tunewright diff` and `lineage`. Thin; the work is in the library."""
+"""The commands that follow records: `tunewright diff`, `lineage`, `forget`. Thin; the work is in the library."""
 
 from __future__ import annotations
 
@@ -53,3 +53,27 @@ def lineage(
         typer.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
     else:
         print_document(blocks(found, limit))
+
+
+def forget(
+    asked: Annotated[str, typer.Argument(metavar="ID", help="of a recorded conversation, or of a person")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+) -> None:
+    """Take a conversation, or a person and all that came of them, out of sources, outputs and caches."""
+    from tunewright.document_terminal import print_document
+    from tunewright.forgetting import execute, left, plan
+    from tunewright.forgetting_report import left_blocks, plan_blocks
+    from tunewright.tracing import load_project
+
+    project = load_project()
+    found = plan(project, asked)
+    print_document(plan_blocks(found))
+    if dry_run or not (yes or typer.confirm("\nForget it? This cannot be undone")):
+        typer.echo("\nnothing was changed")
+        return
+    execute(project, found)
+    remains = left(project, found)
+    print_document(left_blocks(remains, [*found.by_hand]))
+    if remains:
+        raise typer.Exit(1)
