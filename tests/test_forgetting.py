@@ -143,6 +143,21 @@ def test_what_people_said_of_it_goes_too_and_other_lines_keep_their_bytes(projec
     )
 
 
+def test_an_import_is_cleared_and_what_dvc_holds_beyond_it_is_named(project):
+    one = transcript("log-7", user=f"{TALK} and the log", persona_id="log-person", user_kind="authored")
+    project.write({
+        "data/imported/cats/crm/transcripts.jsonl": [one],
+        "data/imported/cats/crm/personas.jsonl": [persona("log-person")],
+        "data/imported/cats/crm.dvc": "outs: []\n", ".dvc/config": "['remote \"store\"']\n    url = s3://x\n",
+    })  # fmt: skip
+    done = CliRunner().invoke(app, ["forget", "log-person", "--yes"])
+    said = " ".join(done.output.split())
+    assert done.exit_code == 0, done.output
+    assert Path("data/imported/cats/crm/transcripts.jsonl").read_text() == ""
+    assert "dvc add data/imported/cats/crm" in said and "DVC remote store: " in said
+    assert f"{AUTHORED}/transcripts.jsonl" not in said
+
+
 def test_a_file_that_quotes_it_is_left_to_a_person_and_the_command_ends_in_an_error(project):
     project.write({"prompts/cats/assistant.md": f"Be kind.\nLike this: {TALK} 1\n", "notes.yaml": "talk: ann-1\n"})
     done = CliRunner().invoke(app, ["forget", "ann-1", "--yes"])

@@ -104,7 +104,7 @@ class Pair:
         """A kind's files on either side: a domain that changed has sources in another folder."""
         sections = [side.params().get("domain") for side in self.sides]
         found = [h for section in sections if isinstance(section, dict) for h in holdings(section, [kind])]
-        return list({holding.path: holding for holding in found}.values())
+        return list({h.path: h for h in found if h.part != "imported"}.values())  # those are in no revision
 
     @contextmanager
     def opened(self, path: str) -> Iterator[tuple[BinaryIO | None, BinaryIO | None] | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from tunewright.forgotten import Forgotten
 from tunewright.fragments import Fragments
 from tunewright.holdings import ID_FIELDS, Holding, holdings
 from tunewright.locations import cache_dir
-from tunewright.outputs import cache_folder
+from tunewright.outputs import cache_folder, remotes
 from tunewright.provenance import GATES, downstream, readers
 from tunewright.record_index import id_of
 from tunewright.records import write_text
@@ -49,6 +50,8 @@ class Plan:
     models: list[str] = field(default_factory=list)  # that learned from it
     by_hand: dict[str, str] = field(default_factory=dict)  # other files, with what they quote
     commits: list[Version] = field(default_factory=list)
+    remotes: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)  # sources that DVC tracks by itself
 
     @property
     def ids(self) -> set[str]:
@@ -71,6 +74,10 @@ def plan(project: Project, asked: str) -> Plan:
     found.n_replies = _cached(found, dry_run=True)
     found.by_hand = {p: quote for p in _others(project, sources) if (quote := _quote(Path(p), found.fragments))}
     found.commits = _commits(project, [*found.lines, *found.by_hand], found.fragments)
+    found.remotes = remotes()
+    found.added = [
+        path for path in found.lines if Path(path).parent.with_name(f"{Path(path).parent.name}.dvc").exists()
+    ]
     return found
 
 
@@ -126,7 +133,8 @@ def _fragments(project: Project, ids: Collection[str], talks: Collection[str]) -
     every = [h for h in holdings(project.domain, ["transcript"]) if Path(h.path).exists()]
     own = [row for h in every for row in project.every(h) if row["id"] in talks]
     kept = (m for h in every for row in project.every(h) if row["id"] not in talks for m in _messages(row))
-    return Fragments([m for row in own for m in _messages(row)], kept, ids)
+    topics = (line.decode("utf-8", "replace") for line in _file_lines(str(project.domain.get("taxonomy"))))
+    return Fragments([m for row in own for m in _messages(row)], chain(kept, topics), ids)
 
 
 def _messages(row: Row) -> Iterator[str]:

@@ -29,10 +29,15 @@ def _out_of_reach(found: Plan) -> list[Block]:
     lines = [f"{path} quotes it ({quote!r}): take that out by hand" for path, quote in found.by_hand.items()]
     if found.models:
         lines.append(f"{', '.join(found.models)} learned from it and must be trained again: dvc repro does that")
-    lines.append("models, data sets and reports that were published or copied elsewhere")
-    lines.append(
-        "DVC remotes: after dvc repro and a commit, dvc gc --workspace --cloud (it deletes all other versions)"
-    )
+    lines.append("logs that were imported, and what was published or copied elsewhere")
+    lines += [
+        f"DVC remote {name}: after dvc repro and a commit, dvc gc --workspace --cloud --remote {name} deletes every "
+        "version but the one that is there"
+        for name in found.remotes
+    ]
+    lines += [
+        f"{path} was changed and DVC tracks its folder: dvc add {path.rpartition('/')[0]}" for path in found.added
+    ]
     if found.commits:
         named = ", ".join(f"{v.commit} ({v.date})" for v in found.commits[:SHOWN])
         more = f" and {len(found.commits) - SHOWN} more" if len(found.commits) > SHOWN else ""

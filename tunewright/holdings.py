@@ -7,7 +7,8 @@ starts to write records gets a line here, and `diff`, `lineage` and `forget` kno
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from tunewright.errors import ConfigError
@@ -31,11 +32,11 @@ class Holding:
 
 TABLE = (
     Holding("persona", "{authored}/personas.jsonl", "", "authored"),
-    Holding("persona", "data/imported/{id}/personas.jsonl", "", "imported"),
+    Holding("persona", "{imported}/*/personas.jsonl", "", "imported"),  # one folder for each import, not in git
     Holding("persona", "data/generate/personas.jsonl", "generate-personas", "generate"),
     Holding("persona", "data/evaluate/personas.jsonl", "evaluate-personas", "evaluate"),
     Holding("transcript", "{authored}/transcripts.jsonl", "", "authored"),
-    Holding("transcript", "data/imported/{id}/transcripts.jsonl", "", "imported"),
+    Holding("transcript", "{imported}/*/transcripts.jsonl", "", "imported"),
     Holding("transcript", "{reviews}/transcripts.jsonl", "", "reviews"),
     Holding("label", "{reviews}/labels.jsonl", "", "reviews"),
     Holding("transcript", "data/design/baseline/transcripts.jsonl", "design-baseline", "baseline"),
@@ -59,6 +60,7 @@ TABLE = (
 def holdings(domain: Mapping[str, Any], kinds: Iterable[Kind] = tuple(ID_FIELDS)) -> list[Holding]:
     """The table with the paths of a domain (the section of params.yaml), for some kinds of records.
 
+    A path with a star becomes the files that are on disk.
     Raises ConfigError for a section without the folders that paths are made of.
     """
     try:
@@ -67,5 +69,10 @@ def holdings(domain: Mapping[str, Any], kinds: Iterable[Kind] = tuple(ID_FIELDS)
         raise ConfigError(
             f"params.yaml: domain.{error.args[0]} is missing; compose it again with: make params"
         ) from None
+    places["imported"] = str(domain.get("imported") or f"data/imported/{domain['id']}")
     wanted = set(kinds)
-    return [Holding(h.kind, h.path.format(**places), h.stage, h.part) for h in TABLE if h.kind in wanted]
+    return [replace(h, path=p) for h in TABLE if h.kind in wanted for p in _paths(h.path.format(**places))]
+
+
+def _paths(path: str) -> list[str]:
+    return sorted(map(str, Path().glob(path))) if "*" in path else [path]

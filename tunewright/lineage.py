@@ -147,7 +147,7 @@ def had_a_part(path: str, kind: str, transcripts: Iterable[Row], domain: Mapping
     simulators = (f"{domain.get('prompts')}/user_simulator.md", domain.get("personas"), domain.get("taxonomy"))
     if path in simulators and kind != "persona":
         return not users or "simulated" in users
-    return path != f"{domain.get('prompts')}/assistant.md" or users != {"authored"}
+    return path != f"{domain.get('prompts')}/assistant.md" or not users or bool(users & {"simulated", "replay"})
 
 
 def transcript_line(holding: Holding, row: Row, score: Row | None, verdicts: list[Row]) -> TranscriptLine:

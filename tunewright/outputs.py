@@ -104,10 +104,20 @@ def recorded_out(lock: Mapping[str, Mapping[str, Any]], path: str) -> Recorded |
 
 def cache_folder() -> Path:
     """Where DVC keeps contents by md5: `cache.dir` of its config, else .dvc/cache; local config wins."""
+    named = _dvc_config().get("cache", "dir", fallback="")
+    return (Path(".dvc") / named if named else Path(".dvc/cache")) / "files" / "md5"
+
+
+def remotes() -> list[str]:
+    """The DVC remotes that the project names."""
+    named = (section.strip("'\"") for section in _dvc_config().sections())
+    return [name.removeprefix("remote").strip(' "') for name in named if name.startswith("remote")]
+
+
+def _dvc_config() -> configparser.ConfigParser:
     config = configparser.ConfigParser(interpolation=None)
     config.read([".dvc/config", ".dvc/config.local"], "utf-8")
-    named = config.get("cache", "dir", fallback="")
-    return (Path(".dvc") / named if named else Path(".dvc/cache")) / "files" / "md5"
+    return config
 
 
 def cached(md5: str) -> Path:
