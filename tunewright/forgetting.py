@@ -66,7 +66,10 @@ def plan(project: Project, asked: str) -> Plan:
     sources = [h for h in holdings(project.domain) if not h.stage]
     found.lines = {h.path: n for h in sources if (n := sum(_goes(h, line, found) for line in _file_lines(h.path)))}
     makers = {h.stage for h, _ in project.rows([*ID_FIELDS], found.ids) if h.stage}
-    first = [*makers & set(project.stages), *(stage for path in found.lines for stage in readers(project, path))]
+    first = [
+        *(stage for stage in project.stages if stage in makers),
+        *(stage for path in found.lines for stage in readers(project, path)),
+    ]
     found.stages = downstream(project, first)
     found.outputs = [p for stage in found.stages for p in _texts(_outs(project, stage))]
     found.models = _models(project, talks)
