@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,6 +105,41 @@ class ReplyCache:
         texts = [json.loads(row[0])["text"] for row in rows]
         lengths = [len(text) for text in texts if text.lstrip().startswith("{") == structured]
         return round(sum(lengths) / len(lengths)) if lengths else None
+
+    def forget(self, items: Collection[str], quotes: Callable[[str], bool], dry_run: bool = False) -> int:
+        """Delete what was replied about these items, and every reply that quotes them; gives how many replies go.
+
+        A reply that an item which stays used too stays, unless it quotes. Afterwards the file and its log hold no byte
+        of them: freed pages are overwritten, the log is emptied and the file is written anew.
+        """
+        try:
+            gone = self._replies_about(set(items), quotes)
+            if not dry_run:
+                self._erase(gone, items)
+        except sqlite3.Error as error:
+            raise ModelSetupError(
+                f"{self.path}: cannot be cleared ({error}); stop what is using it, and run the same command again"
+            ) from None
+        return len(gone)
+
+    def _replies_about(self, items: set[str], quotes: Callable[[str], bool]) -> list[str]:
+        users: dict[str, set[str]] = {}
+        for item, key in self._db.execute("SELECT item, key FROM uses"):
+            users.setdefault(key, set()).add(item)
+        rows = self._db.execute("SELECT key, reply FROM replies")
+        return [key for key, reply in rows if users.get(key, set()) <= items and users.get(key) or quotes(reply)]
+
+    def _erase(self, keys: Sequence[str], items: Collection[str]) -> None:
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
+        self._db.executemany("DELETE FROM uses WHERE key = ?", [(key,) for key in keys])
+        self._db.executemany("DELETE FROM uses WHERE item = ?", [(item,) for item in items])
+        self._db.execute("COMMIT")
+        self._db.execute("VACUUM")
+        busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another process reads it, so its log cannot be emptied")
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM replies").fetchone()[0])

@@ -18,6 +18,7 @@ from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_dom
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
+from tunewright.record_commands import diff, forget, lineage
 from tunewright.records import read_json, write_text
 from tunewright.sources import plain_text
 from tunewright.terminal import show_difference, waiting
@@ -172,6 +173,11 @@ def plan(
         typer.echo(json.dumps(as_json(steps, last_durations()), indent=2))
     else:
         show(steps, last_durations())
+
+
+app.command()(diff)
+app.command()(lineage)
+app.command()(forget)
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:

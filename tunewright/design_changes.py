@@ -100,7 +100,7 @@ def param_changes(before: Any, after: Any) -> list[str]:
     conf/ gives one value to many sections (a preset's `epochs` is also train.adapter.epochs), so equal changes of keys
     with the same last name are told by the shortest address, which is where conf/ sets it.
     """
-    old, new = _leaves(before), _leaves(after)
+    old, new = leaves(before), leaves(after)
     found: dict[tuple[str, str], str] = {}
     for key in _differing(old, new):
         change = key.rsplit(".", 1)[-1], _setting("", old.get(key), new.get(key))
@@ -133,10 +133,11 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _leaves(value: Any, prefix: str = "") -> dict[str, Any]:
+def leaves(value: Any, prefix: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted key."""
     if not isinstance(value, dict):
         return {prefix.removesuffix("."): value}
-    return {key: leaf for name, inner in value.items() for key, leaf in _leaves(inner, f"{prefix}{name}.").items()}
+    return {key: leaf for name, inner in value.items() for key, leaf in leaves(inner, f"{prefix}{name}.").items()}
 
 
 def _value(value: object) -> str:

@@ -44,7 +44,7 @@ def mark(
                 return "*"
         for path, values in stages[name].get("params", {}).items():
             read |= path == rubric
-            if is_design(path) and any(_at(parsed(path), key) != value for key, value in values.items()):
+            if is_design(path) and any(value_at(parsed(path), key) != value for key, value in values.items()):
                 return "*"
     return "" if read else "*"
 
@@ -76,7 +76,8 @@ def _hashes(recorded: Mapping[str, Any], key: Literal["deps", "outs"]) -> Iterat
             yield item["path"], item["md5"]
 
 
-def _at(value: Any, dotted: str) -> Any:
+def value_at(value: Any, dotted: str) -> Any:
+    """A nested value by its dotted key; None without one."""
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -45,7 +45,7 @@ def skeleton(name: str, brief: str | None) -> dict[Path, str]:
         prompts / "sources" / ".gitkeep",  # documents that the drafts rest on
         prompts / "mended" / ".gitkeep",  # drafts that a person has mended
         Path("data/imported") / name / ".gitkeep",  # stages depend on the folder
-        *(Path("data/authored") / name / f"{n}.jsonl" for n in ("personas", "transcripts")),
+        *(Path("data/authored") / name / f for f in ("personas.jsonl", "transcripts.jsonl", "forgotten.txt")),
         *(Path("reviews") / name / f"{n}.jsonl" for n in ("labels", "transcripts")),
     ]
     return {

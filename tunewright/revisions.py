@@ -101,8 +101,9 @@ def newest_first(commits: Sequence[Revision], experiments: Sequence[Revision]) -
 class Objects:
     """Trees and blobs by their hash; a context manager, since a git process answers as long as it is open."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(["git", "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        command = ["git", "cat-file", "--batch"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert self._process.stdin and self._process.stdout
         self._ask: IO[bytes] = self._process.stdin
         self._answer: IO[bytes] = self._process.stdout

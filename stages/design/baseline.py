@@ -5,7 +5,7 @@ are judged and scored as all others are. Recorded people come from the holdout s
 training meets the same ones again and its base side is already paid for.
 
 Reads models/gguf/base.gguf, the domain's rubric, prompts, taxonomy, persona template, calibration examples, authored
-and imported conversations, data/design/judge-trust.json. Writes reports/base-model-eval.md,
+and imported conversations, forgotten.txt, data/design/judge-trust.json. Writes reports/base-model-eval.md,
 metrics/design-baseline.json and data/design/baseline/{transcripts,verdicts,scores}.jsonl.
 """
 
@@ -21,6 +21,7 @@ from tunewright.config import Domain, load, load_domain
 from tunewright.document import Block, Heading, Table, Text, to_markdown
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
+from tunewright.forgotten import Forgotten
 from tunewright.imported import ImportedUse, RecordedSource, held_out_ids, load_recorded
 from tunewright.items import refuse_many_failures
 from tunewright.judging import JudgingConfig, asking_for, judge_transcripts, refuse_failed_judges, sampled_ids
@@ -90,7 +91,9 @@ def people(config: Config, domain: Domain, recorded: list[Persona]) -> list[Pers
         chosen = sorted(held_out, key=lambda p: stable_unit("evaluate", seed, p.id))[: config.scenarios]
         return sorted(chosen, key=lambda p: p.id)
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
-    return [sample_persona(n, "baseline", seed, taxonomy, template) for n in range(1, config.scenarios + 1)]
+    found = [sample_persona(n, "baseline", seed, taxonomy, template) for n in range(1, config.scenarios + 1)]
+    forgotten = Forgotten(domain.authored)
+    return [person for person in found if person.id not in forgotten]
 
 
 def decide(scores: list[Score], n_scenarios: int, config: Config) -> Outcome:

@@ -6,7 +6,8 @@ leaves imports out. `sampled`: new ones from the taxonomy and the template, chec
 training data.
 
 Reads data/generate/{train,valid,holdout}.jsonl, data/generate/personas.jsonl, the domain's authored and imported
-personas, taxonomy and persona template. Writes data/evaluate/personas.jsonl and metrics/evaluate-personas.json.
+personas, forgotten.txt, taxonomy and persona template. Writes data/evaluate/personas.jsonl and
+metrics/evaluate-personas.json.
 """
 
 from typing import Literal
@@ -16,6 +17,7 @@ from pydantic import Field
 from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
 from tunewright.errors import ConfigError, RecordError, run_main
+from tunewright.forgotten import Forgotten
 from tunewright.imported import ImportedUse, RecordedSource, held_out_ids, load_recorded
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Example, Persona, read_jsonl, stable_unit, write_json, write_jsonl
@@ -55,13 +57,13 @@ def sampled(config: Config, domain: Domain, known: list[Persona]) -> list[Person
     Raises ConfigError when the taxonomy has too few people to give.
     """
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
-    taken = {_likeness(p) for p in known}
+    taken, forgotten = {_likeness(p) for p in known}, Forgotten(domain.authored)
     found: list[Persona] = []
     for number in range(1, TRIES * config.count + 1):
         if len(found) == config.count:
             return found
         persona = sample_persona(number, "evaluation", config.seed, taxonomy, template)
-        if _likeness(persona) not in taken:
+        if _likeness(persona) not in taken and persona.id not in forgotten:
             found.append(persona)
     raise ConfigError(
         f"{domain.taxonomy}: {TRIES * config.count} draws gave {len(found)} people who are not in the training data, "

@@ -1,12 +1,14 @@
 """generate-personas: people for the simulated user, sampled from the taxonomy and the persona template.
 
-Seeded by number, so that asking for more adds to the ones that are there. Realised shares stand beside the wanted ones.
+Seeded by number, so that asking for more adds to the ones that are there; a forgotten number is left out and moves
+nobody. Realised shares stand beside the wanted ones.
 
-Reads the domain's taxonomy and persona template.
+Reads the domain's taxonomy, persona template and forgotten.txt.
 Writes data/generate/personas.jsonl, data/generate/persona_shares.json (every value of every dimension),
 metrics/generate-personas.json and plots/generate-personas.json (one row per dimension).
 """
 
+from collections.abc import Container
 from typing import Any
 
 from pydantic import Field
@@ -14,6 +16,7 @@ from pydantic import Field
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.errors import run_main
+from tunewright.forgotten import Forgotten
 from tunewright.personas import (
     PersonaTemplate,
     Taxonomy,
@@ -35,12 +38,13 @@ class Config(BaseConfig):
     seed: int
 
 
-def sample(config: Config, taxonomy: Taxonomy, template: PersonaTemplate) -> list[Persona]:
-    """Personas 1 to `count`, in batches of `batch_size` from 1."""
-    return [
+def sample(config: Config, taxonomy: Taxonomy, template: PersonaTemplate, forgotten: Container[str]) -> list[Persona]:
+    """Personas 1 to `count`, in batches of `batch_size` from 1, without those whose ids are forgotten."""
+    people = [
         sample_persona(number, "persona", config.seed, taxonomy, template, batch=1 + (number - 1) // config.batch_size)
         for number in range(1, config.count + 1)
     ]
+    return [person for person in people if person.id not in forgotten]
 
 
 def share_rows(personas: list[Persona], taxonomy: Taxonomy, template: PersonaTemplate) -> list[dict[str, object]]:
@@ -67,7 +71,7 @@ def main() -> None:
     config, domain = load("generate.personas", Config), load_domain()
     stage.start(f"{config.count} personas for {domain.id}")
     taxonomy, template = load_taxonomy(domain.taxonomy), load_template(domain.personas)
-    personas = sample(config, taxonomy, template)
+    personas = sample(config, taxonomy, template, Forgotten(domain.authored))
     write_jsonl("data/generate/personas.jsonl", personas)
     shares = share_rows(personas, taxonomy, template)
     write_json("data/generate/persona_shares.json", shares)

@@ -23,7 +23,11 @@ from tunewright.scoring import ScoringConfig, score_transcript
 ROOT = Path(__file__).parents[3]
 CONFIG = load("generate.analyze", Config, ROOT / "params.yaml")
 SCORING = ScoringConfig(
-    aggregation="strictest", judge_trust="assumed", min_coverage=0.5, unscored_gates_pass=True, disagreement_spread=0.15,
+    aggregation="strictest",
+    judge_trust="assumed",
+    min_coverage=0.5,
+    unscored_gates_pass=True,
+    disagreement_spread=0.15,
     judge_agreement_min=0.8,
 )
 FILES = Files("rubric.yaml", "assistant.md", "personas.yaml", {"warm": 7})

@@ -22,13 +22,13 @@ def config(count, batch_size=5):
 
 
 def test_batches_are_numbered_from_1_and_filled_one_after_the_other():
-    found = sample(config(7, 3), TAXONOMY, TEMPLATE)
+    found = sample(config(7, 3), TAXONOMY, TEMPLATE, ())
     assert [p.batch for p in found] == [1, 1, 1, 2, 2, 2, 3]
     assert [p.id for p in found][::6] == ["persona-0001", "persona-0007"]
 
 
 def test_batches_of_another_size_are_of_the_same_people():
-    small, large = (sample(config(6, size), TAXONOMY, TEMPLATE) for size in (2, 6))
+    small, large = (sample(config(6, size), TAXONOMY, TEMPLATE, ()) for size in (2, 6))
     assert [p.model_copy(update={"batch": 0}) for p in small] == [p.model_copy(update={"batch": 0}) for p in large]
 
 

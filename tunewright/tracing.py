@@ -1,0 +1,159 @@
+"""Where a record came from and what came of it, in the workspace: records, and the stages and files behind them.
+
+Taken from dvc.lock, git and the data files alone. Ids are looked for as bytes before a line is parsed, so that long
+files stay quick.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tunewright.errors import ConfigError, RecordError
+from tunewright.holdings import Holding, Kind, holdings
+from tunewright.record_index import id_of
+from tunewright.snapshots import LOCK, PARAMS, Loader
+
+Row = dict[str, Any]
+Stages = Mapping[str, Mapping[str, Any]]
+WORKED_ON: tuple[Kind, ...] = ("persona", "transcript", "example")  # what a person asks for by its id
+
+
+@dataclass(frozen=True)
+class Project:
+    """The workspace: its domain, its params, and what dvc.lock recorded of each stage."""
+
+    domain: Mapping[str, Any]
+    params: Mapping[str, Any]
+    stages: Stages
+
+    def rows(self, kinds: Collection[Kind], ids: Collection[str]) -> Iterator[tuple[Holding, Row]]:
+        """Records of some kinds that name one of the ids in any field."""
+        needles = [json.dumps(id, ensure_ascii=ascii).encode() for id in ids for ascii in (False, True)]
+        for holding in holdings(self.domain, kinds):
+            for number, line in _lines(holding.path):
+                if any(needle in line for needle in needles):
+                    yield holding, _parsed(holding.path, number, line)
+
+    def every(self, holding: Holding) -> Iterator[Row]:
+        """All records of a file, one at a time; none without the file."""
+        return (_parsed(holding.path, number, line) for number, line in _lines(holding.path))
+
+    def ids(self) -> Iterator[str]:
+        """Every id of a persona, transcript or example."""
+        for holding in holdings(self.domain, WORKED_ON):
+            for _, line in _lines(holding.path):
+                yield id_of(line, "id") or ""
+
+
+@dataclass
+class Family:
+    """Records that belong together: one person's, one transcript's or one example's, forward and back."""
+
+    asked: str
+    kind: Kind
+    personas: list[tuple[Holding, Row]] = field(default_factory=list)
+    transcripts: list[tuple[Holding, Row]] = field(default_factory=list)
+    descendants: list[tuple[Holding, Row]] = field(default_factory=list)  # replays and pairs of the transcripts
+    examples: list[tuple[Holding, Row]] = field(default_factory=list)
+    scores: list[tuple[Holding, Row]] = field(default_factory=list)
+    verdicts: list[tuple[Holding, Row]] = field(default_factory=list)
+    labels: list[tuple[Holding, Row]] = field(default_factory=list)
+
+
+def load_project() -> Project:
+    """The project in the working directory; raises ConfigError where it is none."""
+    params = as_dvc_reads(PARAMS)
+    domain = params.get("domain") if isinstance(params, dict) else None
+    if not isinstance(domain, dict):
+        raise ConfigError(
+            f"{PARAMS}: no section 'domain'; run this in the project's folder, or compose it: make params"
+        )
+    return Project(domain, params, (as_dvc_reads(LOCK) or {}).get("stages") or {})
+
+
+def as_dvc_reads(path: str) -> Any:
+    """A YAML file's value with the words and numbers that DVC takes it for; None without the file."""
+    try:
+        return yaml.load(Path(path).read_text("utf-8"), Loader=Loader)
+    except FileNotFoundError:
+        return None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({error}); restore it with: git checkout -- {path}") from None
+
+
+def family(project: Project, asked: str) -> Family | None:
+    """Everything that belongs to an id; None where no record has it."""
+    own = [(h, row) for h, row in project.rows(WORKED_ON, [asked]) if row.get("id") == asked]
+    if not own:
+        return None
+    kind = own[0][0].kind
+    found = Family(asked, kind)
+    if kind == "persona":
+        found.transcripts = _of(project, "transcript", "persona_id", [asked])
+    else:
+        wanted = {row["transcript_id"] if kind == "example" else asked for _, row in own}
+        found.transcripts = _of(project, "transcript", "id", wanted)
+        sources = {r["source_id"] for _, r in found.transcripts if r.get("source_id")} - wanted
+        found.transcripts += _of(project, "transcript", "id", sources)
+    talks = {row["id"] for _, row in found.transcripts}
+    main = talks if kind == "persona" else {r["id"] for _, r in found.transcripts if kind == "transcript"} & {asked}
+    found.descendants = [(h, r) for h, r in _of(project, "transcript", "source_id", main) if r["id"] not in talks]
+    _attach(project, found, own, talks if kind == "persona" else main)
+    return found
+
+
+def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:
+    """People, examples, scores, verdicts and labels of the transcripts."""
+    talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}
+    people = {row["persona_id"] for _, row in found.transcripts} | ({found.asked} if found.kind == "persona" else set())
+    found.personas = _of(project, "persona", "id", people)
+    found.examples = list(own) if found.kind == "example" else _of(project, "example", "transcript_id", main)
+    found.scores = _of(project, "score", "transcript_id", talks)
+    found.verdicts = _of(project, "verdict", "transcript_id", talks)
+    found.labels = _of(project, "label", "transcript_id", talks)
+
+
+def _of(project: Project, kind: Kind, key: str, values: Collection[str]) -> list[tuple[Holding, Row]]:
+    return [(h, row) for h, row in project.rows([kind], values) if row.get(key) in values] if values else []
+
+
+def unknown(project: Project, asked: str) -> RecordError:
+    """The error for an id that nothing has: what is near it, and where it was looked for."""
+    near = get_close_matches(asked, list(dict.fromkeys(project.ids())), n=3)
+    looked = [h.path for h in holdings(project.domain, WORKED_ON) if Path(h.path).exists()]
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    return RecordError(
+        f"{asked!r}: no example, transcript or persona has this id, and it is no file that a stage read; {hint}"
+        f"Looked in {', '.join(looked) or 'no file: nothing is made yet'}. Make what is missing with: dvc repro"
+    )
+
+
+def verdict_counts(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """A transcript's answers by judge: YES, NO, NA, unscored."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        found.setdefault(row["judge"], Counter())[row.get("answer") or "unscored"] += 1
+    return {judge: dict(counts) for judge, counts in found.items()}
+
+
+def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+    try:
+        with open(path, "rb") as file:
+            yield from enumerate(file, 1)
+    except FileNotFoundError:
+        return
+
+
+def _parsed(path: str, number: int, line: bytes) -> Row:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise RecordError(f"{path}, line {number}: not valid JSON ({error}); make it again with dvc repro") from None
