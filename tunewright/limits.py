@@ -56,7 +56,7 @@ class AdaptiveLimit:
         self.in_flight -= 1
 
     def succeed(self) -> None:
-        """One of those in flight was answered; call it before `leave`. Grows only where the limit was what held back."""
+        """One of those in flight was answered; call it before `leave`. Grows only where the limit held others back."""
         self._in_vain = 0
         if self.limit == self.ceiling or self.in_flight < self.limit:
             return
@@ -68,10 +68,9 @@ class AdaptiveLimit:
         """One of those in flight was refused (429): wait as long as it says, and cut once per burst."""
         if epoch == self.epoch:
             self._cut(now)
-        pause = FIRST_PAUSE_S * 2 ** (self._in_vain - 1) if retry_after_s is None else retry_after_s
-        self.resume_at = max(
-            self.resume_at, now + min(pause, LONGEST_PAUSE_S) if retry_after_s is None else now + pause
-        )
+        if retry_after_s is None:
+            retry_after_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** max(0, self._in_vain - 1))
+        self.resume_at = max(self.resume_at, now + retry_after_s)
 
     def _cut(self, now: float) -> None:
         old, self.limit = self.limit, max(1, self.limit // 2)

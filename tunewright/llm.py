@@ -1,7 +1,7 @@
 """The one model client: every call to a language model goes through here.
 
-Three parts that can be exchanged: a store of replies (cache.py), a caller (providers.py: limits, keys, tries, transport)
-and an account of calls, tokens and USD with its budget (accounts.py). The client itself pays once for equal requests,
+Three parts that can be exchanged: a store of replies (cache.py), a caller (providers.py: limits, keys, tries,
+transport) and an account of calls, tokens and USD with its budget (accounts.py). The client itself pays once for equal requests,
 asks again for empty replies and for output that does not fit its schema, and stops in good order. A run whose answers
 are all cached imports neither litellm nor aiohttp nor a model.
 """
