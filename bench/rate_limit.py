@@ -2,8 +2,8 @@
 
     python -m bench.rate_limit                # 600 requests a minute for three minutes, two kinds of limit
 
-The server refuses with 429 and Retry-After in whole seconds; the client has 64 conversations in flight and no cap in its
-configuration. `used` is what was answered over what the limit allows in that time. No request may be lost.
+The server refuses with 429 and Retry-After in whole seconds; the client has 64 conversations in flight and no cap in
+its configuration. `used` is what was answered over what the limit allows in that time. No request may be lost.
 """
 
 from __future__ import annotations

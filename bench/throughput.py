@@ -24,7 +24,7 @@ import aiohttp
 from bench.load_server import running
 from tunewright.cache import ReplyCache
 from tunewright.document import md_table
-from tunewright.llm import Client
+from tunewright.llm import Client, calls_for
 from tunewright.models import Connection, ModelSpec, Price
 from tunewright.prompts import ChatMessage
 from tunewright.runner import Job, run_jobs
@@ -127,7 +127,8 @@ async def ours(url: str, n_messages: int, model: str) -> float:
     """The client, cache writes and account included."""
     with tempfile.TemporaryDirectory() as folder:
         one = client(url, folder, IN_FLIGHT)
-        found = await measured(lambda messages: one.complete(spec(model), messages), n_messages)
+        with calls_for("a transcript"):
+            found = await measured(lambda messages: one.complete(spec(model), messages), n_messages)
         one.close()
     return found
 
