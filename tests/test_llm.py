@@ -116,7 +116,7 @@ def test_a_cache_that_is_given_is_used_though_it_is_empty(fake_server, cache_fol
 
 
 def test_a_provider_without_a_connection_is_told_with_those_there_are(fake_server, make_client):
-    with pytest.raises(ModelSetupError, match=r"provider 'mistral' .*\(there: hosted_vllm, openai\)"):
+    with pytest.raises(ModelSetupError, match=r"provider 'mistral' .*\(there: deepseek, hosted_vllm, openai\)"):
         ask(make_client(fake_server("Hello.")), spec("mistral/m"))
 
 
