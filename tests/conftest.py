@@ -119,7 +119,7 @@ def make_client(cache_folder):
     def make(server, **rest):
         fields = {"concurrency": 4, "timeout_s": 10, "attempts": 3, "api_base": server.url} | rest
         connection = Connection.model_validate(fields)
-        made.append(Client({"hosted_vllm": connection, "openai": connection}))
+        made.append(Client({"hosted_vllm": connection, "openai": connection, "deepseek": connection}))
         return made[-1]
 
     yield make

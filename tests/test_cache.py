@@ -113,3 +113,35 @@ def test_the_cache_knows_which_item_used_which_reply_on_a_call_and_on_a_hit(fake
         asyncio.run(run_jobs(client, jobs, [spec()]))
     rows = sqlite3.connect(client._cache.path).execute("SELECT item, COUNT(*) FROM uses GROUP BY item").fetchall()
     assert sorted(rows) == [("t1", 1), ("t2", 2)]
+
+
+def test_a_cache_that_is_only_read_gives_replies_and_writes_nothing(tmp_path):
+    with_one = ReplyCache(tmp_path)
+    with_one.put("k", "m", {"text": "kept"})
+    with_one.close()
+    before = (tmp_path / "replies.sqlite").read_bytes()
+    reader = ReplyCache(tmp_path, read_only=True)
+    reader.note_use("k", "t1")
+    assert reader.get("k") == {"text": "kept"} and reader.get("other") is None
+    with pytest.raises(ModelSetupError, match="could not be stored"):
+        reader.put("k2", "m", {})
+    reader.close()
+    assert (tmp_path / "replies.sqlite").read_bytes() == before
+
+
+def test_a_file_without_the_right_to_write_is_read(tmp_path, monkeypatch):
+    with_one = ReplyCache(tmp_path)
+    with_one.put("k", "m", {"text": "kept"})
+    with_one.close()
+    monkeypatch.setattr("tunewright.cache.os.access", lambda path, how: False)  # root may write whatever the rights are
+    reader = ReplyCache(tmp_path)
+    reader.note_use("k", "t1")
+    assert reader.get("k") == {"text": "kept"}
+    assert reader._db.execute("SELECT COUNT(*) FROM uses").fetchone() == (0,)
+    reader.close()
+
+
+def test_a_cache_that_is_not_there_is_read_as_an_empty_one_and_not_made(tmp_path):
+    reader = ReplyCache(tmp_path, read_only=True)
+    assert reader.get("k") is None and list(tmp_path.iterdir()) == []
+    reader.close()

@@ -15,7 +15,8 @@ from tunewright.errors import ModelSetupError, OfflineMissError
 from tunewright.items import ItemFailure
 from tunewright.llm import Client, parse_json
 from tunewright.models import Connection, Price
-from tunewright.requests import request_key
+from tunewright.records import digest
+from tunewright.requests import make_request
 
 
 class Choice(BaseModel):
@@ -23,6 +24,10 @@ class Choice(BaseModel):
 
 
 SCHEMA = Choice.model_json_schema()
+
+
+def request_key(*parts):
+    return make_request(*parts).key
 
 
 def choose(client, reasks=1):
@@ -79,6 +84,13 @@ def test_the_key_ignores_price_and_keeps_to_its_parts():
     assert request_key(spec(), HI, 1, 0, None) != request_key(spec(), HI, 0, 1, None)
 
 
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_the_key_is_the_digest_of_all_that_determines_a_reply(schema):
+    talk = [{"role": "user", "content": 'Zürich, "naïve"\n\u2028 \x00'}, {"role": "assistant", "content": ""}]
+    sampling = {"temperature": 0.5, "max_tokens": 50}
+    assert request_key(spec(), talk, 3, 1, schema) == digest(["hosted_vllm/m", talk, sampling, schema, 3, 1])
+
+
 def test_another_connection_finds_the_same_reply(fake_server, make_client):
     first, second = fake_server("Hello."), fake_server("Another.")
     ask(make_client(first))
@@ -104,7 +116,7 @@ def test_a_cache_that_is_given_is_used_though_it_is_empty(fake_server, cache_fol
 
 
 def test_a_provider_without_a_connection_is_told_with_those_there_are(fake_server, make_client):
-    with pytest.raises(ModelSetupError, match=r"provider 'mistral' .*\(there: hosted_vllm, openai\)"):
+    with pytest.raises(ModelSetupError, match=r"provider 'mistral' .*\(there: deepseek, hosted_vllm, openai\)"):
         ask(make_client(fake_server("Hello.")), spec("mistral/m"))
 
 

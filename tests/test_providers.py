@@ -44,7 +44,7 @@ def test_a_busy_server_is_asked_again_no_sooner_than_it_said(fake_server, make_c
     assert len(asked) == 2 and asked[1] - asked[0] >= 0.6
 
 
-@pytest.mark.parametrize("model", ["hosted_vllm/m", "openai/m"])
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "deepseek/m"])
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 def test_a_passing_fault_is_tried_again(fake_server, make_client, key_in_env, model, status):
     server = fake_server(in_turn(Answer(status=status, headers=AT_ONCE), Answer("Hello.")))
@@ -73,20 +73,24 @@ def test_a_request_that_is_refused_fails_its_item_without_another_try(fake_serve
     assert len(server.requests) == 1
 
 
-def test_a_refused_key_stops_at_once_and_names_its_variable_and_not_the_key(fake_server, make_client, key_in_env):
+@pytest.mark.parametrize("model", ["openai/m", "deepseek/m"])
+def test_a_refused_key_stops_at_once_and_names_its_variable_and_not_the_key(
+    fake_server, make_client, key_in_env, model
+):
     server = fake_server("Hello.", api_key="another")
     with pytest.raises(ModelAuthError) as caught:
-        ask(make_client(server, **key_in_env), spec("openai/m"))
-    assert "openai/m: the provider refused the key in $TEST_MODEL_KEY" in str(caught.value)
+        ask(make_client(server, **key_in_env), spec(model))
+    assert f"{model}: the provider refused the key in $TEST_MODEL_KEY" in str(caught.value)
     assert KEY not in str(caught.value)
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("model", ["openai/m", "deepseek/m"])
 @pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_key_that_the_provider_repeats_is_not_shown(fake_server, make_client, key_in_env, status):
+def test_a_key_that_the_provider_repeats_is_not_shown(fake_server, make_client, key_in_env, model, status):
     server = fake_server(lambda body: Answer(f"Incorrect API key provided: {KEY}", status=status))
     with pytest.raises((ModelAuthError, ModelSetupError, ItemFailure)) as caught:
-        ask(make_client(server, **key_in_env), spec("openai/m"))
+        ask(make_client(server, **key_in_env), spec(model))
     assert KEY not in str(caught.value)
 
 
@@ -116,7 +120,7 @@ def test_a_model_that_the_provider_does_not_know_is_a_setup_error(fake_server, m
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("model", ["hosted_vllm/m", "openai/m"])
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "deepseek/m"])
 @pytest.mark.parametrize(("status", "error"), [(401, ModelAuthError), (403, ModelAuthError), (402, ModelSetupError)])
 def test_a_refused_account_stops_the_run_whatever_the_provider(
     fake_server, make_client, key_in_env, model, status, error

@@ -68,10 +68,9 @@ class AdaptiveLimit:
         """One of those in flight was refused (429): wait as long as it says, and cut once per burst."""
         if epoch == self.epoch:
             self._cut(now)
-        pause = FIRST_PAUSE_S * 2 ** (self._in_vain - 1) if retry_after_s is None else retry_after_s
-        self.resume_at = max(
-            self.resume_at, now + min(pause, LONGEST_PAUSE_S) if retry_after_s is None else now + pause
-        )
+        if retry_after_s is None:
+            retry_after_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** max(0, self._in_vain - 1))
+        self.resume_at = max(self.resume_at, now + retry_after_s)
 
     def _cut(self, now: float) -> None:
         old, self.limit = self.limit, max(1, self.limit // 2)

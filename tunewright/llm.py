@@ -30,7 +30,7 @@ from tunewright.locations import cache_dir
 from tunewright.models import EMBEDDED, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
 from tunewright.providers import Providers
-from tunewright.requests import Request, request_key
+from tunewright.requests import Request, make_request
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 NO_BUDGET = Budget()
@@ -125,7 +125,7 @@ class Client:
         Raises ItemFailure when this item cannot be answered, ModelError when no item could be.
         """
         for attempt in range(1 + EMPTY_REASKS):
-            reply = await self._reply(spec, list(messages), sample, attempt, schema)
+            reply = await self._reply(spec, messages, sample, attempt, schema)
             if reply.text.strip():
                 return reply
         raise ItemFailure(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times")
@@ -158,9 +158,10 @@ class Client:
         self._cache.close()
 
     async def _reply(
-        self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
+        self, spec: ModelSpec, messages: Sequence[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
     ) -> Reply:
-        key, item = request_key(spec, messages, sample, attempt, schema), _about.get()
+        request, item = make_request(spec, messages, sample, attempt, schema), _about.get()
+        key = request.key
         if key in self._pending:  # the same request is already under way: pay once
             self.tally.cached += 1
             reply = await asyncio.shield(self._pending[key])
@@ -176,7 +177,7 @@ class Client:
                 f"TUNEWRIGHT_OFFLINE is set and {self._cache.path} has no reply of {spec.model} to a request "
                 f"that starts {messages[-1]['content'][:60]!r}; unset it to make the call"
             )
-        return await self._ask(Request(spec, messages, schema, key), item)
+        return await self._ask(request, item)
 
     async def _ask(self, request: Request, item: str) -> Reply:
         """Make a call; its reply is stored and accounted for before anybody sees it."""

@@ -178,10 +178,14 @@ class Example(Record):
 R = TypeVar("R", bound=BaseModel)
 
 
+def canonical(value: Any) -> str:
+    """A JSON value in canonical form: sorted keys, no spaces, nothing escaped that need not be."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON value in canonical form: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 (hex) of a JSON value in canonical form, UTF-8."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def stable_unit(*parts: str | int) -> float:

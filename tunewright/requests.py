@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tunewright.models import ModelSpec
 from tunewright.prompts import ChatMessage
-from tunewright.records import digest
+from tunewright.records import canonical
 
 CHARS_PER_TOKEN = 4
 
@@ -21,6 +22,7 @@ class Request:
     messages: list[ChatMessage]
     schema: dict[str, Any] | None
     key: str
+    messages_json: str  # as in the key: a long history is put into JSON once
 
     @property
     def prompt_tokens_guess(self) -> int:
@@ -37,9 +39,16 @@ class Target:
     api_key: str
 
 
-def request_key(
+def make_request(
     spec: ModelSpec, messages: Sequence[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
-) -> str:
-    """The cache key: SHA-256 over all that determines a reply, and nothing about where or how fast it runs."""
-    sampling = {"temperature": spec.temperature, "max_tokens": spec.max_tokens}
-    return digest([spec.identity, list(messages), sampling, schema, sample, attempt])
+) -> Request:
+    """A request with its cache key.
+
+    The key is the SHA-256 of [identity, messages, sampling, schema, sample, attempt] in canonical JSON: all that
+    determines a reply, and nothing about where or how fast it runs.
+    """
+    asked = list(messages)
+    told = canonical(asked)
+    rest = canonical([{"temperature": spec.temperature, "max_tokens": spec.max_tokens}, schema, sample, attempt])
+    text = f"[{canonical(spec.identity)},{told},{rest[1:]}"
+    return Request(spec, asked, schema, hashlib.sha256(text.encode()).hexdigest(), told)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from tunewright.requests import Request, Target
 litellm.suppress_debug_info = True
 litellm.drop_params = True
 logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", "Item .* is using the `ReadOnly` qualifier")  # its types against pydantic, at a call
 
 
 async def send(request: Request, connection: Connection, target: Target) -> Reply:

@@ -54,14 +54,14 @@ async def send(request: Request, connection: Connection, target: Target) -> Repl
 
 def _body(request: Request, target: Target) -> bytes:
     spec = request.spec
-    body: dict[str, Any] = {"model": target.model, "messages": request.messages, "max_tokens": spec.max_tokens}
+    body: dict[str, Any] = {"model": target.model, "max_tokens": spec.max_tokens}
     if spec.temperature is not None:
         body["temperature"] = spec.temperature
     if request.schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": request.schema}}
     if spec.provider != "openai":  # local servers sample by it: the same request, the same draw
         body["seed"] = int(request.key[:7], 16)
-    return json.dumps(body, ensure_ascii=False).encode()
+    return f'{json.dumps(body, ensure_ascii=False)[:-1]}, "messages": {request.messages_json}}}'.encode()
 
 
 def _reply(text: str, secrets: list[str]) -> Reply:
