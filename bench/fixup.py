@@ -1,6 +1,6 @@
 """Fixup on planted failures: what is fixed, truncated, rejected and judged again, and whether it is what it should be.
 
-    python -m bench.fixup            # two minutes; with --runs 2 all of it again, from the cache
+    python -m bench.fixup            # a minute of CPU; with --runs 2 all of it again, from the cache
 
 The planted flaws of both shipped domains (one bad reply in a good authored conversation; gates and soft criteria) and
 counted ones (a reply made into a list) are judged, scored, repaired and judged again by the pipeline's own code, over
