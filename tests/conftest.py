@@ -22,7 +22,20 @@ settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[1]
 RESPONSES = {"ignores": 0.3, "tangential": 0.3, "pushes_back": 0.2, "engages": 0.2}
-GUIDANCE = {"early_share": 0.25, "late_share": 0.25, "responses": RESPONSES}
+SITUATIONS = {
+    "stable": {"early": ["same"], "middle": ["same"], "late": ["same"]},
+    "improving": {"early": ["same"], "middle": ["better"], "late": ["better", "much_better"]},
+    "worsening": {"early": ["same"], "middle": ["worse"], "late": ["worse", "much_worse"]},
+    "volatile": {stage: ["better", "worse", "much_worse"] for stage in ("early", "middle", "late")},
+}
+GUIDANCE = {"early_share": 0.25, "late_share": 0.25, "responses": RESPONSES, "situations": SITUATIONS}
+CONDUCT = {
+    "word_limit_tolerance": 0.1, "word_limit_reasks": 2, "goodbye_reasks": 1,
+    "closings": {
+        "farewells": ["bye", "take care"], "thanks": ["thanks", "thank you"], "openers": ["ok", "and"],
+        "pleasantry_words": 6,
+    },
+}  # fmt: skip
 HI = [{"role": "user", "content": "hi"}]
 
 

@@ -64,7 +64,8 @@ class Tally:
             if not self.unpriced
             else f"USD unknown (no price for {', '.join(sorted(self.unpriced))})"
         )
-        prompt = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,} from the prefix cache)"
+        share = f", {self.prefix_tokens / self.prompt_tokens:.0%}" if self.prompt_tokens else ""
+        prompt = f"{self.prompt_tokens:,} tokens in ({self.prefix_tokens:,}{share} from the prefix cache)"
         tokens = f"{prompt}, {self.completion_tokens:,} out"
         return f"{self.made} model calls made, {self.cached} from the cache; {tokens}; {usd}"
 

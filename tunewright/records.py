@@ -24,6 +24,9 @@ RULES = ("measure", "rule")  # the judges' names under which verdicts without a 
 
 Answer = Literal["YES", "NO", "NA"]
 UserKind = Literal["simulated", "replay", "authored"]
+Ended = Literal[
+    "planned", "natural", "early", "maximum", "failed", "recorded"
+]  # why a conversation stops where it does
 
 
 class Record(BaseModel):
@@ -90,6 +93,7 @@ class Transcript(Record):
     sample: int = Field(ge=0, default=0)
     exchanges: tuple[Exchange, ...]
     failure: str | None = None
+    ended: Ended = "recorded"  # early: the user would not go on; recorded: where the recording or the author ends
 
     @property
     def is_cut(self) -> bool:
