@@ -146,6 +146,7 @@ def results(runs: int) -> str:
     ]
     missed = [(_name(c), next(iter(c.has))) for c in found if not c.has <= c.found]
     parts = [md_table(head, by_fault(found, list(config.gravity))), f"Left out as critical: {' and '.join(sides)}."]
+    parts += [f"Authored conversations that are not in the set: {unseen(config)}."]
     parts += ["Named where it was not planted:", md_table(("conversation", "fault", "severity", "detail"), wrong)]
     parts += ["Missed:", md_table(("conversation", "fault"), missed)]
     return "\n\n".join(parts)
@@ -153,6 +154,26 @@ def results(runs: int) -> str:
 
 def _name(case: Case) -> str:
     return case.item.why or case.item.host or (case.item.talk[0][:50] if case.item.talk else "")
+
+
+def unseen(config: ReviewConfig) -> str:
+    """The authored conversations that no item uses: as they are, and with user and assistant changed about."""
+    items, n, clean, swapped = load_file(SET, Items), 0, 0, 0
+    used = {item.host for item in (*items.planted, *items.clean)}
+    for name in ("support", "therapy"):
+        domain = domain_of(name)
+        people, talks = load_authored(domain)
+        given = materials(domain.prompts, load_template(domain.personas), people, config.measures.leak_run_words)
+        for talk in (t for t in talks if t.id not in used):
+            turned = talk.model_copy(update={"exchanges": tuple(_turned(e) for e in talk.exchanges)})
+            n += 1
+            clean += not review(talk, given, config, None).findings
+            swapped += "role_swap" in {f.fault for f in review(turned, given, config, None).findings}
+    return f"no fault in {clean} of {n}; with the two sides changed about, role swap in {swapped} of {n}"
+
+
+def _turned(exchange: Exchange) -> Exchange:
+    return Exchange(user=exchange.assistant, assistant=exchange.user)
 
 
 def verdict_on(path: str, personas: str, domain_name: str) -> str:

@@ -16,6 +16,7 @@ from tunewright.config import Config, load_domain
 from tunewright.errors import RecordError
 from tunewright.records import RULES, Answer, Score, Transcript, Verdict, read_jsonl, write_jsonl
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.sound import Reviews, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 from tunewright.verdict_rules import allowed_answer
@@ -195,11 +196,17 @@ def decide(
 
 
 def score_file(
-    transcripts_path: str, verdicts_path: str, target: str, config: ScoringConfig, stage: Stage, made_by: str
+    transcripts_path: str,
+    reviews: Reviews,
+    verdicts_path: str,
+    target: str,
+    config: ScoringConfig,
+    stage: Stage,
+    made_by: str,
 ) -> dict[str, object]:
-    """Score a file of transcripts; returns the stage's metrics. Failed transcripts get no score."""
+    """Score a file of transcripts; returns the stage's metrics. Failed ones, and those left out, get no score."""
     rubric = load_rubric(load_domain().rubric)
-    transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
+    transcripts = [t for t in read_sound(transcripts_path, "", reviews) if t.failure is None and t.exchanges]
     by_transcript: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in read_jsonl(verdicts_path, Verdict, made_by):
         by_transcript[verdict.transcript_id].append(verdict)

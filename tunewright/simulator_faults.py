@@ -37,6 +37,10 @@ class FaultRules(Config):
     helper_hints: tuple[str, ...]  # two of these likewise
     first_person: tuple[str, ...]
     second_person: tuple[str, ...]
+    address_words_min: int = Field(
+        ge=1
+    )  # so many words of the other person, or of oneself, show whom a message is about
+    address_share: float = Field(gt=0.5, le=1)  # of the words of both persons
     machine_phrases: tuple[str, ...]
     instruction_phrases: tuple[str, ...]
     common_words: tuple[str, ...]  # of the domain's language
@@ -72,7 +76,7 @@ def empty(review: Review) -> Seen:
 
 
 def role_swap(review: Review) -> Seen:
-    """The user copies the other side's words, or talks as the one who helps."""
+    """The user copies the other side's words, talks as the one who helps, or changes places with the other side."""
     seen, replies, rules = {}, [e.assistant for e in review.transcript.exchanges], review.rules
     for n, text in review.said:
         copied = max((_shared(text, reply, rules) for reply in replies[: n - 1]), default=0.0)
@@ -80,6 +84,8 @@ def role_swap(review: Review) -> Seen:
             seen[n] = f"{copied:.0%} of it copied from a reply"
         elif _helps(text, rules):
             seen[n] = "talks as the one who helps"
+        elif _is_about(text, rules, you=True) and _is_about(replies[n - 1], rules, you=False):
+            seen[n] = "all about the other side, and the reply all about itself"
     return seen
 
 
@@ -88,6 +94,13 @@ def _helps(text: str, rules: FaultRules) -> bool:
     you, i = count_phrases(text, rules.second_person), count_phrases(text, rules.first_person)
     points = 2 * count_phrases(text, rules.helper_phrases) + count_phrases(text, rules.helper_hints)
     return you >= max(i, 1) and points >= 2
+
+
+def _is_about(text: str, rules: FaultRules, you: bool) -> bool:
+    """Whether a message speaks mostly of the other side (`you`) or of the writer."""
+    second, first = count_phrases(text, rules.second_person), count_phrases(text, rules.first_person)
+    found = second if you else first
+    return found >= rules.address_words_min and found >= rules.address_share * (first + second)
 
 
 def loop(review: Review) -> Seen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tunewright.records import Record, Transcript, iter_jsonl
 
@@ -40,31 +40,47 @@ class SimulatorReview(Record):
     @property
     def failure(self) -> str | None:
         """Why the conversation is left out, in the words of a transcript's `failure`; None: it is not."""
-        critical = [f"{f.fault} in exchange {', '.join(map(str, f.exchanges))}" for f in self.findings if _critical(f)]
+        critical = [
+            f"{f.fault} in exchange {', '.join(map(str, f.exchanges))}"
+            for f in self.findings
+            if f.severity == "critical"
+        ]
         return f"simulator review: {'; '.join(critical)}" if critical else None
 
 
-def _critical(finding: Finding) -> bool:
-    return finding.severity == "critical"
+class Reviews(NamedTuple):
+    """A file of reviews, and the stage to run where it is missing."""
+
+    path: Path | str
+    made_by: str
 
 
-def iter_sound(transcripts: Path | str, reviews: Path | str, made_by: str, reviewed_by: str) -> Iterator[Transcript]:
+GENERATED = Reviews("data/generate/simulator.jsonl", "generate-simulator")
+
+
+def evaluated(candidate: str) -> Reviews:
+    """The reviews of one candidate's conversations."""
+    return Reviews(f"data/evaluate/simulator/{candidate}.jsonl", f"evaluate-simulator@{candidate}")
+
+
+def iter_sound(transcripts: Path | str, made_by: str, reviews: Reviews) -> Iterator[Transcript]:
     """The transcripts of a file, one at a time; those with a critical review carry it as their failure.
 
-    `made_by` and `reviewed_by` are the stages to run where a file is missing (MissingInputError).
+    `made_by` is the stage to run where the file is missing (MissingInputError).
     """
-    left_out = critical_reviews(reviews, reviewed_by)
+    left_out = critical_reviews(reviews)
     for transcript in iter_jsonl(transcripts, Transcript, made_by):
-        failure = transcript.failure or left_out.get(transcript.id)
-        yield transcript if failure == transcript.failure else transcript.model_copy(update={"failure": failure})
+        reason = left_out.get(transcript.id)
+        is_new = reason is not None and transcript.failure is None
+        yield transcript.model_copy(update={"failure": reason}) if is_new else transcript
 
 
-def read_sound(transcripts: Path | str, reviews: Path | str, made_by: str, reviewed_by: str) -> list[Transcript]:
+def read_sound(transcripts: Path | str, made_by: str, reviews: Reviews) -> list[Transcript]:
     """As `iter_sound`, all at once."""
-    return list(iter_sound(transcripts, reviews, made_by, reviewed_by))
+    return list(iter_sound(transcripts, made_by, reviews))
 
 
-def critical_reviews(reviews: Path | str, reviewed_by: str) -> dict[str, str]:
+def critical_reviews(reviews: Reviews) -> dict[str, str]:
     """The reason per transcript id of the conversations that are left out."""
-    found = ((r.transcript_id, r.failure) for r in iter_jsonl(reviews, SimulatorReview, reviewed_by))
+    found = ((r.transcript_id, r.failure) for r in iter_jsonl(reviews.path, SimulatorReview, reviews.made_by))
     return {transcript_id: failure for transcript_id, failure in found if failure}

@@ -1,10 +1,10 @@
 """generate-audit: what all the replies together repeat, which no judge of one conversation can see.
 
 Phrases are found from the data, not from a list; replies are audited per source (authored, simulated, replay), since
-the faults of one are not those of another, and all together. Conversations that failed are never trained on and are
-left out. A fault is reported, and fails nothing: generate-gate and people decide.
+the faults of one are not those of another, and all together. Conversations that failed, or whose simulated user did,
+are never trained on and are left out. A fault is reported, and fails nothing: generate-gate and people decide.
 
-Reads data/generate/transcripts.jsonl and the domain's rubric (its lexicon).
+Reads data/generate/{transcripts,simulator}.jsonl and the domain's rubric (its lexicon).
 Writes reports/audit.md, data/generate/audit.json (all its numbers), metrics/generate-audit.json and
 plots/generate-audit.json (the most repeated phrase's share, by source).
 """
@@ -25,8 +25,9 @@ from tunewright.document import md_escape, md_table
 from tunewright.errors import RecordError, run_main
 from tunewright.measures import MARKUP, Lexicon, count_phrases, ends_in_question, opening, opens_with, words
 from tunewright.phrases import Phrase, distinct, longest_phrases, mine_phrases, near_duplicates, telling_phrases
-from tunewright.records import Transcript, read_jsonl, write_json, write_text
+from tunewright.records import Transcript, write_json, write_text
 from tunewright.rubric import load_rubric
+from tunewright.sound import GENERATED, read_sound
 from tunewright.terminal import Stage
 
 SOURCES = ("authored", "simulated", "replay")
@@ -244,7 +245,7 @@ def main() -> None:
     """Audit the generated and authored replies."""
     stage = Stage("generate-audit")
     config, lexicon = load("generate.audit", Config), load_rubric(load_domain().rubric).lexicon
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    transcripts = read_sound("data/generate/transcripts.jsonl", "generate-transcripts", GENERATED)
     by_source = {s: replies_of([t for t in transcripts if t.user_kind == s]) for s in SOURCES}
     by_source = {source: replies for source, replies in by_source.items() if replies}
     everything = [r for replies in by_source.values() for r in replies]

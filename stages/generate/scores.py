@@ -2,7 +2,7 @@
 
 Category scores, the weighted score, safety gates, coverage, and pass, fail or open. No model call.
 
-Reads data/generate/{transcripts,verdicts}.jsonl and the domain's rubric (all of it).
+Reads data/generate/{transcripts,simulator,verdicts}.jsonl and the domain's rubric (all of it).
 Writes data/generate/scores.jsonl and metrics/generate-scores.json.
 """
 
@@ -11,6 +11,7 @@ from tunewright.errors import run_main
 from tunewright.records import write_json
 from tunewright.scoring import ScoringConfig as Config
 from tunewright.scoring import score_file
+from tunewright.sound import GENERATED
 from tunewright.terminal import Stage
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     config = load("generate.scores", Config)
     metrics = score_file(
         "data/generate/transcripts.jsonl",
+        GENERATED,
         "data/generate/verdicts.jsonl",
         "data/generate/scores.jsonl",
         config,

@@ -5,7 +5,7 @@ fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last 
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
 left out: what is cut would be learnt.
 
-Reads data/generate/{transcripts,scores}.jsonl, the domain's system prompt and models/base (its tokenizer).
+Reads data/generate/{transcripts,simulator,scores}.jsonl, the domain's system prompt and models/base (its tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
 """
 
@@ -22,6 +22,7 @@ from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
 from tunewright.prompts import render
 from tunewright.records import Example, Message, Score, Transcript, read_jsonl, stable_seed, write_json, write_jsonl
+from tunewright.sound import GENERATED, read_sound
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
 
@@ -120,9 +121,9 @@ def main() -> None:
     """Cut the passing transcripts into examples."""
     stage = Stage("generate-slices")
     config, domain = load("generate.slices", Config), load_domain()
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    transcripts = read_sound("data/generate/transcripts.jsonl", "generate-transcripts", GENERATED)
     passed = {s.transcript_id for s in read_jsonl("data/generate/scores.jsonl", Score, "generate-scores") if s.passed}
-    used = [t for t in transcripts if t.id in passed and not t.is_cut]
+    used = [t for t in transcripts if t.id in passed and t.failure is None and not t.is_cut]
     stage.start(
         f"{len(passed)} of {len(transcripts)} transcripts passed, {len(passed) - len(used)} of them left out as cut off"
     )
