@@ -112,5 +112,5 @@ def test_the_bench_finds_what_is_planted_and_leaves_no_clean_conversation_out(mo
     assert bench.left_out(found)["clean"] == (0, 30)
     rows = {name: (planted, right, wrong) for name, planted, right, wrong, *_ in bench.by_fault(found, list(MEASURES))}
     missed = {name: int(planted) - int(right) for name, (planted, right, _) in rows.items() if planted != right}
-    assert missed == {"role_swap": 1} and {wrong for _, _, wrong in rows.values()} == {"0"}
+    assert missed == {"role swap": 1} and {wrong for _, _, wrong in rows.values()} == {"0"}
     assert sum(int(planted) for planted, *_ in rows.values()) == 28  # two contradictions are for a judge
