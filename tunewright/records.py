@@ -24,6 +24,7 @@ RULES = ("measure", "rule")  # the judges' names under which verdicts without a 
 
 Answer = Literal["YES", "NO", "NA"]
 UserKind = Literal["simulated", "replay", "authored", "imported"]
+Ended = Literal["planned", "natural", "early", "maximum", "failed", "recorded"]  # why a conversation stops
 
 
 class Record(BaseModel):
@@ -93,6 +94,7 @@ class Transcript(Record):
     sample: int = Field(ge=0, default=0)
     exchanges: tuple[Exchange, ...]
     failure: str | None = None
+    ended: Ended = "recorded"  # early: the user would not go on; recorded: where the recording or the author ends
 
     @property
     def is_cut(self) -> bool:

@@ -10,12 +10,14 @@ from tunewright.judge_agreement import judge_agreement, lowest_agreement
 from tunewright.records import Score, Transcript, Verdict, read_jsonl, write_json, write_jsonl
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.scoring import ScoringConfig, judges_answers, score_transcript
+from tunewright.sound import Reviews, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import load_trust
 
 
 def score_file(
     transcripts_path: str,
+    reviews: Reviews,
     verdicts_path: str,
     target: str,
     config: ScoringConfig,
@@ -23,12 +25,12 @@ def score_file(
     made_by: str,
     agreement_path: str | None = None,
 ) -> dict[str, object]:
-    """Score a file of transcripts; returns the stage's metrics. Failed transcripts get no score.
+    """Score a file of transcripts; returns the stage's metrics. Failed ones, and those left out, get no score.
 
     `agreement_path`: where the judges' agreement with each other goes, pair by pair and criterion by criterion.
     """
     rubric = load_rubric(load_domain().rubric)
-    transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
+    transcripts = [t for t in read_sound(transcripts_path, "", reviews) if t.failure is None and t.exchanges]
     by_transcript: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in read_jsonl(verdicts_path, Verdict, made_by):
         by_transcript[verdict.transcript_id].append(verdict)

@@ -5,8 +5,8 @@ fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last 
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
 left out: what is cut would be learnt. A repaired conversation takes the place of the one that failed.
 
-Reads data/generate/{transcripts,scores,fixed,fixed_scores}.jsonl, the domain's system prompt and models/base (its
-tokenizer).
+Reads data/generate/{transcripts,simulator,scores,fixed,fixed_scores}.jsonl, the domain's system prompt and models/base
+(its tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
 """
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stages.generate import audit as stage
 from stages.generate.audit import Config, audit, findings, numbers_of, praise_drift, replies_of, report
+from tests.conftest import write_reviews
 from tunewright.config import Bounds
 from tunewright.errors import RecordError
 from tunewright.measures import Lexicon
@@ -152,6 +153,7 @@ def test_structure_is_counted_per_reply():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_reviews()
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["domain"]["rubric"] = str(ROOT / params["domain"]["rubric"])
     Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stages.generate import scores as stage
-from tests.conftest import transcript
+from tests.conftest import critical, transcript, write_reviews
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import Score, Verdict, read_json, read_jsonl, write_json, write_jsonl
 from tunewright.trust import TRUST_FILE
@@ -92,4 +92,15 @@ def test_without_calibration_the_stage_to_run_is_named(run):
 def test_without_verdicts_the_stage_to_run_is_named(run):
     Path("data/generate/verdicts.jsonl").unlink()
     with pytest.raises(MissingInputError, match="dvc repro generate-verdicts"):
+        run()
+
+
+def test_a_talk_that_the_simulator_review_leaves_out_has_no_score(run):
+    write_reviews([critical("t2")])
+    assert [s.transcript_id for s in run()] == ["t1", "t3"]
+
+
+def test_without_reviews_the_stage_to_run_is_named(run):
+    Path("data/generate/simulator.jsonl").unlink()
+    with pytest.raises(MissingInputError, match="dvc repro generate-simulator"):
         run()
