@@ -5,8 +5,8 @@ message still follows; where it does not, the conversation is cut there. Safety 
 unsafe exchange, never rewritten. Whatever changed is judged and scored again like any conversation, and kept only when
 it then passes. Authored conversations are left alone. Many failures mean wrong prompts, not more to repair.
 
-Reads data/generate/{transcripts,simulator,verdicts,scores}.jsonl, data/design/judge-trust.json, the domain's rubric and system
-prompt, and prompts/shared/{fixup,entailment,judge}.md.
+Reads data/generate/{transcripts,simulator,verdicts,scores}.jsonl, data/design/judge-trust.json, the domain's rubric and
+system prompt, and prompts/shared/{fixup,entailment,judge}.md.
 Writes data/generate/{fixed,fixed_verdicts,fixed_scores,repairs}.jsonl, reports/fixup.md and
 metrics/generate-fixup.json.
 """
