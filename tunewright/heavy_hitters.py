@@ -71,7 +71,7 @@ def frequent(parts: Sequence[LossyCounts[T]]) -> list[Counted[T]]:
     """
     least = max(1, sum(part.forgotten for part in parts))
     found: list[Counted[T]] = []
-    for item in set[T]().union(*(part.items() for part in parts)):
+    for item in {item for part in parts for item in part.items()}:
         both = [part.get(item) for part in parts]
         count = sum(n for n, _ in both)
         if count > least:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tunewright.word_codes import WordCodes, gram_codes
+from tunewright.word_codes import WordCodes, gram_codes, sorted_unique
 
 RUN_WORDS = 5  # five words in a row are rarely shared by chance
 BANDS, ROWS = 10, 3
@@ -95,7 +95,7 @@ class NearDuplicates:
         if not self._waiting:
             return
         codes, text = gram_codes(*self._codes.of(self._waiting), RUN_WORDS)
-        ordered = np.unique(text.astype(np.uint64) << np.uint64(32) | codes >> np.uint64(32))
+        ordered = sorted_unique(text.astype(np.uint64) << np.uint64(32) | codes >> np.uint64(32))
         runs = (ordered & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         starts = np.searchsorted(ordered, np.arange(len(self._waiting), dtype=np.uint64) << np.uint64(32))
         pairs = zip(self._factors, self._shifts, strict=True)

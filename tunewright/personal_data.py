@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 KINDS = ("e-mail address", "phone number", "card number", "bank account (IBAN)", "IP address", "URL with a user name")
-_HINT = re.compile(r"@|://|www\.|\d[\d\s().-]{5}|::|[0-9a-fA-F]:[0-9a-fA-F]|[a-z]\.(?:com|me)/", re.ASCII)
+_DIGITS = re.compile(r"\d[\d\s().-]{5}")
 _EMAIL = re.compile(r"(?<![\w.+%/:@-])[\w.+%-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![\w-])")
 _RESERVED_DOMAIN = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net))?|test|invalid|localhost)$", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\w.+-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-])")
@@ -47,8 +47,8 @@ class PersonalData:
 
 def find_personal_data(text: str) -> list[PersonalData]:
     """All personal data of a text, by kind; what one kind has taken (a card number) is not another kind too."""
-    if not _HINT.search(text):
-        return []
+    if not ("@" in text or "/" in text or text.count(":") > 1 or _DIGITS.search(text)):
+        return []  # none of the patterns can match; most texts end here
     found: list[PersonalData] = []
     for kind, pattern, valid in _SEARCHES:
         for value in {m.group().rstrip(".-") for m in pattern.finditer(text)}:

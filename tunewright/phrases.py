@@ -6,11 +6,10 @@ counts once per reply, however often it stands there.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tunewright.heavy_hitters import LossyCounts, frequent
+from tunewright.phrase_counts import PhraseCounts, frequent_phrases
 
 CONTINUES = 0.8  # a phrase that stands in a longer one this often is only a part of it
 
@@ -42,19 +41,10 @@ class Phrase:
 Gram = tuple[str, ...]
 
 
-def grams(words: Sequence[str], shortest: int, longest: int) -> set[Gram]:
-    """Every run of `shortest` to `longest` words in a reply, once."""
-    known = [sys.intern(word) for word in words]
-    found: set[Gram] = set()
-    for n in range(shortest, longest + 1):
-        found.update(zip(*(known[at:] for at in range(n)), strict=False))
-    return found
-
-
-def phrases_of(parts: Sequence[LossyCounts[Gram]]) -> list[Phrase]:
+def phrases_of(parts: Sequence[PhraseCounts]) -> list[Phrase]:
     """The phrases counted in one or several sets of replies that two replies or more share, most frequent first."""
     n = sum(part.n_replies for part in parts)
-    found = [Phrase(" ".join(c.item), c.count, c.count / n, (c.count + c.missed) / n) for c in frequent(parts)]
+    found = [Phrase(c.item, c.count, c.count / n, (c.count + c.missed) / n) for c in frequent_phrases(parts)]
     return sorted(found, key=lambda p: (-p.count, -len(p.text.split()), p.text))
 
 

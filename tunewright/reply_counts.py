@@ -13,7 +13,8 @@ from typing import Any
 
 from tunewright.heavy_hitters import LossyCounts, frequent
 from tunewright.measures import MARKUP, OPENING_WORDS, Lexicon, count_normalised, ends_in_question, normalise, words_of
-from tunewright.phrases import Phrase, grams, longest_phrases, phrases_of, telling_phrases
+from tunewright.phrase_counts import PhraseCounts
+from tunewright.phrases import Phrase, longest_phrases, phrases_of, telling_phrases
 from tunewright.records import Transcript
 from tunewright.reply_shape import has_heading, has_list, paragraphs, shape
 from tunewright.word_codes import DistinctCounter, WordCodes, gram_codes
@@ -21,7 +22,6 @@ from tunewright.word_codes import DistinctCounter, WordCodes, gram_codes
 CLOSING_WORDS = 3
 PRAISE_MIN = 10  # praise words in all; with fewer, late over early is noise
 DISTINCT_N = (1, 2)
-BATCH = 1000  # replies
 
 Row = dict[str, Any]
 
@@ -77,7 +77,7 @@ class ReplyCounts:
         self._limits, self._lexicon = limits, lexicon
         self.sums: Counter[str] = Counter()  # of replies, unless the name says otherwise
         self.ratio_sum = 0.0
-        self.phrases: LossyCounts[tuple[str, ...]] = LossyCounts(limits.bucket)
+        self.phrases = PhraseCounts(*limits.phrase_words, limits.bucket)
         self.ends: dict[str, LossyCounts[str]] = {
             name: LossyCounts(limits.bucket) for name in ("openings", "closings", "structures")
         }
@@ -89,7 +89,6 @@ class ReplyCounts:
         """Count one reply."""
         self.ratio_sum += reply.ratio
         self.sums.update(self._sums_of(reply))
-        self.phrases.add(grams(reply.words, *self._limits.phrase_words))
         ends = {
             "openings": " ".join(reply.words[:OPENING_WORDS]),
             "closings": " ".join(reply.words[-CLOSING_WORDS:]),
@@ -98,8 +97,8 @@ class ReplyCounts:
         for name, end in ends.items():
             self.ends[name].add([end] if end else [])
         self._waiting.append(reply.words)
-        if len(self._waiting) == BATCH:
-            self._count_distinct()
+        if len(self._waiting) == self._limits.bucket:
+            self._count_runs()
 
     def _sums_of(self, reply: Reply) -> dict[str, int]:
         lexicon, n_paragraphs = self._lexicon, len(paragraphs(reply.text))
@@ -122,15 +121,17 @@ class ReplyCounts:
             "without_words": not reply.words,
         }
 
-    def _count_distinct(self) -> None:
+    def _count_runs(self) -> None:
         flat, lengths = self._codes.of(self._waiting)
+        self.phrases.add_bucket(self._waiting, flat, lengths)
         for n, counter in self.distinct.items():
             counter.add(gram_codes(flat, lengths, n)[0])
         self._waiting = []
 
     def finish(self) -> None:
         """Count what is still waiting; call once, after the last reply."""
-        self._count_distinct()
+        if self._waiting:
+            self._count_runs()
 
 
 def praise_drift(sums: Counter[str]) -> float | None:

@@ -17,6 +17,7 @@ MAX_WORDS = 500_000  # codes remembered at a time
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 Codes = NDArray[np.uint64]
+Ints = NDArray[np.int64]
 
 
 class WordCodes(dict[str, int]):
@@ -28,7 +29,7 @@ class WordCodes(dict[str, int]):
         code = self[word] = int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "little")
         return code
 
-    def of(self, texts: Sequence[Sequence[str]]) -> tuple[Codes, NDArray[np.int64]]:
+    def of(self, texts: Sequence[Sequence[str]]) -> tuple[Codes, Ints]:
         """The codes of all words of the texts in a row, and the number of words of each."""
         flat = array("Q")
         for words in texts:
@@ -36,17 +37,26 @@ class WordCodes(dict[str, int]):
         return np.frombuffer(flat, dtype=np.uint64), np.fromiter(map(len, texts), np.int64, len(texts))
 
 
-def gram_codes(flat: Codes, lengths: NDArray[np.int64], n: int) -> tuple[Codes, NDArray[np.int64]]:
+def gram_codes(flat: Codes, lengths: Ints, n: int) -> tuple[Codes, Ints]:
     """The codes of all runs of n words that lie within one text, and the number of that text."""
     text = np.repeat(np.arange(len(lengths)), lengths)
-    size = len(flat) - n + 1
-    if size <= 0:
-        return np.empty(0, np.uint64), np.empty(0, np.int64)
+    codes, within = runs_anywhere(flat, text, n)
+    return codes[within], text[: len(codes)][within]
+
+
+def runs_anywhere(flat: Codes, text: Ints, n: int) -> tuple[Codes, NDArray[np.bool_]]:
+    """The code of the n words that begin at each place, and whether they lie within one text."""
+    size = max(len(flat) - n + 1, 0)
     codes = flat[:size].copy()
     for at in range(1, n):
         codes = _mixed(codes) + flat[at : size + at]
-    within = text[:size] == text[n - 1 :]
-    return _mixed(codes[within]), text[:size][within]
+    return _mixed(codes), text[:size] == text[len(flat) - size :]
+
+
+def sorted_unique(codes: Codes) -> Codes:
+    """The different codes in order; numpy's own `unique` goes by a hash table, which takes four times as long here."""
+    ordered = np.sort(codes)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def _mixed(codes: Codes) -> Codes:
@@ -72,7 +82,7 @@ class DistinctCounter:
     def add(self, codes: Codes) -> None:
         """Count more codes."""
         self.total += len(codes)
-        self._hold(np.unique(self._sampled(codes)).tolist())
+        self._hold(sorted_unique(self._sampled(codes)).tolist())
 
     def merge(self, other: DistinctCounter) -> None:
         """Take in what another counter has counted."""
