@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import yaml
@@ -134,6 +134,7 @@ class Cost:
     """One run of a stage."""
 
     seconds: float
+    cpu_seconds: float  # over all cores; says more than the clock on a busy machine
     peak_mib: float
 
 
@@ -150,7 +151,7 @@ def run(stage: str, folder: Path) -> Cost:
         if process.returncode:
             said.seek(0)
             raise RuntimeError(f"stages.{stage} failed in {folder}:\n{said.read().decode()}")
-    return Cost(seconds, usage.ru_maxrss * 1024 / MIB)  # Linux counts in KiB
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)  # Linux counts in KiB
 
 
 def measure(sizes: Sequence[int], runs: int, say: Callable[[str], None] = lambda text: None) -> dict[str, list[Cost]]:
@@ -161,10 +162,14 @@ def measure(sizes: Sequence[int], runs: int, say: Callable[[str], None] = lambda
             prepare(Path(name), size)
             for stage in STAGES:
                 costs = [run(stage, Path(name)) for _ in range(runs)]
-                seconds, peak = ([getattr(c, key) for c in costs] for key in ("seconds", "peak_mib"))
-                found[stage].append(Cost(statistics.median(seconds), statistics.median(peak)))
+                found[stage].append(median(costs))
                 say(f"{stage} at {size}: {found[stage][-1]}")
     return found
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The median of each number."""
+    return Cost(*(statistics.median(getattr(c, field.name) for c in costs) for field in fields(Cost)))
 
 
 def table(found: dict[str, list[Cost]], sizes: Sequence[int]) -> str:
@@ -174,8 +179,16 @@ def table(found: dict[str, list[Cost]], sizes: Sequence[int]) -> str:
         for size, cost in zip(sizes, costs, strict=True):
             ratio = (cost.seconds / size) / (costs[0].seconds / sizes[0])
             name = stage.replace(".", "-")
-            rows.append((name, f"{size:,}", f"{cost.seconds:.1f}", f"{cost.peak_mib:.0f}", f"{ratio:.2f}"))
-    head = ("stage", "conversations", "seconds", "peak MiB", f"seconds per conversation, against {sizes[0]:,}")
+            numbers = (f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}", f"{cost.peak_mib:.0f}", f"{ratio:.2f}")
+            rows.append((name, f"{size:,}", *numbers))
+    head = (
+        "stage",
+        "conversations",
+        "seconds",
+        "CPU seconds",
+        "peak MiB",
+        f"seconds per conversation, against {sizes[0]:,}",
+    )
     return md_table(head, rows)
 
 

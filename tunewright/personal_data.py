@@ -51,7 +51,7 @@ def find_personal_data(text: str) -> list[PersonalData]:
         return []  # none of the patterns can match; most texts end here
     found: list[PersonalData] = []
     for kind, pattern, valid in _SEARCHES:
-        for value in {m.group().rstrip(".-") for m in pattern.finditer(text)}:
+        for value in {m.group().rstrip(".,;:!?)-") for m in pattern.finditer(text)}:
             if valid(value):
                 found.append(PersonalData(kind, mask(value)))
                 text = text.replace(value, " ")
@@ -60,7 +60,7 @@ def find_personal_data(text: str) -> list[PersonalData]:
 
 def mask(value: str) -> str:
     """The first character and the last two, the rest hidden: enough to find it, too little to use."""
-    return f"{value[0]}***{value[-2:]}"
+    return f"{value[0]}...{value[-2:]}"
 
 
 def is_card_number(value: str) -> bool:
@@ -80,9 +80,14 @@ def is_iban(value: str) -> bool:
 
 
 def is_phone_number(value: str) -> bool:
-    """8 to 15 digits (ITU-T E.164) that can be a person's."""
+    """8 to 15 digits (ITU-T E.164), three of them different, that can be a person's."""
     digits = _digits(value)
-    return 8 <= len(digits) <= 15 and not _TOLL_FREE.fullmatch(digits) and not _FICTION.fullmatch(digits)
+    return (
+        8 <= len(digits) <= 15
+        and len(set(digits)) > 2
+        and not _TOLL_FREE.fullmatch(digits)
+        and not _FICTION.fullmatch(digits)
+    )
 
 
 def is_public_address(value: str) -> bool:

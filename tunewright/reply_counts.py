@@ -95,7 +95,7 @@ class ReplyCounts:
             "structures": shape(reply.text),
         }
         for name, end in ends.items():
-            self.ends[name].add([end] if end else [])
+            self.ends[name].add([end] if len(end) > 1 else [])  # one sentence alone is no structure
         self._waiting.append(reply.words)
         if len(self._waiting) == self._limits.bucket:
             self._count_runs()

@@ -83,3 +83,17 @@ def test_without_verdicts_the_stage_to_run_is_named(run):
     Path("data/generate/verdicts.jsonl").unlink()
     with pytest.raises(MissingInputError, match="dvc repro generate-verdicts"):
         run()
+
+
+def test_verdicts_out_of_the_transcripts_order_or_of_none_of_them_stop_the_stage(run):
+    for order in (("t2", "t1"), ("t1", "t9"), ("t1", "t2", "t1")):
+        write_jsonl("data/generate/verdicts.jsonl", [v for t in order for v in verdicts(t, "YES YES YES YES NA")])
+        with pytest.raises(RecordError, match=f"verdicts on {order[-1]} are not in the transcripts' order.*dvc repro"):
+            run()
+    assert not Path("data/generate/scores.jsonl").exists()
+
+
+def test_a_transcript_without_verdicts_between_others_is_open(run):
+    found = [v for t in ("t1", "t3", "t4") for v in verdicts(t, "YES YES YES YES NA")]  # t4 failed: never scored
+    write_jsonl("data/generate/verdicts.jsonl", found)
+    assert [(s.transcript_id, s.passed) for s in run()] == [("t1", True), ("t2", None), ("t3", True)]
