@@ -12,13 +12,13 @@ SmolLM2's tokenizer; no weights are loaded.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -44,6 +44,15 @@ SETTINGS = {  # what the shipped params say for small data, and what fits here
 }
 SOURCES = (("authored", 0.05), ("replay", 0.25), ("simulated", 0.7))
 MIB = 2**20
+# A child's peak memory begins at that of the process which started it: that must be a small one.
+LAUNCHER = """
+import json, os, sys, time
+started = time.monotonic()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(json.dumps([time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))  # KiB on Linux
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True)
@@ -142,17 +151,12 @@ class Cost:
 def run(stage: str, folder: Path) -> Cost:
     """Run a stage in a process of its own; raises RuntimeError with what it said when it fails."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with tempfile.TemporaryFile() as said:
-        started = time.monotonic()
-        command = [sys.executable, "-m", f"stages.{stage}"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise RuntimeError(f"stages.{stage} failed in {folder}:\n{said.read().decode()}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)  # Linux counts in KiB
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", f"stages.{stage}"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"stages.{stage} failed in {folder}:\n{done.stderr}")
+    seconds, cpu_seconds, peak_kib = json.loads(done.stdout.splitlines()[-1])
+    return Cost(seconds, cpu_seconds, peak_kib * 1024 / MIB)
 
 
 def measure(sizes: Sequence[int], runs: int, say: Callable[[str], None] = lambda text: None) -> dict[str, list[Cost]]:

@@ -15,7 +15,7 @@ from tunewright.errors import RecordError
 from tunewright.measures import Lexicon
 from tunewright.phrase_counts import PhraseCounts
 from tunewright.phrases import Phrase, longest_phrases, phrases_of, telling_phrases
-from tunewright.records import Exchange, Transcript, write_jsonl
+from tunewright.records import Transcript, write_jsonl
 from tunewright.splits import split_of
 from tunewright.word_codes import WordCodes
 
@@ -34,10 +34,11 @@ KETTLE = "the kettle sang while she counted all the stairs twice before the rain
 
 
 def talk(replies, user="one two three four", kind="authored", number=1, failure=None, persona="p"):
-    return Transcript(
-        id=f"t{number}", domain="d", persona_id=persona, user_kind=kind, assistant="a", user="u", failure=failure,
-        exchanges=tuple(Exchange(user=user, assistant=reply) for reply in replies),
-    )  # fmt: skip
+    fields = {
+        "id": f"t{number}", "domain": "d", "persona_id": persona, "user_kind": kind, "assistant": "a", "user": "u",
+        "failure": failure, "exchanges": [{"user": user, "assistant": reply} for reply in replies],
+    }  # fmt: skip
+    return Transcript.model_validate(fields)
 
 
 def audited(*talks, config=CONFIG):
