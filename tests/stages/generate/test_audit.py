@@ -286,3 +286,8 @@ def test_no_reply_at_all_is_an_error_in_words(folder):
     write_jsonl("data/generate/transcripts.jsonl", [talk(["x"], failure="looped")])
     with pytest.raises(RecordError, match="no reply to audit"):
         stage.main()
+
+
+def test_the_audit_holds_out_the_people_whom_the_slices_hold_out():
+    generate = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["generate"]
+    assert [generate["audit"][k] for k in ("shares", "seed")] == [generate["slices"][k] for k in ("shares", "seed")]
