@@ -7,7 +7,7 @@ from tunewright.personal_data import find_personal_data, is_card_number, is_iban
 FOUND = {
     "e-mail address": ["jo.bloggs+x@mail.co.uk", "JO@uni-mail.de"],
     "phone number": [
-        "+44 20 7946 0000", "(212) 736-5000", "212-736-5000", "1-212-736-5000", "020 7946 0000", "+49 (30) 901820",
+        "+44 20 7219 3000", "(212) 736-5000", "212-736-5000", "1-212-736-5000", "020 7219 3000", "+49 (30) 901820",
         "07911 123456",
     ],
     "card number": ["4111 1111 1111 1111", "4111-1111-1111-1111", "378282246310005", "5555555555554444"],
@@ -20,7 +20,7 @@ FOUND = {
 }  # fmt: skip
 NOT_FOUND = [
     "call 988 or 116 123, in the US 1-800-273-8255 or 0800 1111",  # help lines
-    "212-555-0123 and 07700 900123 are for films",
+    "212-555-0123, 07700 900123, 01632 960140, +44 20 7946 0000 and 0161 496 0000 are for films",
     "me@example.com, you@mail.example, it@site.test",  # RFC 2606
     "order 4111 1111 1111 1112",  # Luhn fails
     "GB29 NWBK 6016 1331 9268 18",  # 97 fails
@@ -43,6 +43,11 @@ def test_each_kind_is_found_once_in_a_sentence_and_masked(kind, value):
 @pytest.mark.parametrize("text", NOT_FOUND)
 def test_what_cannot_be_a_person_s_is_not_found(text):
     assert find_personal_data(text) == []
+
+
+def test_what_the_domain_gives_to_everybody_is_nobody_s_in_particular():
+    text = "Ring 020 7219 3000 or write to help@shop.net, or to jo@shop.net"
+    assert [f.masked for f in find_personal_data(text, ("020 7219 3000", "help@shop.net"))] == ["j...et"]
 
 
 def test_all_that_is_in_a_text_is_found_in_the_order_of_kinds():

@@ -35,6 +35,7 @@ class MessageLimits:
     shares: Shares
     seed: int
     top: int
+    public_contacts: tuple[str, ...]
 
 
 class MessageAudit:
@@ -71,7 +72,7 @@ class MessageAudit:
         self._language.add(str(place), text, len(words))
         if not text.isascii():
             self._characters.update({c for c in text if ord(c) > 127})
-        for found in find_personal_data(text):
+        for found in find_personal_data(text, self._limits.public_contacts):
             self._n_personal[found.kind] += 1
             if self._n_personal[found.kind] <= self._limits.top:
                 self._personal.append((str(place), found))

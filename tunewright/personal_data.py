@@ -1,15 +1,15 @@
 """Personal data in texts: e-mail addresses, phone, card and account numbers, IP addresses, URLs with user names.
 
 Only what has the exact form is reported, and its value never whole. What cannot belong to a person is left out:
-addresses and numbers reserved for examples (RFC 2606, RFC 5737; 555-01xx in North America, 07700 900xxx in Britain),
-toll-free and short help lines, addresses inside a network. Names and places are not looked for.
+addresses and numbers reserved for examples and fiction (RFC 2606, RFC 5737, 555-01xx in North America, Ofcom's in
+Britain), toll-free and short help lines, addresses inside a network. Names and places are not looked for.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 KINDS = ("e-mail address", "phone number", "card number", "bank account (IBAN)", "IP address", "URL with a user name")
@@ -26,7 +26,9 @@ _PHONE = re.compile(
     r")(?![\w-]|\.\d)"
 )
 _TOLL_FREE = re.compile(r"1?8(?:00|33|44|55|66|77|88)\d{7}|44?0?800\d+|0800\d+")
-_FICTION = re.compile(r"1?\d{3}55501\d{2}|(?:44|0)7700900\d{3}")
+_FICTION = re.compile(  # 555-01xx; Ofcom, telephone numbers for use in TV and radio drama
+    r"1?\d{3}55501\d{2}|(?:44|0)(?:1632960\d{3}|1(?:1[3-8]|[2-69]1)4960\d{3}|2079460\d{3}|7700900\d{3})"
+)
 _IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]*:[0-9A-Fa-f]*:[0-9A-Fa-f:]*(?![\w:])")
 _USER_URL = re.compile(
@@ -45,11 +47,16 @@ class PersonalData:
     masked: str
 
 
-def find_personal_data(text: str) -> list[PersonalData]:
-    """All personal data of a text, by kind; what one kind has taken (a card number) is not another kind too."""
+def find_personal_data(text: str, public: Sequence[str] = ()) -> list[PersonalData]:
+    """All personal data of a text, by kind; what one kind has taken (a card number) is not another kind too.
+
+    `public`: addresses and numbers that are nobody's in particular, as they are written.
+    """
     if not ("@" in text or "/" in text or text.count(":") > 1 or _DIGITS.search(text)):
         return []  # none of the patterns can match; most texts end here
     found: list[PersonalData] = []
+    for value in public:
+        text = text.replace(value, " ")
     for kind, pattern, valid in _SEARCHES:
         for value in {m.group().rstrip(".,;:!?)-") for m in pattern.finditer(text)}:
             if valid(value):

@@ -65,6 +65,7 @@ class Config(BaseConfig):
     language: str
     language_sample: int = Field(ge=1)  # messages told at most
     other_language_share_max: float = Field(ge=0, le=1)
+    public_contacts: tuple[str, ...]  # addresses and numbers that are nobody's in particular, as they are written
     shares: Shares
     seed: int
     top: int = Field(ge=1)
@@ -87,6 +88,7 @@ class Config(BaseConfig):
             shares=self.shares,
             seed=self.seed,
             top=self.top,
+            public_contacts=self.public_contacts,
         )
 
 

@@ -25,7 +25,7 @@ CONFIG = Config.model_validate(
         "phrase_words": {"min": 3, "max": 6}, "phrase_share_max": 0.25, "phrase_error_share": 0.001,
         "structure_share_max": 0.9, "length_ratio_mean_max": 2.0, "over_twice_share_max": 0.5, "praise_drift_max": 2.0,
         "near_duplicate_similarity": 0.8, "near_duplicate_messages": 1000, "distinct_capacity": 1000,
-        "language": "en", "language_sample": 100, "other_language_share_max": 0.02,
+        "language": "en", "language_sample": 100, "other_language_share_max": 0.02, "public_contacts": [],
         "shares": {"train": 0.6, "valid": 0.1, "holdout": 0.3}, "seed": 7, "top": 15,
     }
 )  # fmt: skip
