@@ -1,13 +1,16 @@
 """What goes into the reply cache comes out; what is damaged counts as absent."""
 
+import asyncio
 import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import spec
 from tunewright.cache import ReplyCache
 from tunewright.errors import ModelSetupError
+from tunewright.runner import Job, run_jobs
 
 words = st.text(st.characters(exclude_categories=["Cs"]))
 replies = st.dictionaries(words, st.one_of(words, st.none(), st.integers(), st.booleans()), max_size=5)
@@ -98,3 +101,15 @@ def test_a_cache_file_that_is_damaged_is_told_and_no_traceback(tmp_path):
     (tmp_path / "replies.sqlite").write_bytes(damaged)
     with pytest.raises(ModelSetupError, match="cannot be (read|used)"):
         ReplyCache(tmp_path).get("k")
+
+
+def test_the_cache_knows_which_item_used_which_reply_on_a_call_and_on_a_hit(fake_server, make_client):
+    async def work(client, text):
+        return await client.complete(spec(), [{"role": "user", "content": text}])
+
+    client = make_client(fake_server("Hello."))
+    jobs = [Job("t1", work, ("a",)), Job("t2", work, ("a",)), Job("t2", work, ("b",))]
+    for _ in range(2):
+        asyncio.run(run_jobs(client, jobs, [spec()]))
+    rows = sqlite3.connect(client._cache.path).execute("SELECT item, COUNT(*) FROM uses GROUP BY item").fetchall()
+    assert sorted(rows) == [("t1", 1), ("t2", 2)]

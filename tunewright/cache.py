@@ -29,6 +29,9 @@ class ReplyCache:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, model TEXT NOT NULL, reply TEXT NOT NULL)"
             )
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS uses (item TEXT, key TEXT, PRIMARY KEY (item, key)) WITHOUT ROWID"
+            )
         except sqlite3.Error as error:
             raise ModelSetupError(
                 f"{self.path}: cannot be used as the reply cache ({error}); "
@@ -61,6 +64,26 @@ class ReplyCache:
                 f"{self.path}: a paid reply could not be stored ({error}); stopped so that no more are lost; "
                 "free disk space or mend the rights and run again"
             ) from None
+
+    def note_use(self, key: str, item: str) -> None:
+        """Note that an item of work (a transcript's id; "" for none) used a reply, so that it can be forgotten."""
+        if not item or self._db.execute("SELECT 1 FROM uses WHERE item = ? AND key = ?", (item, key)).fetchone():
+            return
+        try:
+            self._db.execute("INSERT OR IGNORE INTO uses VALUES (?, ?)", (item, key))
+        except sqlite3.Error as error:
+            raise ModelSetupError(
+                f"{self.path}: cannot note whose reply this is ({error}); free disk space or mend the rights"
+            ) from None
+
+    def usual_chars(self, model: str, structured: bool, sample: int = 200) -> int | None:
+        """The mean length of a model's latest replies, JSON ones or others; None where there are none."""
+        rows = self._db.execute(
+            "SELECT reply FROM replies WHERE model = ? ORDER BY rowid DESC LIMIT ?", (model, sample)
+        )
+        texts = [json.loads(row[0])["text"] for row in rows]
+        lengths = [len(text) for text in texts if text.lstrip().startswith("{") == structured]
+        return round(sum(lengths) / len(lengths)) if lengths else None
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM replies").fetchone()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import partial
 from itertools import zip_longest
@@ -18,7 +19,7 @@ from tunewright.errors import ConfigError, TunewrightError
 from tunewright.new_domain import new_domain
 from tunewright.records import read_json, write_text
 from tunewright.sources import plain_text
-from tunewright.terminal import show_difference
+from tunewright.terminal import show_difference, waiting
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
@@ -147,6 +148,26 @@ def history(
         typer.echo(to_markdown(found), nl=False)
     else:
         print_terminal(found)
+
+
+@app.command()
+def plan(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="stages, such as generate-scores; all if left out")
+    ] = None,
+    form: Annotated[Literal["terminal", "json"], typer.Option("--format")] = "terminal",
+) -> None:
+    """What `dvc repro` would run now and what that would cost: calls, tokens, USD, time. Calls no model."""
+    from tunewright.durations import last_durations
+    from tunewright.plan import plan as planned
+    from tunewright.plan_table import as_json, show
+
+    with waiting("planning") as say:
+        steps = planned(targets or [], say)
+    if form == "json":
+        typer.echo(json.dumps(as_json(steps, last_durations()), indent=2))
+    else:
+        show(steps, last_durations())
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:

@@ -6,8 +6,7 @@ prompt that the training data carry.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +14,10 @@ from pydantic import Field
 
 from tunewright.config import Bounds, Config, Domain
 from tunewright.errors import ConfigError
-from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_template
 from tunewright.records import Persona, Transcript
+from tunewright.runner import Job
 from tunewright.simulation import Cast, Guidance, replay, simulate
 
 
@@ -48,21 +47,19 @@ class Encounters(Config):
             seed=self.seed,
         )
 
-    def conversations(
-        self, client: Client, cast: Cast, personas: Sequence[Persona], recorded: Sequence[Transcript]
-    ) -> list[Callable[[], Awaitable[Transcript]]]:
+    def conversations(self, cast: Cast, personas: Sequence[Persona], recorded: Sequence[Transcript]) -> list[Job]:
         """One job per conversation. Ids are the same for every model: a comparison pairs on them.
 
         Raises ConfigError when there is nothing to do.
         """
         per_persona, longest = self.conversations_per_persona, self.max_exchanges
-        jobs: list[Callable[[], Awaitable[Transcript]]]
         if self.user_kind == "replay":
             pairs = recordings(personas, recorded, per_persona)
-            jobs = [partial(replay, client, cast, p, t, 0, f"pair-{t.id}", longest) for p, t in pairs]
+            jobs = [Job(f"pair-{t.id}", replay, (cast, p, t, 0, f"pair-{t.id}", longest)) for p, t in pairs]
         else:
             numbered = [(p, n) for p in personas for n in range(per_persona)]
-            jobs = [partial(simulate, client, cast, p, n, f"pair-{p.id}-{n}") for p, n in numbered]
+            named = [(f"pair-{p.id}-{n}", p, n) for p, n in numbered]
+            jobs = [Job(name, simulate, (cast, p, n, name)) for name, p, n in named]
         if not jobs:
             raise ConfigError(
                 f"no conversation to hold: none of the {len(personas)} personas has a recorded conversation to replay; "

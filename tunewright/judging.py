@@ -19,13 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from tunewright.authored import load_authored
 from tunewright.calibration import Labelled, by_criterion, labelled_examples, load_calibration, shown_to_judge
 from tunewright.config import Config, Domain, load_domain
-from tunewright.items import ItemFailure, map_items, refuse_many_failures
+from tunewright.items import ItemFailure, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.measures import STATISTICS, measure
 from tunewright.models import Judge, Judges
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
 from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.runner import Job, run_jobs
 from tunewright.terminal import Stage, bar
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
@@ -80,23 +81,13 @@ async def judge_transcripts(
     """
     judges, rubric = config.judges, asking.rubric
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
-    work = [(t, j) for t in whole if t.id in judged_ids for j in judges]
-
-    async def one(item: tuple[Transcript, Judge]) -> list[Verdict]:
-        transcript, judge = item
-        verdicts = []
-        for criterion in rubric.safety_first:  # in turn: each finds the transcript in the prefix cache
-            if not needs_judge(criterion, transcript):
-                continue
-            if reason := why_untrusted(trust, judge.name, criterion.id):
-                verdicts.append(unscored_verdict(transcript, criterion, judge.name, reason))
-                continue
-            for sample in range(config.samples):
-                verdicts.append(await ask(client, judge, transcript, criterion, sample, asking))
-        advance()
-        return verdicts
-
-    judged = await map_items(work, one, client.concurrency(judges))
+    jobs = [
+        Job(t.id, judge_transcript, (j, t, asking, config.samples, trust))
+        for t in whole
+        if t.id in judged_ids
+        for j in judges
+    ]
+    judged = await run_jobs(client, jobs, judges, advance)
     by_transcript: dict[str, list[Verdict]] = {
         t.id: rule_verdicts(t, rubric, [j.name for j in judges], t.id in judged_ids) for t in whole
     }
@@ -105,6 +96,22 @@ async def judge_transcripts(
             by_transcript[verdict.transcript_id].append(verdict)
     position = {c.id: n for n, c in enumerate(rubric.safety_first)}
     return [v for t in whole for v in sorted(by_transcript[t.id], key=lambda v: (position[v.criterion], v.judge))]
+
+
+async def judge_transcript(
+    client: Client, judge: Judge, transcript: Transcript, asking: Asking, samples: int, trust: Trust | None
+) -> list[Verdict]:
+    """One judge's verdicts on one transcript, criteria in turn: each finds the transcript in the prefix cache."""
+    verdicts = []
+    for criterion in asking.rubric.safety_first:
+        if not needs_judge(criterion, transcript):
+            continue
+        if reason := why_untrusted(trust, judge.name, criterion.id):
+            verdicts.append(unscored_verdict(transcript, criterion, judge.name, reason))
+            continue
+        for sample in range(samples):
+            verdicts.append(await ask(client, judge, transcript, criterion, sample, asking))
+    return verdicts
 
 
 async def ask(

@@ -11,8 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from tunewright import serving
 from tunewright.cache import ReplyCache
 from tunewright.config import PARAMS, read_yaml, validate
+from tunewright.durations import call_of, note_duration
 from tunewright.errors import ModelSetupError, OfflineMissError
 from tunewright.items import ItemFailure
 from tunewright.locations import cache_dir
@@ -31,6 +36,17 @@ from tunewright.weights import Weights, fetch
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 M = TypeVar("M", bound=BaseModel)
+_about: ContextVar[str] = ContextVar("about", default="")  # the item that the calls of this task are about
+
+
+@contextmanager
+def calls_for(item: str) -> Iterator[None]:
+    """Calls made inside are about this item (a transcript's id): the cache notes it, so that they can be forgotten."""
+    token = _about.set(item)
+    try:
+        yield
+    finally:
+        _about.reset(token)
 
 
 @dataclass
@@ -67,12 +83,15 @@ class Client:
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._pending: dict[str, asyncio.Future[Reply]] = {}
         self._starting = asyncio.Lock()
+        self._first_call: float | None = None
+        self._called: set[str] = set()
 
     @classmethod
     def from_params(cls, params: Path = PARAMS) -> Client:
-        """A client with the connections of a params file."""
+        """A client with the connections of a params file; under `tunewright plan` one that only counts."""
+        kind = import_module("tunewright.planning").PlanningClient if os.environ.get("TUNEWRIGHT_PLAN") else cls
         section = (read_yaml(params).get("llm") or {}).get("connections") or {}
-        return cls(validate({"connections": section}, LLMSection, params, "llm").connections)
+        return kind(validate({"connections": section}, LLMSection, params, "llm").connections)
 
     def connection(self, spec: ModelSpec) -> Connection:
         """The connection of a model's provider; raises ModelSetupError when conf/llm names none."""
@@ -126,19 +145,26 @@ class Client:
         raise ItemFailure(f"{spec.model} gave no usable answer in {1 + reasks} tries; the last fault: {fault}")
 
     def close(self) -> None:
-        """Close the cache."""
+        """Close the cache, and keep how long a call took for the next plan."""
         self._cache.close()
+        if self.tally.made and self._first_call is not None:
+            seconds = (time.monotonic() - self._first_call) / self.tally.made
+            for model in self._called:
+                note_duration(call_of(model), seconds)
 
     async def _reply(
         self, spec: ModelSpec, messages: list[ChatMessage], sample: int, attempt: int, schema: dict[str, Any] | None
     ) -> Reply:
-        key = request_key(spec, messages, sample, attempt, schema)
+        key, item = request_key(spec, messages, sample, attempt, schema), _about.get()
         if key in self._pending:  # the same request is already under way: pay once
             self.tally.cached += 1
-            return await asyncio.shield(self._pending[key])
+            reply = await asyncio.shield(self._pending[key])
+            self._cache.note_use(key, item)
+            return reply
         stored = self._cache.get(key)
         if stored is not None:
             self.tally.cached += 1
+            self._cache.note_use(key, item)
             return Reply.model_validate(stored)
         if self._offline:
             raise OfflineMissError(
@@ -150,6 +176,7 @@ class Client:
         try:
             reply = await self._call(spec, messages, key, schema)
             self._cache.put(key, spec.identity, reply.model_dump())
+            self._cache.note_use(key, item)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
@@ -166,6 +193,7 @@ class Client:
         from tunewright import providers  # imports litellm (3 s): only when a call is really made
 
         connection = self.connection(spec)
+        self._first_call = self._first_call or time.monotonic()
         gate = self._gates.setdefault(spec.provider, asyncio.Semaphore(connection.concurrency))
         async with gate:
             endpoint = await self._endpoint(spec, connection)
@@ -183,6 +211,7 @@ class Client:
         from tunewright import providers
 
         self.tally.made += 1
+        self._called.add(spec.model)
         self.tally.prompt_tokens += reply.prompt_tokens or 0
         self.tally.completion_tokens += reply.completion_tokens or 0
         self.tally.prefix_tokens += reply.cached_prompt_tokens or 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tunewright.durations import note_duration
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -30,7 +32,9 @@ class Stage:
 
     def end(self, what: str) -> None:
         """Say what was done, with counts, tokens and USD where they apply, and how long it took."""
-        console.print(f"{self.address}: {what} ({time.monotonic() - self._started:.1f} s)", markup=False)
+        seconds = time.monotonic() - self._started
+        console.print(f"{self.address}: {what} ({seconds:.1f} s)", markup=False)
+        note_duration(self.address, seconds)
 
 
 class Bar:
@@ -65,6 +69,16 @@ def bar(what: str, total: int) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bar(progress, progress.add_task(what, total=total))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, on terminals only; call it with the part in hand."""
+    if not sys.stderr.isatty():
+        yield lambda part: None
+        return
+    with console.status(what) as status:
+        yield lambda part: status.update(f"{what}: {part}")
 
 
 DIFFERENCE_STYLES = {"+": "green", "-": "red", "@": "cyan"}

@@ -21,7 +21,7 @@ from tunewright.config import Domain, load, load_domain
 from tunewright.document import Block, Heading, Table, Text, to_markdown
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
-from tunewright.items import map_items, refuse_many_failures
+from tunewright.items import refuse_many_failures
 from tunewright.judging import (
     Asking,
     JudgingConfig,
@@ -35,6 +35,7 @@ from tunewright.models import ModelSpec
 from tunewright.personas import load_taxonomy, load_template, sample_persona
 from tunewright.records import Persona, Score, Transcript, Verdict, stable_unit, write_json, write_jsonl, write_text
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.runner import run_jobs
 from tunewright.scoring import ScoringConfig, score_transcript
 from tunewright.splits import Shares, split_of
 from tunewright.statistics import wilson_interval
@@ -183,10 +184,9 @@ async def converse_and_judge(
     """The base model's conversations and all verdicts on them."""
     authored, recorded = load_authored(domain)
     cast = config.encounters.cast(domain, config.base)
-    jobs = config.encounters.conversations(client, cast, people(config, domain, authored), recorded)
+    jobs = config.encounters.conversations(cast, people(config, domain, authored), recorded)
     with bar("conversations", len(jobs)) as progress:
-        in_flight = client.concurrency([config.encounters.user, config.base])
-        talks = await map_items(jobs, lambda job: job(), in_flight, progress.advance)
+        talks = await run_jobs(client, jobs, [config.encounters.user, config.base], progress.advance)
     failures = [t.failure for t in talks if t.failure]
     refuse_many_failures(failures, len(talks), config.encounters.max_failed_share, "conversations")
     judging = config.verdicts

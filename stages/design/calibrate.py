@@ -27,7 +27,7 @@ from tunewright.config import Config as BaseConfig
 from tunewright.config import Domain, load, load_domain
 from tunewright.document import to_markdown
 from tunewright.errors import ConfigError, run_main
-from tunewright.items import map_items, refuse_many_failures
+from tunewright.items import refuse_many_failures
 from tunewright.judging import Asking, ask
 from tunewright.labels import labelled_by_people
 from tunewright.llm import Client
@@ -35,6 +35,7 @@ from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
 from tunewright.records import Verdict, write_json, write_jsonl, write_text
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.runner import Job, run_jobs
 from tunewright.scoring import ScoringConfig
 from tunewright.terminal import Stage, bar
 from tunewright.trust import TRUST_FILE, Trust
@@ -76,21 +77,23 @@ async def answer_all(
     client: Client, items: Sequence[Item], asking: Asking, config: Config, advance: Callable[[], None]
 ) -> dict[tuple[str, str], list[Verdict]]:
     """Verdicts by (judge, item), one per sample, with the answers as scoring takes them."""
-    criteria = {c.id: c for c in asking.rubric.criteria}
     work = [(judge, item) for judge in config.judges for item in items]
-
-    async def one(pair: tuple[Judge, Item]) -> list[Verdict]:
-        judge, item = pair
-        criterion = criteria[item.labelled.criterion]
-        found = []
-        for sample in range(config.samples):
-            verdict = await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
-            found.append(verdict.model_copy(update={"answer": allowed_answer(verdict.answer, criterion)}))
-        advance()
-        return found
-
-    answers = await map_items(work, one, client.concurrency(config.judges))
+    jobs = [
+        Job(item.transcript.source_id or item.transcript.id, answer, (judge, item, asking, config.samples))
+        for judge, item in work
+    ]
+    answers = await run_jobs(client, jobs, config.judges, advance)
     return {(judge.name, item.id): found for (judge, item), found in zip(work, answers, strict=True)}
+
+
+async def answer(client: Client, judge: Judge, item: Item, asking: Asking, samples: int) -> list[Verdict]:
+    """What a judge says of one item, sample by sample, as scoring takes it."""
+    criterion = next(c for c in asking.rubric.criteria if c.id == item.labelled.criterion)
+    found = []
+    for sample in range(samples):
+        verdict = await ask(client, judge, item.transcript, criterion, sample, asking, but=item.labelled)
+        found.append(verdict.model_copy(update={"answer": allowed_answer(verdict.answer, criterion)}))
+    return found
 
 
 def readings_of(judge: str, items: Sequence[Item], verdicts: dict[tuple[str, str], list[Verdict]]) -> list[Reading]:

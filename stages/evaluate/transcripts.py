@@ -15,10 +15,11 @@ from tunewright.authored import load_authored
 from tunewright.config import load, load_domain
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
-from tunewright.items import map_items, refuse_many_failures
+from tunewright.items import refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.records import Persona, read_jsonl, write_json, write_jsonl
+from tunewright.runner import run_jobs
 from tunewright.terminal import Stage, bar
 
 
@@ -35,13 +36,12 @@ def main() -> None:
     config, domain = load("evaluate.transcripts", Config), load_domain()
     personas = read_jsonl("data/evaluate/personas.jsonl", Persona, "evaluate-personas")
     client, cast = Client.from_params(), config.cast(domain, config.candidates[candidate])
-    work = config.conversations(client, cast, personas, load_authored(domain)[1])
+    work = config.conversations(cast, personas, load_authored(domain)[1])
     stage.start(
         f"{len(work)} conversations with {len(personas)} people, {config.user_kind} user, {cast.assistant.model}"
     )
     with bar("conversations", len(work)) as progress:
-        in_flight = client.concurrency([config.user, cast.assistant])
-        transcripts = asyncio.run(map_items(work, lambda job: job(), in_flight, progress.advance))
+        transcripts = asyncio.run(run_jobs(client, work, [config.user, cast.assistant], progress.advance))
     client.close()
     failures = [t.failure for t in transcripts if t.failure]
     refuse_many_failures(failures, len(transcripts), config.max_failed_share, "conversations")

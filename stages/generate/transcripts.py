@@ -10,8 +10,7 @@ Writes data/generate/transcripts.jsonl and metrics/generate-transcripts.json.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
@@ -20,11 +19,12 @@ from tunewright.authored import load_authored
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
-from tunewright.items import commonest, map_items, refuse_many_failures
+from tunewright.items import commonest, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import load_template
 from tunewright.records import Persona, Transcript, read_jsonl, stable_unit, write_json, write_jsonl
+from tunewright.runner import Job, run_jobs
 from tunewright.simulation import Cast, Guidance, replay, simulate
 from tunewright.terminal import Stage, bar
 
@@ -73,14 +73,14 @@ async def generate(
     """All new conversations: the simulated ones in the order of their personas, then the replayed ones."""
     by_id = {p.id: p for p in known}
     longest = int(config.exchanges.max or 0) or None
-    jobs: list[Callable[[], Awaitable[Transcript]]] = []
+    jobs = []
     for person in sampled:
-        jobs.append(partial(simulate, client, cast, person, 0, f"simulated-{person.id}"))
+        made = f"simulated-{person.id}"
+        jobs.append(Job(made, simulate, (cast, person, 0, made)))
     for one in replayed(recorded, config.replay):
-        jobs.append(partial(replay, client, cast, by_id[one.persona_id], one, 0, f"replay-{one.id}", longest))
-    if not jobs:
-        return []
-    return await map_items(jobs, lambda job: job(), client.concurrency([config.user, config.assistant]), advance)
+        made = f"replay-{one.id}"
+        jobs.append(Job(made, replay, (cast, by_id[one.persona_id], one, 0, made, longest)))
+    return await run_jobs(client, jobs, [config.user, config.assistant], advance) if jobs else []
 
 
 def metrics(transcripts: list[Transcript]) -> dict[str, object]:

@@ -87,7 +87,7 @@ def parity(examples: Sequence[Example], tokenizer: ChatTokenizer, endpoint: Endp
 def main() -> None:
     """Convert, ask, compare, write."""
     variant, config = variant_of(sys.argv[1:]), load("train.export", Config)
-    stage, source, target = Stage(f"train-export {variant}"), SOURCES[variant], Path(f"models/gguf/{variant}.gguf")
+    stage, source, target = Stage(f"train-export@{variant}"), SOURCES[variant], Path(f"models/gguf/{variant}.gguf")
     if not source.exists():
         raise MissingInputError(f"{source}: no such directory; make it with: dvc repro {MAKERS[variant]}")
     tokenizer = load_tokenizer(source)
