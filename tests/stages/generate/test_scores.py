@@ -55,7 +55,8 @@ def test_three_talks_pass_fall_short_and_fail_a_gate(run, workspace):
 
 def test_two_judges_that_agree_too_little_are_told_pair_by_pair(run, workspace, capsys):
     found = [v.model_copy(update={"judge": "k"}) for v in verdicts("t2", "NO YES NO YES YES") if v.judge == "j"]
-    write_jsonl("data/generate/verdicts.jsonl", [*read_jsonl("data/generate/verdicts.jsonl", Verdict), *found])
+    both = [*read_jsonl("data/generate/verdicts.jsonl", Verdict), *found]
+    write_jsonl("data/generate/verdicts.jsonl", sorted(both, key=lambda v: v.transcript_id))
     run()
     assert workspace.metrics("generate-scores")["judge_agreement_lowest"] == 0.5
     assert "two judges share 50% of their answers; 80% are wanted" in capsys.readouterr().err
@@ -104,3 +105,17 @@ def test_without_reviews_the_stage_to_run_is_named(run):
     Path("data/generate/simulator.jsonl").unlink()
     with pytest.raises(MissingInputError, match="dvc repro generate-simulator"):
         run()
+
+
+def test_verdicts_out_of_the_transcripts_order_or_of_none_of_them_stop_the_stage(run):
+    for order in (("t2", "t1"), ("t1", "t9"), ("t1", "t2", "t1")):
+        write_jsonl("data/generate/verdicts.jsonl", [v for t in order for v in verdicts(t, "YES YES YES YES NA")])
+        with pytest.raises(RecordError, match=f"verdicts on {order[-1]} are not in the transcripts' order.*dvc repro"):
+            run()
+    assert not Path("data/generate/scores.jsonl").exists()
+
+
+def test_a_transcript_without_verdicts_between_others_is_open(run):
+    found = [v for t in ("t1", "t3", "t4") for v in verdicts(t, "YES YES YES YES NA")]  # t4 failed: never scored
+    write_jsonl("data/generate/verdicts.jsonl", found)
+    assert [(s.transcript_id, s.passed) for s in run()] == [("t1", True), ("t2", None), ("t3", True)]
