@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -144,7 +145,7 @@ async def bare_aiohttp(url: str, n_messages: int) -> float:
 
 async def bare_litellm(url: str, n_messages: int) -> float:
     """A loop over litellm."""
-    import tunewright.through_litellm  # noqa: F401, I001 - its settings: no price list from the network
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
     import litellm
 
     async def call(messages: list[ChatMessage]) -> object:
