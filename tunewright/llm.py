@@ -187,8 +187,7 @@ class Client:
         self._pending[request.key] = future
         try:
             reply = await self._caller.call(request)
-            self._cache.put(request.key, request.spec.identity, reply.model_dump())
-            self._cache.note_use(request.key, item)
+            self._cache.put(request.key, request.spec.identity, reply.model_dump(), item)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
