@@ -43,6 +43,7 @@ N_CONVERSATIONS, N_EXCHANGES = 40, 5
 LATENCY_S = 0.2
 AT_ONCE = 32
 CPUS = 2  # of each node, and so workers on it
+LOOPBACK = "127.0.0.1"  # nobody else can reach this cluster, so it asks for no token
 SETTINGS = [
     "llm=vllm",
     f"preset.simulated_personas={N_CONVERSATIONS}",
@@ -81,7 +82,7 @@ class Served(FakeModelServer):
 
 def workspace(folder: Path, server: Served) -> None:
     """A folder to run stages in, with the people of the conversations."""
-    for name in ("conf", "prompts"):
+    for name in ("conf", "prompts", "data/authored"):
         shutil.copytree(ROOT / name, folder / name)
     params = yaml.safe_load(composed_text(SETTINGS))
     params["llm"]["connections"]["hosted_vllm"]["api_base"] = server.url
@@ -107,7 +108,14 @@ def output(folder: Path, stage: str) -> bytes:
 @contextmanager
 def node(*arguments: str) -> Iterator[subprocess.Popen]:
     """One Ray node, in a process group of its own, which is killed at the end."""
-    command = [str(Path(sys.executable).with_name("ray")), "start", *arguments, f"--num-cpus={CPUS}", "--block"]
+    command = [
+        str(Path(sys.executable).with_name("ray")),
+        "start",
+        *arguments,
+        f"--node-ip-address={LOOPBACK}",
+        f"--num-cpus={CPUS}",
+        "--block",
+    ]
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     away = tempfile.gettempdir()  # not in the repository: its modules would be found there
     process = subprocess.Popen(
@@ -145,7 +153,7 @@ def descendants(pid: int) -> list[int]:
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
+        one.bind((LOOPBACK, 0))
         return int(one.getsockname()[1])
 
 
@@ -222,14 +230,15 @@ def results(runs: int) -> str:
         "calls of runner=local then", "s, local", "s, Ray",
     )  # fmt: skip
     rows: list[list[str]] = []
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     for _ in range(runs):
         port = free_port()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Served() as server:
             place = ("--temp-dir", str(Path(folder) / "r"), "--include-dashboard=false")
             with node("--head", "--port", str(port), *place):
                 console.print(f"a head on port {port}", markup=False)
-                wait_for_nodes(f"127.0.0.1:{port}", 1)
-                rows += compare(Path(folder), server, f"127.0.0.1:{port}")
+                wait_for_nodes(f"{LOOPBACK}:{port}", 1)
+                rows += compare(Path(folder), server, f"{LOOPBACK}:{port}")
     return md_table(head, rows)
 
 

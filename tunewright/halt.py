@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from tunewright.errors import StoppedError
 
-
 T = TypeVar("T")
 
 

@@ -78,14 +78,14 @@ class Pool:
     async def _idlest(self) -> Worker:
         """The worker with the fewest requests in hand; waits for the first to begin. Raises RunnerError."""
         while not self._in_hand and self._starting:
-            first = asyncio.wait(self._starting, timeout=self._start_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            starting = tuple(self._starting)  # as it is now: those that end take themselves out
+            first = asyncio.wait(starting, timeout=self._start_timeout_s, return_when=asyncio.FIRST_COMPLETED)
             done, _ = await self._unless_halted(first)
             if not done:
                 raise RunnerError(
                     f"no worker began within {self._start_timeout_s:g} s (runner.start_timeout_s): the cluster has no "
                     f"room for one (ray status tells), or {self._last_loss}; {GO_ON}"
                 )
-            self._starting -= done
         if not self._in_hand:
             raise RunnerError(f"every worker was lost, the last one so: {self._last_loss}; {GO_ON}")
         return min(self._in_hand, key=self._in_hand.__getitem__)
