@@ -218,11 +218,14 @@ def test_ray_gives_what_a_local_run_gives_a_lost_worker_included_and_local_then_
     assert "MODEL_KEY" not in json.dumps(init_arguments(RAY)) and os.environ["MODEL_KEY"] == "secret"
 
 
+def test_an_address_of_ray_client_is_refused_with_what_to_give_instead(tmp_path):
+    section = "{kind: ray, address: 'ray://head:10001', workers: 2, cpus_per_worker: 1, start_timeout_s: 9}"
+    with pytest.raises(ConfigError, match="runner.address: 'ray://head:10001' is an address for Ray Client.*give auto"):
+        carrier_of(params(tmp_path, f"runner: {section}"))
+
+
 @needs_ray
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_an_address_without_a_cluster_is_told_with_the_command_that_starts_one(monkeypatch):
-    monkeypatch.setenv("RAY_gcs_server_request_timeout_seconds", "1")
+def test_an_address_without_a_cluster_is_told_at_once_with_the_command_that_starts_one():
     config = RAY.model_copy(update={"address": "127.0.0.1:9"})
     carrier = RayCarrier(config, Halt())
     with pytest.raises(ModelSetupError, match=r"no Ray cluster at runner.address '127.0.0.1:9'.*ray start --head"):

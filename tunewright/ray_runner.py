@@ -13,17 +13,18 @@ import asyncio
 import math
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 import tunewright
 from tunewright.carrying import MakeCarrier
 from tunewright.config import Config, validate
 from tunewright.errors import ModelSetupError, RunnerError, TunewrightError
-from tunewright.faults import Fault
+from tunewright.faults import WORDS_KEPT, Fault
 from tunewright.halt import Halt
 from tunewright.models import Connection, Reply
 from tunewright.providers import sender
@@ -31,6 +32,7 @@ from tunewright.requests import Request, Target
 from tunewright.worker_pool import GO_ON, Pool, WorkerLostError
 
 AT_ONCE = 10_000  # requests in one worker: never the bound, which is llm.connections.*.concurrency
+KNOCK_S = 10.0
 OBJECT_STORE_BYTES = 100 * 1024 * 1024  # of a cluster of our own: nothing large ever lies there
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}  # the second silences a warning
 
@@ -43,6 +45,16 @@ class RayConfig(Config):
     workers: int = Field(ge=1)
     cpus_per_worker: float = Field(gt=0)
     start_timeout_s: float = Field(gt=0)
+
+    @field_validator("address")
+    @classmethod
+    def _of_a_cluster(cls, address: str | None) -> str | None:
+        if address is not None and "://" in address:
+            raise ValueError(
+                f"{address!r} is an address for Ray Client, which is not used here: run on a machine of the cluster "
+                "and give auto, or HOST:6379"
+            )
+        return address
 
 
 def carrier_of(section: dict[str, Any], params: Path) -> MakeCarrier:
@@ -139,6 +151,7 @@ def join(config: RayConfig) -> None:
     except ImportError:
         raise ModelSetupError("runner=ray needs Ray; install it with: pip install -e '.[ray]'") from None
     try:
+        _knock(config.address)
         ray.init(**init_arguments(config))
     except Exception as error:  # ConnectionError, RuntimeError, ValueError and Ray's own kinds, by what is wrong
         where = "on this machine" if config.address is None else f"at runner.address {config.address!r}"
@@ -146,6 +159,13 @@ def join(config: RayConfig) -> None:
             f"no Ray cluster {where} ({_last_line(error)}); start one with: ray start --head, and on each other "
             "machine: ray start --address=HEAD:6379; or leave Ray out: dvc exp run -S runner=local"
         ) from None
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError at once where nobody listens: Ray would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
 
 
 def init_arguments(config: RayConfig) -> dict[str, Any]:
@@ -182,4 +202,4 @@ def _restore(handlers: dict[Any, Any]) -> None:
 def _last_line(error: BaseException) -> str:
     """The line of Ray's many that says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1][:WORDS_KEPT] if lines else type(error).__name__
