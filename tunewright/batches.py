@@ -2,8 +2,8 @@
 
 Requests are gathered until none has come for `quiet_s`, sent as one batch per model (or as few as its bounds allow),
 and answered when that batch ends. What a batch could not answer goes into the next one, with what its replies led to.
-Every batch is noted beside the reply cache before it is asked for (open_batches.py): a run that stops leaves it with the
-provider, and the next one that needs its requests waits for it instead of paying again.
+Every batch is noted beside the reply cache before it is asked for (open_batches.py): a run that stops leaves it with
+the provider, and the next one that needs its requests waits for it instead of paying again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from tunewright.open_batches import OpenBatch, OpenBatches
 from tunewright.requests import Request
 
 # Those for which litellm 1.109 has files, batches and the list of batches, in OpenAI's form, with a key and an address
-# alone. Anthropic and Gemini lack create_batch, Mistral lacks list_batches, Vertex and Bedrock want a bucket.
+# alone. Anthropic and Gemini lack create_batch, Mistral lacks list_batches, Vertex and Bedrock want a bucket,
+# and xAI's results come otherwise.
 SUPPORTED = ("azure", "hosted_vllm", "litellm_proxy", "openai")
 
 
