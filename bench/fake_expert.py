@@ -8,6 +8,7 @@ has a name of its own, so that no real model's replies are ever taken for its.
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 from pathlib import Path
@@ -35,6 +36,11 @@ WHOLE = {  # the schema's title, and the file with the answer
     "Edits": "edits",
 }
 VERDICT = {"evidence": [1], "reasoning": "as scripted", "answer": "YES"}
+NO_FAULT = {"evidence": [], "reasoning": "as scripted", "answer": "NO"}
+PLAIN = (
+    *("i", "my", "the", "and", "to", "it", "was", "with", "on", "so"),
+    *("kettle", "garden", "sister", "letter", "morning", "window", "quiet", "bread", "winter", "stairs"),
+)
 OPENINGS = ("Your second line", "Before that one", "Look at the sign", "One thing first", "The bracket there")
 
 
@@ -47,7 +53,8 @@ def script(body: dict[str, Any]) -> Answer:
     """The reply to any request of the pipeline."""
     asked = body["messages"]
     if "response_format" not in body:
-        return Answer(sentence(asked))
+        is_user = asked[0]["content"].startswith("You play")
+        return Answer(said_by_a_person(asked) if is_user else sentence(asked))
     schema = body["response_format"]["json_schema"]["schema"]["title"]
     return Answer(json.dumps(draft(schema, asked)))
 
@@ -60,6 +67,8 @@ def draft(schema: str, messages: list[dict[str, str]]) -> Any:
         return VERDICT
     if schema == "FixedReply":
         return {"reply": sentence(messages)}
+    if schema == "SimulatorAnswer":
+        return NO_FAULT
     if schema == "Points":
         name = re.match(r"You are (.+?) \(", messages[0]["content"])
         return {"points": read("points")[name[1]]} if name else None
@@ -100,6 +109,13 @@ def counted_examples(added: str) -> list[dict[str, Any]]:
     ]
 
 
+def said_by_a_person(messages: list[dict[str, str]]) -> str:
+    """A simulated user's message: within its word limits, another one each time, nothing that a review would name."""
+    low, high = (int(n) for n in re.findall(r"(\d+) to (\d+) words", messages[-1]["content"])[-1])
+    rng = random.Random(f"{len(messages)} {messages[0]['content']}")
+    return " ".join(rng.choices(PLAIN, k=(low + high) // 2))
+
+
 def sentence(messages: list[dict[str, str]]) -> str:
     """A message or a reply of about forty words that begins otherwise each time and ends in a question now and then."""
     n = len(messages)
@@ -120,6 +136,7 @@ def llm_option(url: str) -> dict[str, Any]:
         "expert": spec,
         "fixer": spec,
         "judges": [{"name": "scripted", **spec}],
+        "simulator_judge": spec,
         "judge_reasoning_chars": 200,
         "judge_batching": "criterion",
         "judge_example_tokens": 0,

@@ -14,6 +14,7 @@ from tunewright.llm import Client
 from tunewright.models import Connection, ModelSpec
 from tunewright.records import Exchange, Persona, Transcript, write_jsonl
 from tunewright.rubric import Rubric
+from tunewright.sound import Finding, SimulatorReview
 
 pytest_plugins = ["tests.model_fixtures", "tests.drafting_fixtures"]
 
@@ -22,7 +23,21 @@ settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[1]
 RESPONSES = {"ignores": 0.3, "tangential": 0.3, "pushes_back": 0.2, "engages": 0.2}
-GUIDANCE = {"early_share": 0.25, "late_share": 0.25, "responses": RESPONSES}
+SITUATIONS = {
+    "stable": {"early": ["same"], "middle": ["same"], "late": ["same"]},
+    "improving": {"early": ["same"], "middle": ["better"], "late": ["better", "much_better"]},
+    "worsening": {"early": ["same"], "middle": ["worse"], "late": ["worse", "much_worse"]},
+    "volatile": {stage: ["better", "worse", "much_worse"] for stage in ("early", "middle", "late")},
+}
+GUIDANCE = {"early_share": 0.25, "late_share": 0.25, "responses": RESPONSES, "situations": SITUATIONS}
+CONDUCT = {
+    "word_limit_tolerance": 0.1, "word_limit_reasks": 2, "goodbye_reasks": 1,
+    "closings": {
+        "farewells": ["bye", "take care"], "thanks": ["thanks", "thank you"], "openers": ["ok", "and"],
+        "pleasantry_words": 6,
+    },
+}  # fmt: skip
+REVIEWS = ("data/generate/simulator.jsonl", "data/evaluate/simulator/base.jsonl", "data/evaluate/simulator/tuned.jsonl")
 HI = [{"role": "user", "content": "hi"}]
 
 
@@ -57,6 +72,18 @@ def persona(id="p1", **rest):
         "seeds": [{"topic": "grief", "subtopic": "sorting out a house", "complexity": "simple"}],
     }  # fmt: skip
     return Persona.model_validate(fields | {"id": id} | rest)
+
+
+def write_reviews(reviews=()):
+    """What the simulator review says of the generated conversations and of both candidates'."""
+    for path in REVIEWS:
+        write_jsonl(path, reviews)
+
+
+def critical(transcript_id):
+    """A review that leaves a conversation out."""
+    found = Finding(fault="role_swap", severity="critical", exchanges=(3,), detail="talks as a helper", by="measure")
+    return SimulatorReview(transcript_id=transcript_id, severity="critical", findings=(found,), unjudged={})
 
 
 def criterion(id, category, **rest):
@@ -172,6 +199,7 @@ def workspace(tmp_path, cache_folder, monkeypatch):
     shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
     shutil.copytree(ROOT / "conf" / "domain", tmp_path / "conf" / "domain")
     monkeypatch.chdir(tmp_path)
+    write_reviews()
     return Workspace(tmp_path)
 
 

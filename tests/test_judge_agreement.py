@@ -1,14 +1,23 @@
 """Judges against each other: shares and kappas computed by hand."""
 
+from collections import Counter
+
 import pytest
 
-from tunewright.judge_agreement import compared, judge_agreement, lowest_agreement
+from tunewright.judge_agreement import Agreeing, compared, lowest_agreement
+
+
+def judge_agreement(talks, criteria):
+    counted = Agreeing(criteria)
+    for opinions in talks:
+        counted.add(opinions)
+    return counted.found()
 
 
 def test_kappa_is_the_agreement_beyond_chance():
     pairs = [("YES", "YES"), ("YES", "YES"), ("YES", "NO"), ("NO", "NO")]
     # equal 3 of 4; by chance 3/4 * 2/4 + 1/4 * 2/4 = 1/2; (3/4 - 1/2) / (1/2) = 1/2
-    assert compared(pairs) == {"n": 4, "agreement": 0.75, "kappa": 0.5}
+    assert compared(Counter(pairs)) == {"n": 4, "agreement": 0.75, "kappa": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +30,7 @@ def test_kappa_is_the_agreement_beyond_chance():
     ],
 )
 def test_opposite_constant_and_absent_answers_have_the_kappa_that_the_formula_gives(pairs, found):
-    assert compared(pairs) == found
+    assert compared(Counter(pairs)) == found
 
 
 def test_every_pair_is_compared_where_both_answered_and_the_lowest_is_told():

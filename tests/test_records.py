@@ -11,6 +11,8 @@ from tests.conftest import persona, transcript
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import (
     Exchange,
+    JsonlWriter,
+    Message,
     Persona,
     Transcript,
     Verdict,
@@ -152,3 +154,16 @@ def test_the_content_hash_follows_the_words_alone():
     one = transcript("t1")
     assert one.content_hash == transcript("t2", persona_id="other", failure="x").content_hash
     assert one.content_hash != transcript("t1", assistant="Which cats").content_hash
+
+
+def test_a_file_that_is_written_record_by_record_is_there_whole_or_as_it_was(tmp_path):
+    path, one = tmp_path / "r.jsonl", Message(role="user", content="a")
+    write_jsonl(path, [one])
+    with pytest.raises(KeyError), JsonlWriter(path) as target:
+        target.write(one)
+        raise KeyError
+    assert (read_jsonl(path, Message), list(tmp_path.iterdir())) == ([one], [path])
+    with JsonlWriter(path) as target:
+        target.write(one)
+        target.write(one)
+    assert target.n == 2 and read_jsonl(path, Message) == [one, one]

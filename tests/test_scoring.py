@@ -8,8 +8,8 @@ from tests.conftest import rubric_fields, transcript
 from tunewright.errors import RecordError
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
-from tunewright.score_files import score_metrics
 from tunewright.scoring import (
+    ScoreTally,
     ScoringConfig,
     category_scores,
     combine,
@@ -256,13 +256,16 @@ def test_metrics_count_by_hand():
     talks = [transcript("t1"), transcript("t1", user_kind="authored"), transcript("t1", user_kind="authored")]
     cold = ALL_YES | {"safe": "NO", "warm": "NO"}
     found = [score(verdicts(**ALL_YES)), score(verdicts(**cold)), score(verdicts(plain="YES"))]
-    metrics = score_metrics(found, talks, RUBRIC)
+    tally = ScoreTally(RUBRIC)
+    assert tally.metrics()["pass_rate"] is None
+    for one, talk in zip(found, talks, strict=True):
+        tally.add(one, talk.user_kind)
+    metrics = tally.metrics()
     assert [metrics[k] for k in ("n_transcripts", "n_passed", "n_failed", "n_open")] == [3, 1, 1, 1]
     assert (metrics["pass_rate"], metrics["coverage_mean"]) == (0.5, 0.8)
     assert metrics["score_mean"] == pytest.approx((1 + 0.8 + 1) / 3, abs=1e-4)
     assert metrics["pass_rate_by_user"] == {"authored": 0.0, "simulated": 1.0}
     assert metrics["yes_share_by_criterion"] == {"warm": 0.5, "curious": 1, "late": 1, "plain": 1, "safe": 0.5}
-    assert score_metrics([], [], RUBRIC)["pass_rate"] is None
 
 
 answers = st.fixed_dictionaries({c: st.sampled_from(["YES", "NO", "NA", None]) for c in IDS})

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.fake_model_server import Answer
-from tests.conftest import GUIDANCE, ROOT, persona, spec, transcript
+from tests.conftest import CONDUCT, GUIDANCE, ROOT, persona, spec, transcript
+from tunewright.conduct import Conduct
 from tunewright.config import Bounds, Domain, read_yaml
+from tunewright.errors import ConfigError
 from tunewright.personas import load_template
 from tunewright.simulation import Cast, Guidance, direction, n_exchanges, replay, simulate, user_messages
 
@@ -24,6 +26,7 @@ CAST = Cast(
     assistant=spec("hosted_vllm/coach"),
     assistant_prompt=str(ROOT / "prompts/therapy/system.md"),
     guidance=GUIDE,
+    conduct=Conduct.model_validate(CONDUCT),
     exchanges=Bounds(min=3, max=3),
     seed=7,
 )
@@ -156,6 +159,52 @@ def test_a_talk_s_length_lies_within_its_bounds(low, more, sample, seed):
 
 def test_every_length_within_the_bounds_occurs():
     assert {n_exchanges(persona(f"p{n}"), 0, Bounds(min=3, max=6), 7) for n in range(60)} == {3, 4, 5, 6}
+
+
+def moods(trajectory, sample=0, total=12):
+    p = persona(trajectory=trajectory)
+    return [direction(p, sample, turn, total, GUIDE, 7).situation for turn in range(1, total + 1)]
+
+
+def test_a_trajectory_moves_the_situation_by_stage_and_a_volatile_one_by_message():
+    assert set(moods("stable")) == {"same"}
+    worse = moods("worsening")
+    assert worse[:9] == ["same"] * 3 + ["worse"] * 6 and set(worse[9:]) <= {"worse", "much_worse"}
+    assert len(set(moods("volatile"))) > 1
+    assert moods("volatile") == moods("volatile") != moods("volatile", sample=1)
+
+
+def test_a_trajectory_without_situations_is_named():
+    with pytest.raises(ConfigError, match="trajectory 'zigzag' of a persona has no situations"):
+        moods("zigzag")
+
+
+def test_a_stage_without_a_situation_is_refused():
+    with pytest.raises(ValidationError, match="situations of stable: give one or more for each of early, middle, late"):
+        Guidance.model_validate(GUIDANCE | {"situations": {"stable": {"early": ["same"]}}})
+
+
+def test_in_a_domain_of_days_each_task_says_how_many_have_passed():
+    exchanges = list(transcript(n=3).exchanges)
+    tasks = [user_messages(CAST, persona(), 0, n + 1, 5, exchanges[:n])[-1]["content"] for n in (1, 3)]
+    assert "1 since your first" in tasks[0] and "3 since your first" in tasks[1]
+    chat = CAST.model_copy(update={"domain": DOMAIN.model_copy(update={"days_between_exchanges": 0})})
+    assert "since your first" not in user_messages(chat, persona(), 0, 2, 5, exchanges[:1])[-1]["content"]
+
+
+def as_text(messages):
+    return "".join(f"<{m['role']}>{m['content']}" for m in messages)
+
+
+def test_of_two_turns_in_a_row_all_but_the_last_task_and_the_new_exchange_is_the_same(fake_server, make_client):
+    server = fake_server(script)
+    talk(make_client(server), CAST.model_copy(update={"exchanges": Bounds(min=5, max=5)}))
+    asked = {who: [r["messages"] for r in server.requests if r["model"] == who] for who in ("user", "coach")}
+    for earlier, later in zip(asked["user"], asked["user"][1:], strict=False):
+        assert later[: len(earlier) - 1] == earlier[:-1]  # all but the task; then the reply, the message, a new task
+        assert len(later) == len(earlier) + 2
+    for earlier, later in zip(asked["coach"], asked["coach"][1:], strict=False):
+        assert later[: len(earlier)] == earlier and len(later) == len(earlier) + 2
 
 
 def test_kinds_of_response_that_do_not_sum_to_1_are_refused():

@@ -7,9 +7,9 @@ they share this one way of rendering. transformers' tokenizers load in about a s
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,29 @@ class ChatTokenizer:
     def count(self, messages: Sequence[Message], generation_prompt: bool = False) -> int:
         """Tokens of a rendered conversation."""
         return len(self.encode(self.render(messages, generation_prompt)))
+
+    def prefix_counters(self, conversations: Sequence[Sequence[Message]]) -> list[Callable[[int], int]]:
+        """For each conversation a function that gives `count(messages[:end])` for any end.
+
+        All are encoded together, once, on all cores. The first `end` messages then have as many tokens as lie before
+        the place where their own rendering ends, if a control token begins there: text is split at control tokens
+        before anything else, so what follows one changes no token before it. Anything else is counted by itself.
+        """
+        texts = [self.render(messages) for messages in conversations]
+        encodings = self.backend(texts, add_special_tokens=False).encodings
+        return [
+            partial(self._count_prefix, messages, text, encoding)
+            for messages, text, encoding in zip(conversations, texts, encodings, strict=True)
+        ]
+
+    def _count_prefix(self, messages: Sequence[Message], text: str, encoding: Any, end: int) -> int:
+        if end == len(messages):
+            return len(encoding)
+        rendered = self.render(messages[:end])
+        following = encoding.char_to_token(len(rendered)) if text.startswith(rendered) else None
+        if following is None or encoding.token_to_chars(following)[0] != len(rendered):
+            return len(self.encode(rendered))
+        return following if encoding.ids[following] in self.special_ids else len(self.encode(rendered))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens shown, nothing tidied."""

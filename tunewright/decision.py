@@ -96,6 +96,20 @@ def warnings(metrics: dict[str, Any], limits: Thresholds) -> list[str]:
     return found + _safety_warnings(metrics["safety"])
 
 
+def simulator_warnings(dropped: dict[str, Any]) -> list[str]:
+    """What the simulator review leaves out, and whether one model lost more by it than the other."""
+    if not dropped["n_pairs_dropped"]:
+        return []
+    base, tuned = dropped["simulator"]["base_critical"], dropped["simulator"]["tuned_critical"]
+    text = (
+        f"{dropped['n_pairs_dropped']} pairs are left out because the simulated user broke down in one or both of them "
+        f"({base} with the base, {tuned} with the tuned model)"
+    )
+    if base != tuned:
+        text += "; it broke down more often with one of the two: read those conversations, what is left may favour it"
+    return [text]
+
+
 def _safety_warnings(safety: dict[str, dict[str, Any]]) -> list[str]:
     found = [] if safety else ["the rubric has no safety gate"]
     for gate, row in safety.items():

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tunewright.conduct import Conduct
 from tunewright.config import Bounds, Config, Domain
 from tunewright.errors import ConfigError
 from tunewright.models import ModelSpec
@@ -30,6 +31,7 @@ class Encounters(Config):
     exchanges: Bounds
     max_exchanges: int = Field(ge=1)
     guidance: Guidance
+    conduct: Conduct
     max_failed_share: float = Field(ge=0, le=1)
     seed: int
 
@@ -43,6 +45,7 @@ class Encounters(Config):
             assistant=assistant,
             assistant_prompt=str(Path(domain.prompts) / "system.md"),
             guidance=self.guidance,
+            conduct=self.conduct,
             exchanges=Bounds(min=min(self.exchanges.min or 1, longest), max=longest),
             seed=self.seed,
         )

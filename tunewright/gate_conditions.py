@@ -64,7 +64,7 @@ class GateConfig(Config):
 
 
 @dataclass(frozen=True)
-class FixupRates:
+class Repairs:
     """What generate-fixup found: conversations that it looked at, and those that needed repair."""
 
     n: int
@@ -151,7 +151,7 @@ def _chance(window: Sequence[tuple[int, Share]], confidence: float) -> str:
     return f"; two batches of this size may differ by {min(far, 1.0):.0%} by chance" if far else ""
 
 
-def repairs(fixup: FixupRates | None, config: GateConfig) -> Condition:
+def repairs(fixup: Repairs | None, config: GateConfig) -> Condition:
     """Do few enough conversations need repair?"""
     name = "few need repair"
     if fixup is None or not fixup.n:

@@ -18,8 +18,8 @@ from tunewright.gate_conditions import (
     READER,
     Band,
     Condition,
-    FixupRates,
     GateConfig,
+    Repairs,
     Step,
     band_at,
     blocking,
@@ -65,7 +65,7 @@ class Gate:
     would_change: tuple[str, ...]
 
 
-def decide(new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: FixupRates | None) -> Gate:
+def decide(new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: Repairs | None) -> Gate:
     """The gate's decision on the conversations under test; `fixup` is None before generate-fixup has run."""
     rate, batches = pass_rate(new, config.confidence), batches_of(new, config.confidence)
     window = last_batches(batches, config.stability.batches.max)

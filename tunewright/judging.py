@@ -23,9 +23,10 @@ from tunewright.judge_answers import AskingConfig
 from tunewright.judge_asking import Asking, ask_batch, batches
 from tunewright.llm import Client
 from tunewright.models import Judge, Judges
-from tunewright.records import RULES, Transcript, Verdict, read_jsonl, stable_unit, write_jsonl
+from tunewright.records import RULES, Transcript, Verdict, stable_unit, write_jsonl
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.runner import Job, run, run_jobs
+from tunewright.sound import Reviews, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
 from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
@@ -112,8 +113,12 @@ def sampled_ids(transcripts: Sequence[Transcript], limit: int | None) -> set[str
     return {t.id for t in (ranked if limit is None else ranked[:limit])}
 
 
-def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, stage: Stage) -> dict[str, object]:
+def judge_file(
+    source: str, made_by: str, reviews: Reviews, target: str, config: JudgingConfig, stage: Stage
+) -> dict[str, object]:
     """Judge a file of transcripts into a file of verdicts; returns the stage's metrics.
+
+    What the simulator review leaves out is not judged.
 
     Raises TooManyFailuresError when more judge calls failed than `max_failed_share`; nothing is written then.
     """
@@ -121,7 +126,7 @@ def judge_file(source: str, made_by: str, target: str, config: JudgingConfig, st
     rubric = load_rubric(domain.rubric)
     asking = asking_for(config, rubric, domain)
     trust = load_trust() if config.judge_trust == "calibrated" else None
-    transcripts = read_jsonl(source, Transcript, made_by)
+    transcripts = read_sound(source, made_by, reviews)
     ids = sampled_ids(transcripts, config.judged_transcripts)
     client = Client.from_params()
     stage.start(

@@ -57,7 +57,12 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, lower case."""
-    return WORD.findall(normalise(text))
+    return words_of(normalise(text))
+
+
+def words_of(normal: str) -> list[str]:
+    """The words of a text that is normalised already."""
+    return WORD.findall(normal)
 
 
 @lru_cache(maxsize=64)
@@ -71,14 +76,20 @@ def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
 
 def count_phrases(text: str, phrases: tuple[str, ...]) -> int:
     """How many times any of the phrases stands in the text."""
+    return count_normalised(normalise(text), phrases)
+
+
+def count_normalised(normal: str, phrases: tuple[str, ...], at_start: bool = False) -> int:
+    """As `count_phrases` for a text that is normalised already; `at_start`: 1 if it begins with a phrase, else 0."""
     pattern = _phrases(phrases)
-    return len(pattern.findall(normalise(text))) if pattern else 0
+    if not pattern:
+        return 0
+    return int(bool(pattern.match(normal))) if at_start else len(pattern.findall(normal))
 
 
 def opens_with(text: str, phrases: tuple[str, ...]) -> bool:
     """Whether the text begins with one of the phrases."""
-    pattern = _phrases(phrases)
-    return bool(pattern and pattern.match(normalise(text)))
+    return bool(count_normalised(normalise(text), phrases, at_start=True))
 
 
 def opening(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Finding what a set of replies repeats: phrases, and replies that are nearly the same. No list of phrases needed.
+"""Finding the phrases that a set of replies repeats. No list of phrases needed.
 
 A reply is the list of words that `tunewright.measures.words` gives, so punctuation and case are no difference. A phrase
 counts once per reply, however often it stands there.
@@ -6,13 +6,12 @@ counts once per reply, however often it stands there.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-SHINGLE_WORDS = 5  # five words in a row are rarely shared by chance
+from tunewright.phrase_counts import PhraseCounts, frequent_phrases
+
 CONTINUES = 0.8  # a phrase that stands in a longer one this often is only a part of it
-MAX_POSTINGS = 50  # earlier replies remembered per shingle: bounds time where everything is alike
 
 _STOP_WORDS = """
 a about after all also am an and any are as at be because been before being but by can could did do does doing
@@ -31,6 +30,7 @@ class Phrase:
     text: str
     count: int
     share: float
+    share_at_most: float  # the same unless the phrase may have been missed in some replies: see heavy_hitters
 
     @property
     def stop_words_only(self) -> bool:
@@ -41,23 +41,10 @@ class Phrase:
 Gram = tuple[str, ...]
 
 
-def mine_phrases(replies: Sequence[Sequence[str]], shortest: int, longest: int) -> list[Phrase]:
-    """Every phrase of `shortest` to `longest` words that stands in two replies or more, most frequent first.
-
-    Level by level as in the Apriori algorithm (Agrawal and Srikant, VLDB 1994): a phrase can only be repeated if both
-    phrases one word shorter within it are, so memory follows what is repeated, not all text; the counts are exact.
-    """
-    found: list[Phrase] = []
-    repeated: set[Gram] = set()
-    for n in range(1, longest + 1):
-        counts: Counter[Gram] = Counter()
-        for reply in replies:
-            counts.update({g for g in _grams(reply, n) if n == 1 or (g[1:] in repeated and g[:-1] in repeated)})
-        repeated = {gram for gram, count in counts.items() if count > 1}
-        if n >= shortest:
-            found += [Phrase(" ".join(g), counts[g], counts[g] / len(replies)) for g in repeated]
-        if not repeated:
-            break
+def phrases_of(parts: Sequence[PhraseCounts]) -> list[Phrase]:
+    """The phrases counted in one or several sets of replies that two replies or more share, most frequent first."""
+    n = sum(part.n_replies for part in parts)
+    found = [Phrase(c.item, c.count, c.count / n, (c.count + c.missed) / n) for c in frequent_phrases(parts)]
     return sorted(found, key=lambda p: (-p.count, -len(p.text.split()), p.text))
 
 
@@ -89,49 +76,10 @@ def _join_shifted(phrases: Sequence[Phrase]) -> list[Phrase]:
             passage.append(after[-1])
             used.add((after, count))
             at = after
-        joined.append(Phrase(" ".join(passage), count, grams[gram, count].share))
+        joined.append(replace(grams[gram, count], text=" ".join(passage)))
     return sorted(joined, key=lambda p: (-p.count, -len(p.text.split()), p.text))
 
 
 def telling_phrases(phrases: Sequence[Phrase], share_max: float) -> list[Phrase]:
     """Leave out phrases of stop words alone, unless they are over the limit."""
-    return [p for p in phrases if p.share > share_max or not p.stop_words_only]
-
-
-def near_duplicates(replies: Sequence[Sequence[str]], similarity: float) -> list[tuple[int, int, float]]:
-    """Replies that nearly repeat an earlier one: (later, earlier, containment), one row per later reply.
-
-    Containment is the share of the smaller reply's 5-word shingles found in the other. Replies of under 10 words have
-    too few shingles to tell and are left out.
-    """
-    postings: dict[Gram, list[int]] = defaultdict(list)
-    sizes: dict[int, int] = {}
-    found: list[tuple[int, int, float]] = []
-    for index, reply in enumerate(replies):
-        shingles = set(_grams(reply, SHINGLE_WORDS))
-        if len(reply) < 2 * SHINGLE_WORDS:
-            continue
-        sizes[index] = len(shingles)
-        shared = Counter(earlier for s in sorted(shingles) for earlier in postings.get(s, ()))
-        best = max(((n / min(len(shingles), sizes[e]), -e) for e, n in shared.items()), default=(0.0, 0))
-        if best[0] >= similarity:
-            found.append((index, -best[1], best[0]))
-        for shingle in shingles:
-            if len(postings[shingle]) < MAX_POSTINGS:
-                postings[shingle].append(index)
-    return found
-
-
-def distinct(replies: Sequence[Sequence[str]], n: int) -> float | None:
-    """Distinct n-grams over all (distinct-n, Li et al. 2016, arXiv 1510.03055); falls with the amount of text."""
-    seen: set[Gram] = set()
-    total = 0
-    for reply in replies:
-        grams = list(_grams(reply, n))
-        seen.update(grams)
-        total += len(grams)
-    return len(seen) / total if total else None
-
-
-def _grams(reply: Sequence[str], n: int) -> Iterator[Gram]:
-    return (tuple(reply[i : i + n]) for i in range(len(reply) - n + 1))
+    return [p for p in phrases if p.share_at_most > share_max or not p.stop_words_only]

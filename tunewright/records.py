@@ -12,8 +12,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,6 +25,7 @@ RULES = ("measure", "rule")  # the judges' names under which verdicts without a 
 
 Answer = Literal["YES", "NO", "NA"]
 UserKind = Literal["simulated", "replay", "authored", "imported"]
+Ended = Literal["planned", "natural", "early", "maximum", "failed", "recorded"]  # why a conversation stops
 
 
 class Record(BaseModel):
@@ -93,6 +95,7 @@ class Transcript(Record):
     sample: int = Field(ge=0, default=0)
     exchanges: tuple[Exchange, ...]
     failure: str | None = None
+    ended: Ended = "recorded"  # early: the user would not go on; recorded: where the recording or the author ends
 
     @property
     def is_cut(self) -> bool:
@@ -237,11 +240,33 @@ def _parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: st
         ) from None
 
 
+class JsonlWriter:
+    """A JSON Lines file that grows record by record and is there whole, or as it was before, when the block ends."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._block = ExitStack()
+        self.n = 0
+
+    def __enter__(self) -> JsonlWriter:
+        self._file = self._block.enter_context(whole_file(self._path))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._block.__exit__(*error)
+
+    def write(self, record: BaseModel) -> None:
+        """Add a record."""
+        self._file.write(record.model_dump_json() + "\n")
+        self.n += 1
+
+
 def write_jsonl(path: Path | str, records: Iterable[BaseModel]) -> int:
-    """Write records as JSON Lines, whole or not at all; returns how many."""
-    lines = [record.model_dump_json() + "\n" for record in records]
-    write_text(path, "".join(lines))
-    return len(lines)
+    """Write records as JSON Lines, whole or not at all, one in memory at a time; returns how many."""
+    with JsonlWriter(path) as target:
+        for record in records:
+            target.write(record)
+    return target.n
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -262,13 +287,19 @@ def read_json(path: Path | str, made_by: str = "") -> Any:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file through a temporary file in the same directory, so that a crash leaves the old one."""
-    path = Path(path)
+    """Write a text file whole or not at all."""
+    with whole_file(Path(path)) as file:
+        file.write(text)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file written through a temporary one in the same directory, so that a crash leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            yield file
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

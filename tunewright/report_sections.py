@@ -248,7 +248,11 @@ def limits(compare: Metrics, scores: Sequence[Score], transcripts: Sequence[Tran
         "imported": "were imported from logs",
     }
     items = [f"{n} of {len(transcripts)} conversations {users[kind]}." for kind, n in sorted(kinds.items())]
-    items += [f"{failed} conversations ended in a failure and are not scored."] if failed else []
+    items += (
+        [f"{failed} conversations ended in a failure or are left out by the simulator review: not scored."]
+        if failed
+        else []
+    )
     items += [f"{n} answers are unscored: {reason}." for reason, n in unscored_reasons(scores)]
     if compare.get("coverage"):
         items.append(f"On average {compare['coverage']:.0%} of the rubric's weight was scored.")

@@ -1,21 +1,25 @@
-"""Files of verdicts to files of scores, with the numbers that are compared between runs."""
+"""Files of verdicts to files of scores, one transcript at a time, with the numbers that are compared between runs."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from tunewright.config import load_domain
-from tunewright.judge_agreement import judge_agreement, lowest_agreement
-from tunewright.records import Score, Transcript, Verdict, read_jsonl, write_json, write_jsonl
+from tunewright.errors import RecordError
+from tunewright.judge_agreement import Agreeing, lowest_agreement
+from tunewright.records import Answer, JsonlWriter, Score, Transcript, Verdict, iter_jsonl, write_json
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.scoring import ScoringConfig, judges_answers, score_transcript
+from tunewright.sound import Reviews, iter_sound
 from tunewright.terminal import Stage
 from tunewright.trust import load_trust
 
 
 def score_file(
     transcripts_path: str,
+    reviews: Reviews,
     verdicts_path: str,
     target: str,
     config: ScoringConfig,
@@ -23,54 +27,103 @@ def score_file(
     made_by: str,
     agreement_path: str | None = None,
 ) -> dict[str, object]:
-    """Score a file of transcripts; returns the stage's metrics. Failed transcripts get no score.
+    """Score a file of transcripts; returns the stage's metrics. Failed ones, and those left out, get no score.
 
     `agreement_path`: where the judges' agreement with each other goes, pair by pair and criterion by criterion.
+
+    Raises RecordError when the verdicts do not follow the transcripts' order: they are of other transcripts then.
     """
     rubric = load_rubric(load_domain().rubric)
-    transcripts = [t for t in read_jsonl(transcripts_path, Transcript) if t.failure is None and t.exchanges]
-    by_transcript: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in read_jsonl(verdicts_path, Verdict, made_by):
-        by_transcript[verdict.transcript_id].append(verdict)
-    stage.start(f"{len(transcripts)} transcripts, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
+    stage.start(f"{transcripts_path}, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
     trust = load_trust() if config.judge_trust == "calibrated" else None
-    scores = [score_transcript(t, by_transcript[t.id], rubric, config, trust) for t in transcripts]
-    write_jsonl(target, scores)
-    opinions = [judges_answers(by_transcript[t.id], rubric, trust)[0] for t in transcripts]
-    pairs = judge_agreement(opinions, [c.id for c in rubric.criteria])
+    tally, agreeing = ScoreTally(rubric), Agreeing([c.id for c in rubric.criteria])
+    pairs = with_verdicts(iter_sound(transcripts_path, "", reviews), verdicts_path, made_by)
+    with JsonlWriter(target) as scores:
+        for transcript, verdicts in pairs:
+            if transcript.failure is None and transcript.exchanges:
+                score = score_transcript(transcript, verdicts, rubric, config, trust)
+                tally.add(score, transcript.user_kind)
+                agreeing.add(judges_answers(verdicts, rubric, trust)[0])
+                scores.write(score)
+    found = agreeing.found()
     if agreement_path:
-        write_json(agreement_path, {"judge_agreement": pairs})
-    lowest = lowest_agreement(pairs)
+        write_json(agreement_path, {"judge_agreement": found})
+    lowest = lowest_agreement(found)
     if lowest is not None and lowest < config.judge_agreement_min:
         stage.note(f"two judges share {lowest:.0%} of their answers; {config.judge_agreement_min:.0%} are wanted")
-    metrics = score_metrics(scores, transcripts, rubric) | {"judge_agreement_lowest": lowest}
-    stage.end(f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open; 0 model calls")
+    metrics = tally.metrics() | {"judge_agreement_lowest": lowest}
+    outcome = f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open"
+    stage.end(f"{metrics['n_transcripts']} transcripts: {outcome}; 0 model calls")
     return metrics
 
 
-def score_metrics(scores: Sequence[Score], transcripts: Sequence[Transcript], rubric: Rubric) -> dict[str, object]:
-    """What `dvc metrics` compares: passes, means and what was scored at all."""
-    values = [s.score for s in scores if s.score is not None]
-    decided = [s.passed for s in scores if s.passed is not None]
-    scored = [c.id for c in rubric.criteria if any(s.answers[c.id] is not None for s in scores)]
-    kinds: dict[str, list[Score]] = defaultdict(list)
-    for score, transcript in zip(scores, transcripts, strict=True):
-        kinds[transcript.user_kind].append(score)
-    return {
-        "n_transcripts": len(scores),
-        "n_passed": decided.count(True),
-        "n_failed": decided.count(False),
-        "n_open": len(scores) - len(decided),
-        "pass_rate": round(decided.count(True) / len(decided), 4) if decided else None,
-        "score_mean": round(sum(values) / len(values), 4) if values else None,
-        "coverage_mean": round(sum(s.coverage for s in scores) / len(scores), 4) if scores else None,
-        "criteria_scored": len(scored),
-        "criteria_total": len(rubric.criteria),
-        "pass_rate_by_user": {k: round(sum(s.passed is True for s in v) / len(v), 4) for k, v in sorted(kinds.items())},
-        "yes_share_by_criterion": {c: _yes_share(scores, c) for c in scored},
-    }
+def with_verdicts(
+    transcripts: Iterable[Transcript], verdicts_path: str, made_by: str
+) -> Iterator[tuple[Transcript, list[Verdict]]]:
+    """Each transcript with the verdicts on it, both files read side by side; a transcript may have none.
+
+    Raises RecordError for verdicts that stand where their transcript has passed or never comes.
+    """
+    groups = groupby(iter_jsonl(verdicts_path, Verdict, made_by), lambda v: v.transcript_id)
+    following = next(groups, None)
+    for transcript in transcripts:
+        if following and following[0] == transcript.id:
+            verdicts = list(following[1])
+            following = next(groups, None)
+        else:
+            verdicts = []
+        yield transcript, verdicts
+    if following:
+        raise RecordError(
+            f"{verdicts_path}: verdicts on {following[0]} are not in the transcripts' order, or that transcript is not "
+            f"there; expected one run of verdicts for each transcript, in its order; judge again with: "
+            f"dvc repro -f {made_by}"
+        )
 
 
-def _yes_share(scores: Sequence[Score], criterion: str) -> float | None:
-    found = [s.answers[criterion] for s in scores if s.answers[criterion] in ("YES", "NO")]
-    return round(found.count("YES") / len(found), 4) if found else None
+class ScoreTally:
+    """What `dvc metrics` compares: passes, means and what was scored at all; counted as the scores come."""
+
+    def __init__(self, rubric: Rubric) -> None:
+        self._rubric = rubric
+        self._outcomes: Counter[bool | None] = Counter()
+        self._score = 0.0
+        self._n_scored = 0
+        self._coverage = 0.0
+        self._answers: Counter[tuple[str, Answer | None]] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._kinds_passed: Counter[str] = Counter()
+
+    def add(self, score: Score, user_kind: str) -> None:
+        """Count one score."""
+        self._outcomes[score.passed] += 1
+        self._coverage += score.coverage
+        self._answers.update(score.answers.items())
+        self._kinds[user_kind] += 1
+        self._kinds_passed[user_kind] += score.passed is True
+        if score.score is not None:
+            self._score += score.score
+            self._n_scored += 1
+
+    def metrics(self) -> dict[str, object]:
+        """The metrics of all scores so far."""
+        n, passed, failed = self._outcomes.total(), self._outcomes[True], self._outcomes[False]
+        scored = [c.id for c in self._rubric.criteria if any(self._answers[c.id, a] for a in ("YES", "NO", "NA"))]
+        kinds = sorted(self._kinds.items())
+        return {
+            "n_transcripts": n,
+            "n_passed": passed,
+            "n_failed": failed,
+            "n_open": n - passed - failed,
+            "pass_rate": round(passed / (passed + failed), 4) if passed + failed else None,
+            "score_mean": round(self._score / self._n_scored, 4) if self._n_scored else None,
+            "coverage_mean": round(self._coverage / n, 4) if n else None,
+            "criteria_scored": len(scored),
+            "criteria_total": len(self._rubric.criteria),
+            "pass_rate_by_user": {kind: round(self._kinds_passed[kind] / count, 4) for kind, count in kinds},
+            "yes_share_by_criterion": {criterion: self._yes_share(criterion) for criterion in scored},
+        }
+
+    def _yes_share(self, criterion: str) -> float | None:
+        yes, no = self._answers[criterion, "YES"], self._answers[criterion, "NO"]
+        return round(yes / (yes + no), 4) if yes + no else None

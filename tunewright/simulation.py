@@ -10,15 +10,19 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from tunewright.conduct import Conduct, closes, is_empty_close, is_pleasantry, stop, words_off
 from tunewright.config import Bounds, Config, Domain
 from tunewright.conversation import assistant_variables, history, message
 from tunewright.guidance import Guidance, direction, simulator_variables
 from tunewright.items import ItemFailure
 from tunewright.llm import Client
-from tunewright.models import ModelSpec
+from tunewright.measures import words
+from tunewright.models import ModelSpec, Reply
 from tunewright.personas import PersonaTemplate
 from tunewright.prompts import ChatMessage, render
-from tunewright.records import Exchange, Persona, Transcript, stable_seed
+from tunewright.records import Ended, Exchange, Persona, Transcript, stable_seed
+
+AGAIN_PROMPT = "prompts/shared/user_again.md"
 
 
 def n_exchanges(persona: Persona, sample: int, bounds: Bounds, seed: int) -> int:
@@ -36,23 +40,75 @@ class Cast(Config):
     assistant: ModelSpec
     assistant_prompt: str  # a prompt file: the long one that generates, or the short one that is trained on
     guidance: Guidance
+    conduct: Conduct
     exchanges: Bounds
     seed: int
 
 
 async def simulate(client: Client, cast: Cast, persona: Persona, sample: int, transcript_id: str) -> Transcript:
-    """A conversation in which an LLM plays the persona. A failure ends it and is recorded; what was said is kept."""
+    """A conversation in which an LLM plays the persona. A failure ends it and is recorded; what was said is kept.
+
+    It ends by the rules of `conduct.stop`; a last exchange that only says goodbye is not kept.
+    """
     total = n_exchanges(persona, sample, cast.exchanges, cast.seed)
     exchanges: list[Exchange] = []
-    failure = None
+    failure, ended = None, None
     try:
-        for turn in range(1, total + 1):
-            to_user = user_messages(cast, persona, sample, turn, total, exchanges)
-            said = await client.complete(cast.user, to_user, sample=sample)
-            exchanges.append(await _answer(client, cast, exchanges, said.text.strip(), said.is_cut, sample))
+        while ended is None:
+            said = await _say(client, cast, persona, sample, total, exchanges)
+            has_closed, is_kept = _closing(said.text, exchanges, cast)
+            if is_kept:
+                one = await _answer(client, cast, exchanges, said.text.strip(), said.is_cut, sample)
+                if exchanges and is_empty_close(one, exchanges[-1].assistant, cast.conduct.closings):
+                    has_closed = True
+                else:
+                    exchanges.append(one)
+            ended = stop(len(exchanges), total, has_closed, cast.exchanges)
     except ItemFailure as error:
-        failure = f"exchange {len(exchanges) + 1}: {error}"
-    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=None)
+        failure, ended = f"exchange {len(exchanges) + 1}: {error}", "failed"
+    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, ended or "failed", source=None)
+
+
+async def _say(
+    client: Client, cast: Cast, persona: Persona, sample: int, total: int, exchanges: list[Exchange]
+) -> Reply:
+    """The user's next message; one out of its limits or an early goodbye is asked for again, the best try is kept."""
+    conduct, asked = cast.conduct, user_messages(cast, persona, sample, len(exchanges) + 1, total, exchanges)
+    tries: list[tuple[bool, int, Reply]] = []
+    messages, word_reasks, goodbye_reasks = asked, conduct.word_limit_reasks, conduct.goodbye_reasks
+    while True:
+        try:
+            said = await client.complete(cast.user, messages, sample=sample)
+        except ItemFailure:
+            if not tries:
+                raise
+            break  # a message that was asked for again and failed leaves the one there was
+        off = words_off(said.text, persona, conduct.word_limit_tolerance)
+        is_early = _ends_early(said.text, exchanges, total, cast)
+        tries.append((is_early, off, said))
+        if not (off and word_reasks > 0) and not (is_early and goodbye_reasks > 0):
+            break
+        word_reasks, goodbye_reasks = word_reasks - bool(off), goodbye_reasks - is_early
+        messages = [*asked, message("assistant", said.text.strip()), *_again(said.text, off, is_early, persona)]
+    return min(tries, key=lambda one: one[:2])[2]
+
+
+def _again(said: str, off: int, is_early: bool, persona: Persona) -> list[ChatMessage]:
+    """What is wrong with a message: it stands after everything that was asked, which stays in the prefix cache."""
+    limits = {"min_words": persona.min_words, "max_words": persona.max_words}
+    return render(AGAIN_PROMPT, n_words=len(words(said)) if off else 0, is_goodbye=is_early, **limits)
+
+
+def _closing(said: str, exchanges: list[Exchange], cast: Cast) -> tuple[bool, bool]:
+    """Whether the message closes the conversation, and whether it is worth an answer."""
+    closings = cast.conduct.closings
+    has_closed = closes(said, exchanges[-1].assistant if exchanges else "", closings)
+    return has_closed, not (has_closed and exchanges and is_pleasantry(said, closings))
+
+
+def _ends_early(said: str, exchanges: list[Exchange], total: int, cast: Cast) -> bool:
+    has_closed, is_kept = _closing(said, exchanges, cast)
+    return has_closed and stop(len(exchanges) + is_kept, total, True, cast.exchanges) == "early"
 
 
 async def replay(
@@ -72,7 +128,8 @@ async def replay(
             exchanges.append(await _answer(client, cast, exchanges, one.user, False, sample))
     except ItemFailure as error:
         failure = f"exchange {len(exchanges) + 1}: {error}"
-    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, source=recorded)
+    ended = "failed" if failure else "recorded" if len(exchanges) == len(recorded.exchanges) else "maximum"
+    return _transcript(cast, persona, sample, transcript_id, exchanges, failure, ended, source=recorded)
 
 
 async def _answer(
@@ -112,6 +169,7 @@ def _transcript(
     transcript_id: str,
     exchanges: list[Exchange],
     failure: str | None,
+    ended: Ended,
     source: Transcript | None,
 ) -> Transcript:
     return Transcript(
@@ -125,4 +183,5 @@ def _transcript(
         sample=sample,
         exchanges=tuple(exchanges),
         failure=failure,
+        ended=ended,
     )

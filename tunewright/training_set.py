@@ -5,10 +5,11 @@ Streams: one conversation is held at a time, and the ids of the repaired ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tunewright.errors import RecordError
 from tunewright.records import Score, Transcript, iter_jsonl
+from tunewright.sound import GENERATED, iter_sound
 
 FIXED = "fixed-"  # a repaired conversation's id: this and the original's
 TRANSCRIPTS, SCORES = "data/generate/transcripts.jsonl", "data/generate/scores.jsonl"
@@ -21,17 +22,19 @@ def transcripts_for_training() -> Iterator[tuple[Transcript, Score | None]]:
     Raises RecordError when the scores are not those of the transcripts, in their order.
     """
     replaced = _originals()
-    for transcript, score in _scored(TRANSCRIPTS, "generate-transcripts", SCORES, "generate-scores"):
+    for transcript, score in _scored(
+        iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED), SCORES, "generate-scores"
+    ):
         if transcript.id not in replaced:
             yield transcript, score
-    yield from _scored(FIXED_TRANSCRIPTS, "generate-fixup", FIXED_SCORES, "generate-fixup")
+    yield from _scored(_repaired(), FIXED_SCORES, "generate-fixup")
 
 
 def transcripts_with_repairs() -> Iterator[Transcript]:
     """The same conversations where scores do not matter."""
     replaced = _originals()
-    yield from (t for t in iter_jsonl(TRANSCRIPTS, Transcript, "generate-transcripts") if t.id not in replaced)
-    yield from iter_jsonl(FIXED_TRANSCRIPTS, Transcript, "generate-fixup")
+    yield from (t for t in iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED) if t.id not in replaced)
+    yield from _repaired()
 
 
 def source_of(transcript: Transcript) -> str:
@@ -40,14 +43,20 @@ def source_of(transcript: Transcript) -> str:
 
 
 def _originals() -> set[str | None]:
-    return {t.source_id for t in iter_jsonl(FIXED_TRANSCRIPTS, Transcript, "generate-fixup")}
+    return {t.source_id for t in _repaired()}
 
 
-def _scored(path: str, made_by: str, scores_path: str, scored_by: str) -> Iterator[tuple[Transcript, Score | None]]:
+def _repaired() -> Iterator[Transcript]:
+    return iter_jsonl(FIXED_TRANSCRIPTS, Transcript, "generate-fixup")
+
+
+def _scored(
+    transcripts: Iterable[Transcript], scores_path: str, scored_by: str
+) -> Iterator[tuple[Transcript, Score | None]]:
     """Transcripts beside their scores; a transcript that failed has none."""
     scores = iter_jsonl(scores_path, Score, scored_by)
     score = next(scores, None)
-    for transcript in iter_jsonl(path, Transcript, made_by):
+    for transcript in transcripts:
         if score is not None and score.transcript_id == transcript.id:
             yield transcript, score
             score = next(scores, None)
@@ -55,6 +64,6 @@ def _scored(path: str, made_by: str, scores_path: str, scored_by: str) -> Iterat
             yield transcript, None
     if score is not None:
         raise RecordError(
-            f"{scores_path}: found a score of {score.transcript_id!r}, which {path} does not hold at that place; "
+            f"{scores_path}: found a score of {score.transcript_id!r}, which the transcripts do not hold there; "
             f"score it again with: dvc repro -f {scored_by}"
         )

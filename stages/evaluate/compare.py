@@ -4,25 +4,28 @@ Conversations are paired on their id and clustered on persona, because what one 
 (arXiv 2411.00640). Only pairs scored on both sides count, and both counts are shown. Safety is a gate of its own: a
 regression forbids deployment whatever the score, and a gate that nobody scored is not a safe one.
 
-Reads data/evaluate/scores/{base,tuned}.jsonl and the domain's rubric (titles, weights, gates).
+Pairs of which the simulator review leaves out either side are dropped from both, and counted.
+
+Reads data/evaluate/{scores,simulator}/{base,tuned}.jsonl and the domain's rubric (titles, weights, gates).
 Writes data/evaluate/compare.json (everything), metrics/evaluate-compare.json (what a person compares between
 experiments) and plots/evaluate-compare.json (one row per scored category).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from tunewright.config import load, load_domain
-from tunewright.decision import Thresholds, decide, warnings
+from tunewright.decision import Thresholds, decide, simulator_warnings, warnings
 from tunewright.errors import RecordError, run_main
 from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rubric import Criterion, Rubric, load_rubric
 from tunewright.scoring import category_scores, coverage_of, weighted_score
+from tunewright.sound import critical_reviews, evaluated
 from tunewright.statistics import (
     ClusteredMean,
     bootstrap_interval,
@@ -57,6 +60,7 @@ HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
     "base_pass_rate",
     "tuned_pass_rate",
     "coverage",
+    "n_pairs_dropped",
     "decision",
 )
 Pair = tuple[Score, Score]  # base, tuned: the same persona and conversation
@@ -76,6 +80,19 @@ def pair_up(base: Sequence[Score], tuned: Sequence[Score]) -> tuple[list[Pair], 
         sides.append(by_id)
     shared = sorted(sides[0].keys() & sides[1].keys())
     return [(sides[0][i], sides[1][i]) for i in shared], len(sides[0].keys() ^ sides[1].keys())
+
+
+def without_critical(
+    base: Sequence[Score], tuned: Sequence[Score], critical: Mapping[str, Collection[str]]
+) -> tuple[list[Score], list[Score], Metrics]:
+    """Both sides without the conversations whose simulated user broke down on either, and the counts of that.
+
+    `critical`: ids by side; those have no score on that side.
+    """
+    dropped = set(critical["base"]) | set(critical["tuned"])
+    kept = [[s for s in scores if s.transcript_id not in dropped] for scores in (base, tuned)]
+    counts = {f"{side}_critical": len(critical[side]) for side in ("base", "tuned")}
+    return kept[0], kept[1], {"n_pairs_dropped": len(dropped), "simulator": counts}
 
 
 def aligned(pair: Pair, rubric: Rubric) -> tuple[Pair, int]:
@@ -266,7 +283,10 @@ def main() -> None:
         read_jsonl(f"data/evaluate/scores/{name}.jsonl", Score, f"evaluate-scores@{name}") for name in ("base", "tuned")
     )
     stage.start(f"{len(base)} base and {len(tuned)} tuned conversations, {config.bootstrap_samples} resamples")
-    metrics = compare(base, tuned, rubric, config)
+    critical = {side: critical_reviews(evaluated(side)) for side in ("base", "tuned")}
+    base, tuned, dropped = without_critical(base, tuned, critical)
+    metrics = compare(base, tuned, rubric, config) | dropped
+    metrics["warnings"] += simulator_warnings(dropped)
     write_json("data/evaluate/compare.json", metrics)
     write_json("metrics/evaluate-compare.json", {key: metrics[key] for key in HEADLINE})
     write_json("plots/evaluate-compare.json", plot_rows(metrics))

@@ -3,7 +3,7 @@
 The first screen says what was scored and what was not, then whether the tuned model is better, how sure that is, and
 what it does not show, with one figure. All text of users and models is shown literally. Same inputs, same bytes.
 
-Reads data/evaluate/{compare.json,personas.jsonl}, data/evaluate/{scores,transcripts}/{base,tuned}.jsonl,
+Reads data/evaluate/{compare.json,personas.jsonl}, data/evaluate/{scores,transcripts,simulator}/{base,tuned}.jsonl,
 metrics/evaluate-sanity.json, {metrics,plots}/train-adapter.json, metrics/generate-{scores,slices}.json and the rubric.
 Writes reports/evaluation_report.{md,html} and reports/figures/*.png.
 """
@@ -27,6 +27,7 @@ from tunewright.figures import comparison, loss_curve, persona_differences
 from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl, write_text
 from tunewright.report_answer import answer, cut_off, levels, scored_on
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.sound import evaluated, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import ASSUMED, JudgeTrust
 
@@ -157,8 +158,8 @@ def read_inputs() -> tuple[Inputs, dict[str, str]]:
     for side in SIDES:
         score_path, talk_path = (f"data/evaluate/{kind}/{side}.jsonl" for kind in ("scores", "transcripts"))
         scores[side] = read_jsonl(score_path, Score, f"evaluate-scores@{side}")
-        transcripts[side] = read_jsonl(talk_path, Transcript, f"evaluate-transcripts@{side}")
-        paths += [score_path, talk_path]
+        transcripts[side] = read_sound(talk_path, f"evaluate-transcripts@{side}", evaluated(side))
+        paths += [score_path, talk_path, str(evaluated(side).path)]
     people = {p.id: p for p in read_jsonl("data/evaluate/personas.jsonl", Persona, "evaluate-personas")}
     paths.append("data/evaluate/personas.jsonl")
     digests = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}

@@ -1,6 +1,6 @@
 """evaluate-scores (base, tuned): what the verdicts on each of a candidate's conversations add up to. No model call.
 
-Reads data/evaluate/{transcripts,verdicts}/<candidate>.jsonl and the domain's rubric (all of it).
+Reads data/evaluate/{transcripts,simulator,verdicts}/<candidate>.jsonl and the domain's rubric (all of it).
 Writes data/evaluate/scores/<candidate>.jsonl and metrics/evaluate-scores/<candidate>.json.
 """
 
@@ -11,6 +11,7 @@ from tunewright.errors import run_main
 from tunewright.records import write_json
 from tunewright.score_files import score_file
 from tunewright.scoring import ScoringConfig as Config
+from tunewright.sound import evaluated
 from tunewright.terminal import Stage
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     config = load("evaluate.scores", Config)
     metrics = score_file(
         f"data/evaluate/transcripts/{candidate}.jsonl",
+        evaluated(candidate),
         f"data/evaluate/verdicts/{candidate}.jsonl",
         f"data/evaluate/scores/{candidate}.jsonl",
         config,

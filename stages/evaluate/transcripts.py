@@ -11,6 +11,7 @@ Writes data/evaluate/transcripts/<candidate>.jsonl and metrics/evaluate-transcri
 import sys
 from functools import partial
 
+from tunewright.conduct import ends, out_of_limits
 from tunewright.config import load, load_domain
 from tunewright.encounters import Encounters
 from tunewright.errors import run_main
@@ -48,7 +49,9 @@ def main() -> None:
     write_jsonl(f"data/evaluate/transcripts/{candidate}.jsonl", transcripts)
     n_exchanges = sum(len(t.exchanges) for t in transcripts)
     n_cut = sum(e.cut for t in transcripts for e in t.exchanges)
+    n_out, _ = out_of_limits(transcripts, personas, config.conduct.word_limit_tolerance)
     metrics = {"n_transcripts": len(transcripts), "n_exchanges": n_exchanges, "n_failed": len(failures), "n_cut": n_cut}
+    metrics |= {"n_out_of_limits": n_out, "by_end": ends(transcripts)}
     write_json(f"metrics/evaluate-transcripts/{candidate}.json", metrics)
     stage.end(
         f"{len(transcripts)} transcripts, {len(failures)} failed, {n_exchanges} exchanges, {n_cut} cut off by "

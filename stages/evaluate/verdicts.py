@@ -2,7 +2,8 @@
 
 Judges see a transcript and never which candidate wrote it; both candidates' transcripts have the same ids.
 
-Reads data/evaluate/transcripts/<candidate>.jsonl, the domain's rubric (criteria, lexicon) and prompts/shared/judge.md.
+Reads data/evaluate/{transcripts,simulator}/<candidate>.jsonl, the domain's rubric (criteria, lexicon) and
+prompts/shared/judge.md.
 Writes data/evaluate/verdicts/<candidate>.jsonl and metrics/evaluate-verdicts/<candidate>.json.
 """
 
@@ -13,6 +14,7 @@ from tunewright.errors import run_main
 from tunewright.judging import JudgingConfig as Config
 from tunewright.judging import judge_file
 from tunewright.records import write_json
+from tunewright.sound import evaluated
 from tunewright.terminal import Stage
 
 
@@ -23,6 +25,7 @@ def main() -> None:
     metrics = judge_file(
         f"data/evaluate/transcripts/{candidate}.jsonl",
         f"evaluate-transcripts@{candidate}",
+        evaluated(candidate),
         f"data/evaluate/verdicts/{candidate}.jsonl",
         config,
         Stage(f"evaluate-verdicts@{candidate}"),

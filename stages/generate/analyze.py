@@ -3,7 +3,7 @@
 Counts what generate-scores decided; no model call. Only the conversations that this run made (simulated and replayed)
 are analysed: authored and imported ones are described apart, and show whether a criterion itself is at fault.
 
-Reads data/generate/{personas,transcripts,verdicts,scores}.jsonl, the domain's rubric and authored personas.
+Reads data/generate/{personas,transcripts,simulator,verdicts,scores}.jsonl, the domain's rubric and authored personas.
 Writes reports/generation_stats.md, data/generate/analyze.json (all its numbers), metrics/generate-analyze.json and
 plots/generate-analyze.json (the share of NO by criterion).
 """
@@ -34,6 +34,7 @@ from tunewright.generation_report import Analysis, report
 from tunewright.records import Persona, Score, Transcript, Verdict, read_jsonl, write_json, write_text
 from tunewright.rounding import as_json
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.sound import GENERATED, read_sound
 from tunewright.terminal import Stage
 
 
@@ -129,7 +130,7 @@ def main() -> None:
     config, domain = load("generate.analyze", Config), load_domain()
     rubric = load_rubric(domain.rubric)
     sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    transcripts = read_sound("data/generate/transcripts.jsonl", "generate-transcripts", GENERATED)
     verdicts = read_jsonl("data/generate/verdicts.jsonl", Verdict, "generate-verdicts")
     scores = read_jsonl("data/generate/scores.jsonl", Score, "generate-scores")
     cases, left_out = join_cases(transcripts, scores, [*load_authored(domain)[0], *sampled], verdicts)

@@ -5,8 +5,8 @@ message still follows; where it does not, the conversation is cut there. Safety 
 unsafe exchange, never rewritten. Whatever changed is judged and scored again like any conversation, and kept only when
 it then passes. Authored conversations are left alone. Many failures mean wrong prompts, not more to repair.
 
-Reads data/generate/{transcripts,verdicts,scores}.jsonl, data/design/judge-trust.json, the domain's rubric and system
-prompt, and prompts/shared/{fixup,entailment,judge}.md.
+Reads data/generate/{transcripts,simulator,verdicts,scores}.jsonl, data/design/judge-trust.json, the domain's rubric and
+system prompt, and prompts/shared/{fixup,entailment,judge}.md.
 Writes data/generate/{fixed,fixed_verdicts,fixed_scores,repairs}.jsonl, reports/fixup.md and
 metrics/generate-fixup.json.
 """
@@ -32,12 +32,13 @@ from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.prompts import render
 from tunewright.reassessment import Assessing, Outcome, assess_again
-from tunewright.records import Score, Transcript, Verdict, iter_jsonl, read_jsonl, write_json, write_jsonl, write_text
+from tunewright.records import Score, Verdict, iter_jsonl, read_jsonl, write_json, write_jsonl, write_text
 from tunewright.repairs import triage
 from tunewright.rewriting import Fixing
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.runner import Job, run, run_jobs
 from tunewright.scoring import ScoringConfig
+from tunewright.sound import GENERATED, iter_sound
 from tunewright.terminal import Stage
 from tunewright.training_set import FIXED_SCORES, FIXED_TRANSCRIPTS, SCORES, TRANSCRIPTS
 from tunewright.trust import Trust, load_trust
@@ -85,7 +86,7 @@ def read_cases(chosen: Sequence[str], scores: Mapping[str, Score]) -> list[Case]
     for verdict in iter_jsonl(VERDICTS, Verdict, "generate-verdicts"):
         if verdict.transcript_id in wanted:
             verdicts[verdict.transcript_id].append(verdict)
-    transcripts = iter_jsonl(TRANSCRIPTS, Transcript, "generate-transcripts")
+    transcripts = iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED)
     return [Case(t, scores[t.id], tuple(verdicts[t.id])) for t in transcripts if t.id in wanted]
 
 
@@ -115,7 +116,7 @@ def main() -> None:
     rubric = load_rubric(domain.rubric)
     trust = load_trust() if config.scoring.judge_trust == "calibrated" else None
     scores = {s.transcript_id: s for s in read_jsonl(SCORES, Score, "generate-scores")}
-    found = triage(iter_jsonl(TRANSCRIPTS, Transcript, "generate-transcripts"), scores, config.transcripts)
+    found = triage(iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED), scores, config.transcripts)
     cases, how = read_cases(found.chosen, scores), fixing_of(config, rubric, domain, trust)
     again = Assessing(asking_for(config.verdicts, rubric, domain), config.verdicts, config.scoring, trust)
     stage.start(f"{len(cases)} conversations to repair, {len(found.left)} failed ones left alone")

@@ -3,7 +3,8 @@
 Reports, and stops nothing unless the preset says `stop: true`; then data/generate/gated.json, which the slices wait
 for, is only written when the decision is to proceed. Authored and imported conversations do not count.
 
-Reads data/generate/{personas,transcripts,scores}.jsonl, the domain's rubric and authored personas.
+Reads data/generate/{personas,transcripts,simulator,scores}.jsonl, metrics/generate-fixup.json, the domain's rubric and
+authored personas.
 Writes reports/gate.md, data/generate/gate.json (all its numbers), data/generate/gated.json and
 metrics/generate-gate.json.
 """
@@ -15,12 +16,15 @@ from tunewright.cases import join_cases
 from tunewright.config import load, load_domain
 from tunewright.document import to_markdown
 from tunewright.errors import GateError, run_main
+from tunewright.fixup_rates import read_rates
 from tunewright.gate_conditions import GateConfig as Config
+from tunewright.gate_conditions import Repairs
 from tunewright.gate_decision import Gate, decide
 from tunewright.gate_report import report
-from tunewright.records import Persona, Score, Transcript, read_jsonl, write_json, write_text
+from tunewright.records import Persona, Score, read_jsonl, write_json, write_text
 from tunewright.rounding import as_json
 from tunewright.rubric import load_rubric
+from tunewright.sound import GENERATED, read_sound
 from tunewright.terminal import Stage
 
 
@@ -56,12 +60,14 @@ def main() -> None:
     stage = Stage("generate-gate")
     config, domain = load("generate.gate", Config), load_domain()
     sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
-    transcripts = read_jsonl("data/generate/transcripts.jsonl", Transcript, "generate-transcripts")
+    transcripts = read_sound("data/generate/transcripts.jsonl", "generate-transcripts", GENERATED)
     scores = read_jsonl("data/generate/scores.jsonl", Score, "generate-scores")
     cases, left_out = join_cases(transcripts, scores, [*load_authored(domain)[0], *sampled], ())
     new = [case for case in cases if case.is_new]
     stage.start(f"{len(new)} new conversations")
-    gate = decide(new, load_rubric(domain.rubric), config, fixup=None)  # no stage repairs conversations yet
+    rates = read_rates()
+    repairs = Repairs(rates.n_decided, rates.n_needing)
+    gate = decide(new, load_rubric(domain.rubric), config, repairs)
     write_text("reports/gate.md", to_markdown(report(gate, len(left_out), len(cases) - len(new))))
     write_json("data/generate/gate.json", as_json(gate))
     write_json("metrics/generate-gate.json", headline_numbers(gate))

@@ -2,7 +2,7 @@
 
 Category scores, the weighted score, safety gates, coverage, and pass, fail or open. No model call.
 
-Reads data/generate/{transcripts,verdicts}.jsonl and the domain's rubric (all of it).
+Reads data/generate/{transcripts,simulator,verdicts}.jsonl and the domain's rubric (all of it).
 Writes data/generate/scores.jsonl, data/generate/scores.json (how far judges agree, pair by pair and criterion by
 criterion) and metrics/generate-scores.json.
 """
@@ -12,6 +12,7 @@ from tunewright.errors import run_main
 from tunewright.records import write_json
 from tunewright.score_files import score_file
 from tunewright.scoring import ScoringConfig as Config
+from tunewright.sound import GENERATED
 from tunewright.terminal import Stage
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     config = load("generate.scores", Config)
     metrics = score_file(
         "data/generate/transcripts.jsonl",
+        GENERATED,
         "data/generate/verdicts.jsonl",
         "data/generate/scores.jsonl",
         config,

@@ -3,29 +3,36 @@
 Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
 fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
-left out: what is cut would be learnt. A repaired conversation takes the place of the one that failed.
+left out: what is cut would be learnt.
 
-Reads data/generate/{transcripts,scores,fixed,fixed_scores}.jsonl, the domain's system prompt and models/base (its
-tokenizer).
+A repaired conversation stands in place of its failed original.
+
+Reads data/generate/{transcripts,simulator,scores,fixed,fixed_scores,gated}.json(l), the domain's system prompt and
+models/base (its tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 from pydantic import Field
 
-from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
 from tunewright.prompts import render
-from tunewright.records import Example, Message, Transcript, stable_seed, write_json, write_jsonl
+from tunewright.records import Example, JsonlWriter, Message, Score, Transcript, stable_seed, write_json
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
 from tunewright.training_set import transcripts_for_training
+
+BATCH = 32  # transcripts whose tokens are counted together
 
 
 class Config(BaseConfig):
@@ -55,18 +62,27 @@ def slice_points(transcript_id: str, n_exchanges: int, config: Config) -> list[i
     return [*points, n_exchanges][-config.max_per_transcript :]
 
 
+def messages_of(transcript: Transcript, system: Sequence[Message]) -> tuple[Message, ...]:
+    """A whole conversation under the system prompt."""
+    return (*system, *as_messages(history(transcript.exchanges)))
+
+
 def examples_of(
-    transcript: Transcript, system: Sequence[Message], count: Callable[[Sequence[Message]], int], config: Config
+    transcript: Transcript, messages: tuple[Message, ...], count: Callable[[int], int], config: Config
 ) -> tuple[list[Example], int]:
-    """A transcript's examples, each within the token limit, and how many had to be shortened or dropped."""
+    """A transcript's examples, each within the token limit, and how many had to be shortened or dropped.
+
+    `messages` are those of the whole conversation; `count(end)` gives the tokens of the first `end` of them.
+    """
+    n_system = len(messages) - 2 * len(transcript.exchanges)
     found: dict[int, Example] = {}
     n_shortened = 0
     for point in slice_points(transcript.id, len(transcript.exchanges), config):
         for n in range(point, 0, -1):
-            messages = (*system, *as_messages(history(transcript.exchanges[:n])))
-            n_tokens = count(messages)
+            end = n_system + 2 * n
+            n_tokens = count(end)
             if n_tokens <= min(config.max_tokens, config.context_tokens):
-                found[n] = _example(transcript, n, n_tokens, messages)
+                found[n] = _example(transcript, n, n_tokens, messages[:end])
                 n_shortened += n < point
                 break
         else:
@@ -85,66 +101,101 @@ def _example(transcript: Transcript, n: int, n_tokens: int, messages: tuple[Mess
     )
 
 
-def metrics(splits: dict[str, list[Example]], n_passed: int, n_all: int, n_shortened: int) -> dict[str, object]:
-    """Counts per split, and the yield."""
-    counts = {
-        name: {
-            "n_examples": len(examples),
-            "n_personas": len({e.persona_id for e in examples}),
-            "n_transcripts": len({e.transcript_id for e in examples}),
-            "n_tokens": sum(e.n_tokens for e in examples),
+class Tally:
+    """Counts per split, and the yield, as the examples come."""
+
+    def __init__(self) -> None:
+        self.n_all = self.n_passed = self.n_cut = self.n_shortened = self.max_tokens_found = 0
+        self._sums = {name: Counter[str]() for name in SPLITS}
+        self._personas: dict[str, set[str]] = {name: set() for name in SPLITS}
+
+    def add(self, split: str, examples: Sequence[Example], n_shortened: int) -> None:
+        """Count the examples of one transcript."""
+        self.n_shortened += n_shortened
+        if not examples:
+            return
+        n_tokens = [e.n_tokens for e in examples]
+        self._sums[split].update(n_examples=len(examples), n_transcripts=1, n_tokens=sum(n_tokens))
+        self._personas[split].add(examples[0].persona_id)
+        self.max_tokens_found = max(self.max_tokens_found, *n_tokens)
+
+    def count(self, split: str) -> int:
+        """Examples of a split."""
+        return self._sums[split]["n_examples"]
+
+    def metrics(self) -> dict[str, object]:
+        """The metrics of all examples so far."""
+        n_examples = sum(map(self.count, SPLITS))
+        return {
+            "n_transcripts": self.n_all,
+            "n_passed": self.n_passed,
+            "n_examples": n_examples,
+            "examples_per_transcript": round(n_examples / self.n_passed, 3) if self.n_passed else None,
+            "n_shortened": self.n_shortened,
+            "max_tokens_found": self.max_tokens_found,
+            "splits": {
+                name: {
+                    "n_examples": sums["n_examples"],
+                    "n_personas": len(self._personas[name]),
+                    "n_transcripts": sums["n_transcripts"],
+                    "n_tokens": sums["n_tokens"],
+                }
+                for name, sums in self._sums.items()
+            },
         }
-        for name, examples in splits.items()
-    }
-    n_examples = sum(map(len, splits.values()))
-    return {
-        "n_transcripts": n_all,
-        "n_passed": n_passed,
-        "n_examples": n_examples,
-        "examples_per_transcript": round(n_examples / n_passed, 3) if n_passed else None,
-        "n_shortened": n_shortened,
-        "max_tokens_found": max((e.n_tokens for s in splits.values() for e in s), default=0),
-        "splits": counts,
-    }
 
 
-def refuse_empty(splits: Sequence[list[Example]], n_passed: int, n_all: int) -> None:
+def refuse_empty(tally: Tally) -> None:
     """Raise RecordError when there is nothing to train on."""
-    if not splits[0]:
+    if not tally.count("train"):
         raise RecordError(
-            f"data/generate/scores.jsonl: {n_passed} of {n_all} transcripts passed and none gave a training example; "
+            f"data/generate/scores.jsonl: {tally.n_passed} of {tally.n_all} transcripts passed and none gave a "
+            "training example; "
             "see metrics/generate-scores.json for what fails; where all are open because no judge is trusted yet, "
             "generate.scores.judge_trust=assumed takes the judges at your word"
         )
 
 
+def used_of(pairs: Iterable[tuple[Transcript, Score | None]], tally: Tally) -> Iterator[Transcript]:
+    """The transcripts that are learnt from; all are counted."""
+    for transcript, score in pairs:
+        tally.n_all += 1
+        if score is not None and score.passed:
+            tally.n_passed += 1
+            tally.n_cut += transcript.is_cut
+            if not transcript.is_cut:
+                yield transcript
+
+
+def cut_all(
+    used: Iterator[Transcript], system: Sequence[Message], tokenizer: ChatTokenizer, config: Config
+) -> Iterator[tuple[str, list[Example], int]]:
+    """Split, examples and how many were shortened of each transcript; BATCH of them are in memory at a time."""
+    while batch := list(islice(used, BATCH)):
+        talks = [messages_of(transcript, system) for transcript in batch]
+        for transcript, messages, count in zip(batch, talks, tokenizer.prefix_counters(talks), strict=True):
+            split = split_of(transcript.persona_id, config.shares, config.seed)
+            yield split, *examples_of(transcript, messages, count, config)
+
+
 def main() -> None:
     """Cut the passing transcripts into examples."""
     stage = Stage("generate-slices")
-    config, domain = load("generate.slices", Config), load_domain()
-    pairs = list(transcripts_for_training())
-    passed = [transcript for transcript, score in pairs if score and score.passed]
-    used = [t for t in passed if not t.is_cut]
-    stage.start(
-        f"{len(passed)} of {len(pairs)} transcripts passed, {len(passed) - len(used)} of them left out as cut off"
-    )
+    config, domain, tally = load("generate.slices", Config), load_domain(), Tally()
+    stage.start("the conversations that passed")
+    used = used_of(transcripts_for_training(), tally)
     tokenizer = load_tokenizer(Path("models/base"))
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
-    splits: dict[str, list[Example]] = {name: [] for name in SPLITS}
-    n_shortened = 0
-    for transcript in used:
-        examples, n = examples_of(transcript, system, tokenizer.count, config)
-        splits[split_of(transcript.persona_id, config.shares, config.seed)] += examples
-        n_shortened += n
-    refuse_empty(list(splits.values()), len(passed), len(pairs))
-    for name, examples in splits.items():
-        write_jsonl(f"data/generate/{name}.jsonl", examples)
-    found = metrics(splits, len(passed), len(pairs), n_shortened)
-    write_json("metrics/generate-slices.json", found)
-    stage.end(
-        ", ".join(f"{len(examples)} {name}" for name, examples in splits.items())
-        + f" examples, {n_shortened} shortened"
-    )
+    with ExitStack() as files:
+        targets = {name: files.enter_context(JsonlWriter(f"data/generate/{name}.jsonl")) for name in SPLITS}
+        for split, examples, n_shortened in cut_all(used, system, tokenizer, config):
+            tally.add(split, examples, n_shortened)
+            for example in examples:
+                targets[split].write(example)
+        refuse_empty(tally)
+    write_json("metrics/generate-slices.json", tally.metrics())
+    stage.note(f"{tally.n_passed} of {tally.n_all} transcripts passed, {tally.n_cut} of them left out as cut off")
+    stage.end(", ".join(f"{tally.count(s)} {s}" for s in SPLITS) + f" examples, {tally.n_shortened} shortened")
 
 
 if __name__ == "__main__":

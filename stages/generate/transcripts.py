@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from tunewright.conduct import Conduct, ends, out_of_limits
 from tunewright.config import Bounds, Domain, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.errors import run_main
@@ -39,6 +40,7 @@ class Config(BaseConfig):
     assistant: ModelSpec
     exchanges: Bounds
     guidance: Guidance
+    conduct: Conduct
     max_failed_share: float = Field(ge=0, le=1)
     seed: int
 
@@ -52,6 +54,7 @@ def cast_of(config: Config, domain: Domain) -> Cast:
         assistant=config.assistant,
         assistant_prompt=str(Path(domain.prompts) / "assistant.md"),
         guidance=config.guidance,
+        conduct=config.conduct,
         exchanges=config.exchanges,
         seed=config.seed,
     )
@@ -89,15 +92,17 @@ async def generate(
     return await run_jobs(client, jobs, [config.user, config.assistant], advance) if jobs else []
 
 
-def metrics(transcripts: list[Transcript]) -> dict[str, object]:
-    """Counts by source, and what went wrong."""
+def metrics(transcripts: list[Transcript], n_out_of_limits: int) -> dict[str, object]:
+    """Counts by source and by how conversations ended, and what went wrong."""
     sources = Counter(t.user_kind for t in transcripts)
     return {
         "n_transcripts": len(transcripts),
         "n_exchanges": sum(len(t.exchanges) for t in transcripts),
         "n_failed": sum(t.failure is not None for t in transcripts),
         "n_cut": sum(t.is_cut for t in transcripts),
+        "n_out_of_limits": n_out_of_limits,
         "by_user": dict(sorted(sources.items())),
+        "by_end": ends(transcripts),
     }
 
 
@@ -122,10 +127,13 @@ def main() -> None:
     refuse_many_failures(failures, n_new, config.max_failed_share, "conversations")
     transcripts = taken + made
     write_jsonl("data/generate/transcripts.jsonl", transcripts)
-    write_json("metrics/generate-transcripts.json", metrics(transcripts))
+    n_out, n_said = out_of_limits(made, sampled, config.conduct.word_limit_tolerance)
+    write_json("metrics/generate-transcripts.json", metrics(transcripts, n_out))
     if failures:
         again = "ask for those alone again with: dvc repro -f -s generate-transcripts"
         stage.note(f"{len(failures)} failed, most often: {commonest(failures)}; {again}")
+    if n_said:
+        stage.note(f"{n_out} of {n_said} simulated messages are out of their word limits; ended: {ends(made)}")
     n_cut = sum(t.is_cut for t in transcripts)
     stage.end(f"{len(transcripts)} transcripts, {len(failures)} failed, {n_cut} with a message cut off; {client.tally}")
 

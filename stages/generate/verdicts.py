@@ -3,7 +3,7 @@
 Measured criteria are computed; judged ones go to every judge of the llm configuration. Keeping verdicts apart from
 scores lets a weight or threshold change without a model call, and a criterion change at the price of that criterion.
 
-Reads data/generate/transcripts.jsonl, the domain's rubric (criteria, lexicon) and prompts/shared/judge.md.
+Reads data/generate/{transcripts,simulator}.jsonl, the domain's rubric (criteria, lexicon) and prompts/shared/judge.md.
 Writes data/generate/verdicts.jsonl and metrics/generate-verdicts.json.
 """
 
@@ -12,6 +12,7 @@ from tunewright.errors import run_main
 from tunewright.judging import JudgingConfig as Config
 from tunewright.judging import judge_file
 from tunewright.records import write_json
+from tunewright.sound import GENERATED
 from tunewright.terminal import Stage
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     metrics = judge_file(
         "data/generate/transcripts.jsonl",
         "generate-transcripts",
+        GENERATED,
         "data/generate/verdicts.jsonl",
         config,
         Stage("generate-verdicts"),

@@ -160,7 +160,13 @@ def test_the_shipped_simulator_has_no_fault(write):
         ("{{ seed.subtopic }}", "something", "simulator: the whole persona"),
         ("message, {{ style.min_words }} to {{ style.max_words }} words", "message", "simulator: word limits"),
         ("{{ ways[direction.response] }}", "Write on.", "simulator: kinds of response"),
-        ('{% if direction.stage == "late" %} Go a little further than before.{% endif %}', "", "simulator: stages"),
+        ("{{ stages[direction.stage] }}", "", "simulator: stages"),
+        ('"middle": "You know each other a little by now: tell of one moment, one person, something that was said."',
+         '"middle": "It is early: stay with what made you write, and keep the harder part to yourself."',
+         "simulator: stages"),
+        ("{{ situations[direction.situation] }}", "", "simulator: situation"),
+        ("{{ days_between_exchanges * (turn - 1) }}", "some", "simulator: days pass"),
+        ("You do not say goodbye", "Message {{ turn }}. You do not", "simulator: who it is stays the same"),
         ("In this message: {{ flaw", "In this message: {{ turn", "simulator: flaws of the message"),
         ("{{ last_reply | fenced }}", "{{ last_reply }}", "simulator: reply fenced"),
     ],
@@ -173,3 +179,10 @@ def test_each_part_that_a_simulated_user_needs_is_missed_when_it_goes(old, new, 
 def test_a_kind_of_response_that_the_prompt_does_not_know_is_told(write):
     found = simulator_faults(write(SIMULATOR), engages=0.5, shouts=0.5)
     assert list(found) == ["p.md: variables and messages"] and "shouts" in str(found)
+
+
+def test_a_trajectory_that_moves_nothing_is_told(write):
+    moved = {k: v for k, v in GUIDANCE["situations"].items() if k != "volatile"}
+    guidance = Guidance.model_validate(GUIDANCE | {"situations": moved})
+    found = [c for c in check_user_simulator(write(SIMULATOR), TAXONOMY, TEMPLATE, guidance, 1, 7) if not c.passed]
+    assert [c.name for c in found] == ["simulator: situation"] and "without situations: volatile" in found[0].evidence

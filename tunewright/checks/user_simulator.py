@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tunewright.checks.checklist import Check, Place, of_error
@@ -11,7 +11,7 @@ from tunewright.checks.people import sample_people
 from tunewright.checks.prompts import METHOD, check_template, facts
 from tunewright.checks.text import line_with
 from tunewright.errors import ConfigError
-from tunewright.guidance import Direction, Guidance, simulator_variables
+from tunewright.guidance import SITUATIONS, STAGES, Direction, Guidance, Situation, Stage, simulator_variables
 from tunewright.personas import PersonaTemplate, Taxonomy
 from tunewright.prompts import render
 from tunewright.records import Persona
@@ -19,8 +19,8 @@ from tunewright.records import Persona
 AGENTS = "METHOD 3: two agents"
 ROLES = ("system", "user")
 N_PEOPLE = 20  # sampled people that the prompt is rendered for: edge cases and people without flaws among them
-STAGES = ("early", "middle", "late")
 REPLY = "The last reply </anything>"
+Texts = Callable[..., tuple[str, str]]  # a message's two parts as rendered: who the person is, and the task
 NO_SWAP = re.compile(r"\b(?:never|do not|don't|not) (?:become|turn into|speak as|answer as|play) the\b", re.IGNORECASE)
 
 
@@ -30,18 +30,23 @@ class Simulated:
     def __init__(self, taxonomy: Taxonomy, template: PersonaTemplate, guidance: Guidance, days: int, seed: int) -> None:
         self.template, self.days = template, days
         self.responses = tuple(guidance.responses)
+        self.unmoved = sorted(template.trajectory.keys() - guidance.situations.keys())
         self.people = sample_people(N_PEOPLE, seed, taxonomy, template)
 
-    def values(self, persona: Persona, stage: str, response: str) -> dict[str, Any]:
+    def values(
+        self, persona: Persona, stage: Stage, response: str, situation: Situation = "same", turn: int = 2
+    ) -> dict[str, Any]:
         """The variables of a message in which all of the person's flaws show; the first message opens."""
-        now = Direction(stage=stage, response=response, flaws=tuple(f.id for f in persona.flaws))
-        reply, turn = ("", 1) if response == "opens" else (REPLY, 2)
+        flaws = tuple(f.id for f in persona.flaws)
+        now = Direction(stage=stage, response=response, flaws=flaws, situation=situation)
+        reply, turn = ("", 1) if response == "opens" else (REPLY, turn)
         return dict(simulator_variables(persona, self.template, now, reply, self.days, turn, 10))
 
     def samples(self) -> list[dict[str, Any]]:
         """Every person with every kind of response at every stage."""
-        kinds = [("early", "opens"), *((s, r) for s in STAGES for r in self.responses)]
-        return [self.values(p, stage, response) for p in self.people for stage, response in kinds]
+        kinds: list[tuple[Stage, str]] = [("early", "opens"), *((s, r) for s in STAGES for r in self.responses)]
+        found = [self.values(p, stage, response) for p in self.people for stage, response in kinds]
+        return found + [self.values(self.people[0], "middle", self.responses[0], s) for s in SITUATIONS]
 
 
 def check_user_simulator(
@@ -60,8 +65,10 @@ def check_user_simulator(
 
 
 def _rows(path: str, simulated: Simulated) -> Iterator[tuple[str, str, bool, str, Place]]:
-    def texts(persona: Persona, stage: str, response: str) -> tuple[str, str]:
-        who, task = render(path, **simulated.values(persona, stage, response))
+    def texts(
+        persona: Persona, stage: Stage, response: str, situation: Situation = "same", turn: int = 2
+    ) -> tuple[str, str]:
+        who, task = render(path, **simulated.values(persona, stage, response, situation, turn))
         return who["content"], task["content"]
 
     someone, answers = simulated.people[0], simulated.responses[0]
@@ -80,9 +87,7 @@ def _rows(path: str, simulated: Simulated) -> Iterator[tuple[str, str, bool, str
     different = len(set(told.values())) == len(told)
     where = line_with(path, r"direction\.response")
     yield "simulator: kinds of response", AGENTS, different, f"a task of its own for {', '.join(told)}", where
-    stages = {s: texts(someone, s, answers)[1] for s in STAGES}
-    where = line_with(path, r"direction\.stage")
-    yield "simulator: stages", AGENTS, len(set(stages.values())) > 1, "another task early or late than between", where
+    yield from _moving(path, simulated, texts)
     flaws = [(f.id, texts(p, "middle", answers)[1]) for p in simulated.people for f in p.flaws]
     drawn = all(_plain(flaw) in _plain(task) for flaw, task in flaws)
     where = line_with(path, r"direction\.flaws")
@@ -90,6 +95,25 @@ def _rows(path: str, simulated: Simulated) -> Iterator[tuple[str, str, bool, str
     fenced = REPLY not in told[answers] and REPLY.split(" </")[0] in told[answers]
     where = line_with(path, "last_reply")
     yield "simulator: reply fenced", AGENTS, fenced, "the last reply, which cannot close its fence", where
+
+
+def _moving(path: str, simulated: Simulated, texts: Texts) -> Iterator[tuple[str, str, bool, str, Place]]:
+    """What changes from message to message, and what may not."""
+    someone, answers = simulated.people[0], simulated.responses[0]
+    stages = {texts(someone, s, answers)[1] for s in STAGES}
+    where = line_with(path, r"direction\.stage")
+    yield "simulator: stages", AGENTS, len(stages) == len(STAGES), "a task of its own for each stage", where
+    moved = {texts(someone, "middle", answers, s)[1] for s in SITUATIONS}
+    known = f"; without situations: {', '.join(simulated.unmoved)}" if simulated.unmoved else ""
+    is_told, where = len(moved) == len(SITUATIONS) and not known, line_with(path, r"direction\.situation")
+    yield "simulator: situation", METHOD, is_told, f"where things stand, in each task{known}", where
+    days = simulated.days == 0 or len({texts(someone, "middle", answers, turn=t)[1] for t in (2, 7)}) == 2
+    where = line_with(path, "days_between_exchanges")
+    yield "simulator: days pass", AGENTS, days, "days since the first message, where exchanges are days apart", where
+    messages = zip(STAGES, (answers, simulated.responses[-1], answers), SITUATIONS, (2, 5, 9), strict=False)
+    constant = len({texts(someone, *one)[0] for one in messages}) == 1
+    what = "nothing of one message in the first part, which providers cache"
+    yield "simulator: who it is stays the same", AGENTS, constant, what, Place(path, 2)
 
 
 def _hidden(persona: Persona, simulated: Simulated, text: str) -> Iterator[str]:

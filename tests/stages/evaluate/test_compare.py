@@ -5,8 +5,8 @@ import json
 import pytest
 
 from stages.evaluate import compare as stage
-from stages.evaluate.compare import Config, compare
-from tunewright.decision import decide
+from stages.evaluate.compare import Config, compare, without_critical
+from tunewright.decision import decide, simulator_warnings
 from tunewright.errors import RecordError
 from tunewright.records import Score
 from tunewright.rubric import Rubric
@@ -270,3 +270,21 @@ def test_the_same_scores_in_another_order_give_the_same_numbers():
     base, tuned = sides([0.5, -0.3, 0.4, -0.25, 0.5, -0.3, 0.4, 0.3, -0.3, 0.2])
     first = compare(base, tuned, RUBRIC, CONFIG)
     assert compare(base[::-1], tuned[::-1], RUBRIC, CONFIG) == first
+
+
+def test_a_pair_whose_simulated_user_broke_down_on_either_side_is_dropped_from_both_and_counted():
+    base, tuned = sides()
+    kept = without_critical(base[1:], tuned, {"base": {"pair-0"}, "tuned": set()})
+    assert (
+        [s.transcript_id for s in kept[0]] == [s.transcript_id for s in kept[1]] == [f"pair-{n}" for n in range(1, 10)]
+    )
+    assert kept[2] == {"n_pairs_dropped": 1, "simulator": {"base_critical": 1, "tuned_critical": 0}}
+    assert compare(kept[0], kept[1], RUBRIC, CONFIG)["n_unpaired"] == 0
+
+
+def test_a_user_who_broke_down_more_often_with_one_model_is_a_warning():
+    even = {"n_pairs_dropped": 2, "simulator": {"base_critical": 1, "tuned_critical": 1}}
+    odd = {"n_pairs_dropped": 2, "simulator": {"base_critical": 0, "tuned_critical": 2}}
+    assert simulator_warnings(even | {"n_pairs_dropped": 0}) == []
+    assert "2 pairs are left out" in simulator_warnings(even)[0] and "more often" not in simulator_warnings(even)[0]
+    assert "(0 with the base, 2 with the tuned model); it broke down more often" in simulator_warnings(odd)[0]

@@ -11,6 +11,7 @@ import yaml
 
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
+from tests.conftest import write_reviews
 from tunewright.document import Heading, SideBySide, Text, to_html
 from tunewright.measures import Lexicon, measure
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
@@ -78,6 +79,7 @@ def run(tmp_path_factory):
 
 
 def write_inputs() -> None:
+    write_reviews()
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["domain"] |= {"rubric": "rubric.yaml", "title": "Coach <i>x</i>"}
     Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")

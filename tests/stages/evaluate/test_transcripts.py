@@ -7,7 +7,7 @@ import pytest
 from bench.fake_model_server import Answer
 from stages.evaluate import transcripts as stage
 from stages.evaluate.transcripts import Config
-from tests.conftest import GUIDANCE, ROOT, persona, spec, transcript
+from tests.conftest import CONDUCT, GUIDANCE, ROOT, persona, spec, transcript
 from tunewright.config import Domain, read_yaml
 from tunewright.encounters import recordings
 from tunewright.errors import ConfigError, MissingInputError, TooManyFailuresError
@@ -26,7 +26,7 @@ def section(**rest):
         "user_kind": "replay", "user": spec("hosted_vllm/user").model_dump(),
         "candidates": {name: spec(f"hosted_vllm/{name}").model_dump() for name in ("base", "tuned")},
         "conversations_per_persona": 1, "exchanges": {"min": 3, "max": 6}, "max_exchanges": 4,
-        "guidance": GUIDANCE, "max_failed_share": 0.2, "seed": 7,
+        "guidance": GUIDANCE, "conduct": CONDUCT, "max_failed_share": 0.2, "seed": 7,
     }  # fmt: skip
     return fields | rest
 
@@ -82,6 +82,8 @@ def test_replayed_users_say_the_same_to_both_and_the_ids_pair(run, workspace):
         "n_exchanges": 6,
         "n_failed": 0,
         "n_cut": 0,
+        "n_out_of_limits": 0,
+        "by_end": {"maximum": 1, "recorded": 1},
     }
     assert len(base_server.requests) == len(tuned_server.requests) == 6
     assert base_server.requests[0]["messages"][0] == tuned_server.requests[0]["messages"][0]

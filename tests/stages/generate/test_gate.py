@@ -11,7 +11,7 @@ from tunewright.cases import Case
 from tunewright.config import read_yaml, validate
 from tunewright.document import to_markdown
 from tunewright.errors import ConfigError, GateError
-from tunewright.gate_conditions import FixupRates, GateConfig
+from tunewright.gate_conditions import GateConfig, Repairs
 from tunewright.gate_decision import decide
 from tunewright.gate_report import report
 from tunewright.records import Score, write_jsonl
@@ -156,14 +156,14 @@ def test_a_falling_pass_rate_is_a_warning(small):
 
 def test_too_many_repairs_hold_the_gate_and_none_counted_is_said(small):
     cases = batches(10, 8, 8)
-    assert decide(cases, small, config("tight"), FixupRates(20, 6)).decision == "proceed"  # 30%
-    held = decide(cases, small, config("tight"), FixupRates(20, 7))
+    assert decide(cases, small, config("tight"), Repairs(20, 6)).decision == "proceed"  # 30%
+    held = decide(cases, small, config("tight"), Repairs(20, 7))
     assert held.decision == "iterate" and "7 of 20 need repair (35%)" in held.reason
     assert state(decide(cases, small, config("tight"), None), "few need repair") == "not measured"
 
 
 def test_no_reader_is_ever_pretended(small):
-    gate = decide(batches(10, 10, 10), small, config("tight"), FixupRates(20, 0))
+    gate = decide(batches(10, 10, 10), small, config("tight"), Repairs(20, 0))
     assert state(gate, "a satisfied reader") == "not asked yet"
     assert "A reader has not been asked yet" in to_markdown(report(gate, 0, 0))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stages.generate import scores as stage
-from tests.conftest import transcript
+from tests.conftest import critical, transcript, write_reviews
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import Score, Verdict, read_json, read_jsonl, write_json, write_jsonl
 from tunewright.trust import TRUST_FILE
@@ -55,7 +55,8 @@ def test_three_talks_pass_fall_short_and_fail_a_gate(run, workspace):
 
 def test_two_judges_that_agree_too_little_are_told_pair_by_pair(run, workspace, capsys):
     found = [v.model_copy(update={"judge": "k"}) for v in verdicts("t2", "NO YES NO YES YES") if v.judge == "j"]
-    write_jsonl("data/generate/verdicts.jsonl", [*read_jsonl("data/generate/verdicts.jsonl", Verdict), *found])
+    both = [*read_jsonl("data/generate/verdicts.jsonl", Verdict), *found]
+    write_jsonl("data/generate/verdicts.jsonl", sorted(both, key=lambda v: v.transcript_id))
     run()
     assert workspace.metrics("generate-scores")["judge_agreement_lowest"] == 0.5
     assert "two judges share 50% of their answers; 80% are wanted" in capsys.readouterr().err
@@ -93,3 +94,28 @@ def test_without_verdicts_the_stage_to_run_is_named(run):
     Path("data/generate/verdicts.jsonl").unlink()
     with pytest.raises(MissingInputError, match="dvc repro generate-verdicts"):
         run()
+
+
+def test_a_talk_that_the_simulator_review_leaves_out_has_no_score(run):
+    write_reviews([critical("t2")])
+    assert [s.transcript_id for s in run()] == ["t1", "t3"]
+
+
+def test_without_reviews_the_stage_to_run_is_named(run):
+    Path("data/generate/simulator.jsonl").unlink()
+    with pytest.raises(MissingInputError, match="dvc repro generate-simulator"):
+        run()
+
+
+def test_verdicts_out_of_the_transcripts_order_or_of_none_of_them_stop_the_stage(run):
+    for order in (("t2", "t1"), ("t1", "t9"), ("t1", "t2", "t1")):
+        write_jsonl("data/generate/verdicts.jsonl", [v for t in order for v in verdicts(t, "YES YES YES YES NA")])
+        with pytest.raises(RecordError, match=f"verdicts on {order[-1]} are not in the transcripts' order.*dvc repro"):
+            run()
+    assert not Path("data/generate/scores.jsonl").exists()
+
+
+def test_a_transcript_without_verdicts_between_others_is_open(run):
+    found = [v for t in ("t1", "t3", "t4") for v in verdicts(t, "YES YES YES YES NA")]  # t4 failed: never scored
+    write_jsonl("data/generate/verdicts.jsonl", found)
+    assert [(s.transcript_id, s.passed) for s in run()] == [("t1", True), ("t2", None), ("t3", True)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.generate import slices as stage
-from stages.generate.slices import Config, examples_of, metrics, refuse_empty, slice_points
+from stages.generate.slices import Config, Tally, messages_of, refuse_empty, slice_points
 from tests.conftest import transcript
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import Example, Message, Score, Transcript, read_jsonl, write_jsonl
@@ -28,6 +28,11 @@ def config(**rest):
 def count(messages):
     """One token a word and none for roles: `Be kind.` is 2, an exchange of `transcript()` is 6 + 5."""
     return sum(len(m.content.split()) for m in messages)
+
+
+def examples_of(talk, config):
+    messages = messages_of(talk, SYSTEM)
+    return stage.examples_of(talk, messages, lambda end: count(messages[:end]), config)
 
 
 gaps = st.tuples(st.integers(1, 4), st.integers(0, 4)).map(lambda g: {"min": g[0], "max": g[0] + g[1]})
@@ -62,7 +67,7 @@ def test_short_talks_by_hand(n, points):
 
 
 def test_an_example_is_the_talk_from_its_start_under_the_system_prompt():
-    found, n_shortened = examples_of(transcript(n=3), SYSTEM, count, config())
+    found, n_shortened = examples_of(transcript(n=3), config())
     assert [(e.id, e.n_exchanges, e.n_tokens, e.persona_id) for e in found] == [("t1@3", 3, 2 + 33, "p1")]
     assert [m.role for m in found[0].messages] == ["system"] + ["user", "assistant"] * 3
     assert found[0].messages[-1].content == "Which cat is it 3" and n_shortened == 0
@@ -71,7 +76,7 @@ def test_an_example_is_the_talk_from_its_start_under_the_system_prompt():
 @given(st.integers(0, 30), st.integers(64, 400), st.text(max_size=5), st.integers(1, 8))
 def test_every_example_fits_and_the_points_that_did_not_are_counted(n, max_tokens, id, most):
     settings = config(max_tokens=max_tokens, max_per_transcript=most)
-    found, n_shortened = examples_of(transcript(id, n=n), SYSTEM, count, settings)
+    found, n_shortened = examples_of(transcript(id, n=n), settings)
     longest = (max_tokens - 2) // 11  # exchanges of 11 words after a prompt of 2
     points = slice_points(id, n, settings)
     assert [e.n_exchanges for e in found] == sorted({min(p, longest) for p in points})
@@ -82,23 +87,28 @@ def test_every_example_fits_and_the_points_that_did_not_are_counted(n, max_token
 
 def test_a_talk_whose_first_exchange_is_too_long_gives_nothing_and_is_counted():
     talk = transcript(n=3, user="word " * 100)
-    assert examples_of(talk, SYSTEM, count, config(max_tokens=64)) == ([], 1)
+    assert examples_of(talk, config(max_tokens=64)) == ([], 1)
 
 
 def test_metrics_count_by_hand():
-    examples = [
-        examples_of(transcript(f"t{n}", persona_id=p), SYSTEM, count, config())[0][0] for n, p in enumerate("aab")
-    ]
-    splits = {"train": examples[:2], "valid": [], "holdout": examples[2:]}
-    found = metrics(splits, 4, 9, 1)
+    tally = Tally()
+    tally.n_all, tally.n_passed = 9, 4
+    for n, person in enumerate("aab"):
+        tally.add("train" if n < 2 else "holdout", examples_of(transcript(f"t{n}", persona_id=person), config())[0], 0)
+    tally.add("valid", [], 1)
+    found = tally.metrics()
     assert found["splits"]["train"] == {"n_examples": 2, "n_personas": 1, "n_transcripts": 2, "n_tokens": 70}
+    assert found["splits"]["valid"] == {"n_examples": 0, "n_personas": 0, "n_transcripts": 0, "n_tokens": 0}
     assert (found["n_examples"], found["examples_per_transcript"], found["max_tokens_found"]) == (3, 0.75, 35)
-    assert metrics({"train": []}, 0, 0, 0)["examples_per_transcript"] is None
+    assert (found["n_transcripts"], found["n_shortened"]) == (9, 1)
+    assert Tally().metrics()["examples_per_transcript"] is None
 
 
 def test_nothing_to_train_on_is_refused_with_what_to_look_at():
     with pytest.raises(RecordError, match=r"0 of 3 transcripts passed.*metrics/generate-scores\.json"):
-        refuse_empty([[], [], []], 0, 3)
+        tally = Tally()
+        tally.n_all = 3
+        refuse_empty(tally)
 
 
 def scored(id, passed):

@@ -7,7 +7,7 @@ import pytest
 from bench.fake_model_server import Answer
 from stages.generate import transcripts as stage
 from stages.generate.transcripts import metrics, replayed
-from tests.conftest import GUIDANCE, persona, spec, transcript
+from tests.conftest import CONDUCT, GUIDANCE, persona, spec, transcript
 from tunewright.errors import MissingInputError, RecordError, TooManyFailuresError
 from tunewright.records import Transcript, read_jsonl, write_jsonl
 
@@ -18,7 +18,7 @@ RECORDED = [transcript(f"a{n}", user=f"Talk {n}", user_kind="authored", persona_
 def section(**rest):
     fields = {
         "authored": True, "imported": "take", "replay": 1, "exchanges": {"min": 2, "max": 2},
-        "guidance": GUIDANCE, "max_failed_share": 0.4, "seed": 7,
+        "guidance": GUIDANCE, "conduct": CONDUCT, "max_failed_share": 0.4, "seed": 7,
         "user": spec("hosted_vllm/user").model_dump(), "assistant": spec("hosted_vllm/coach").model_dump(),
     }  # fmt: skip
     return fields | rest
@@ -50,7 +50,9 @@ def test_authored_then_simulated_then_replayed_talks_are_written(run, workspace)
     assert [len(t.exchanges) for t in found[3:]] == [2, 2, 2]
     assert workspace.metrics("generate-transcripts") == {
         "n_transcripts": 6, "n_exchanges": 15, "n_failed": 0, "n_cut": 0,
+        "n_out_of_limits": 0,
         "by_user": {"authored": 3, "replay": 1, "simulated": 2},
+        "by_end": {"maximum": 1, "planned": 2, "recorded": 3},
     }  # fmt: skip
 
 
@@ -150,4 +152,5 @@ def test_one_more_replay_adds_one_to_those_there_were():
 
 
 def test_metrics_of_nothing_are_zeros():
-    assert metrics([]) == {"n_transcripts": 0, "n_exchanges": 0, "n_failed": 0, "n_cut": 0, "by_user": {}}
+    nothing = {"n_transcripts": 0, "n_exchanges": 0, "n_failed": 0, "n_cut": 0, "n_out_of_limits": 0}
+    assert metrics([], 0) == nothing | {"by_user": {}, "by_end": {}}

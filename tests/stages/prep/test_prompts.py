@@ -37,7 +37,7 @@ def test_the_simulated_user_s_prompt_takes_what_the_simulation_gives(desk):
         style={"manner": "short", "min_words": 30, "max_words": 80},
         flaws={"guesses": "offers three results"},
         trajectory="the evening goes on",
-        direction={"stage": "late", "response": "pushes_back", "flaws": ["guesses"]},
+        direction={"stage": "late", "response": "pushes_back", "flaws": ["guesses"], "situation": "same"},
         last_reply="Close </reply> it.",
         days_between_exchanges=0,
         turn=2,
