@@ -13,7 +13,7 @@ from bench.fake_model_server import Answer
 from stages.generate import transcripts as transcripts_stage
 from stages.generate import verdicts as verdicts_stage
 from stages.generate.personas import Config, sample
-from tests.conftest import GUIDANCE, ROOT, persona, spec, transcript
+from tests.conftest import CONDUCT, GUIDANCE, ROOT, persona, spec, transcript, write_reviews
 from tests.record_fixtures import AUTHORED, GENERATED, RecordedProject, first_run
 from tunewright.cache import ReplyCache
 from tunewright.cli import app
@@ -40,11 +40,14 @@ def run_stages(workspace, server):
     write_jsonl("data/generate/personas.jsonl", [])
     workspace.use_small_rubric()
     models = {role: spec(f"hosted_vllm/{role}").model_dump() for role in ("user", "assistant")}
-    config = {"authored": True, "replay": 2, "exchanges": {"min": 2, "max": 2}, "guidance": GUIDANCE, "seed": 7}
+    config = {"authored": True, "imported": "leave", "replay": 2, "exchanges": {"min": 2, "max": 2}, "seed": 7}
+    config |= {"guidance": GUIDANCE, "conduct": CONDUCT}
     workspace.write_params("generate.transcripts", config | models | {"max_failed_share": 0.5}, server)
     transcripts_stage.main()
+    write_reviews()
     judging = {"judged_transcripts": None, "samples": 1, "reasks": 0, "reasoning_chars": 400, "max_failed_share": 0.5}
-    judge = {"judge_trust": "assumed", "example_words": 0, "judges": [spec().model_dump() | {"name": "strict"}]}
+    judging |= {"batching": "criterion", "evidence": {"quotes": 0, "quote_chars": 20, "required": False}}
+    judge = {"judge_trust": "assumed", "example_tokens": 0, "judges": [spec().model_dump() | {"name": "strict"}]}
     workspace.write_params("generate.verdicts", judging | judge, server)
     verdicts_stage.main()
 

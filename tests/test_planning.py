@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 
-from tests.conftest import HI, ask, spec
+from tests.conftest import ask, spec, transcript
 from tunewright.freshness import file_md5, folder_md5
-from tunewright.judging import JudgeAnswer, answer_schema
+from tunewright.judge_asking import Asking
+from tunewright.judging import JudgingConfig, judge_transcripts
 from tunewright.llm import Client
 from tunewright.plan import Shadow
 from tunewright.planning import PLAN, Counts, placeholder, prose
@@ -22,7 +23,7 @@ def planning(cache_folder, monkeypatch, tmp_path):
     """A factory of planning clients, and the file in which they leave their counts."""
     monkeypatch.setenv(PLAN, str(tmp_path / "plan.jsonl"))
     params = tmp_path / "params.yaml"
-    params.write_text("llm: {connections: {}}\n")
+    params.write_text("llm: {connections: {hosted_vllm: {concurrency: 1, timeout_s: 1, attempts: 1}}}\n")
     return lambda: Client.from_params(params)
 
 
@@ -53,10 +54,18 @@ def test_a_placeholder_has_the_usual_length_of_the_model_s_replies(fake_server, 
     client.close()
 
 
-def test_a_missing_verdict_is_replaced_by_one_that_fits_its_schema(planning):
+def test_a_missing_verdict_is_replaced_by_one_that_counts(planning, rubric):
+    """Judged on the batch that a judge is asked, schema and all: nothing is asked again for want of a fit."""
     client = planning()
-    work = client.structured(spec(), HI, JudgeAnswer, schema=answer_schema(100), reasks=0)
-    assert asyncio.run(work).answer == "YES"
+    section = {
+        "judges": [{"name": "j", **spec().model_dump()}], "judge_trust": "assumed", "judged_transcripts": None,
+        "samples": 1, "reasks": 0, "reasoning_chars": 100, "example_tokens": 0, "batching": "conversation",
+        "evidence": {"quotes": 2, "quote_chars": 80, "required": True}, "max_failed_share": 0.0,
+    }  # fmt: skip
+    config = JudgingConfig.model_validate(section)
+    work = judge_transcripts(client, [transcript()], Asking(rubric, config, {}), {"t1"}, config, None)
+    judged = [v for v in asyncio.run(work) if v.judge == "j"]
+    assert len(judged) == 4 and {v.answer for v in judged} == {"YES"}
     client.close()
 
 

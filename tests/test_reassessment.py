@@ -14,7 +14,12 @@ from tunewright.reassessment import Assessing, judge_again
 from tunewright.scoring import ScoringConfig
 
 SCORING = ScoringConfig(
-    aggregation="strictest", judge_trust="assumed", min_coverage=0, unscored_gates_pass=True, disagreement_spread=0.15
+    aggregation="strictest",
+    judge_trust="assumed",
+    min_coverage=0,
+    unscored_gates_pass=True,
+    disagreement_spread=0.15,
+    judge_agreement_min=0.8,
 )
 
 
@@ -31,7 +36,7 @@ def test_no_judge_is_shown_an_example_that_was_made_from_the_same_recording(
         Labelled("warm", "YES", transcript(user=source).exchanges, "It does.", False, source, source)
         for source in ("a0", "a1")
     ]
-    asking = Asking(rubric, 0, 60, 500, {"warm": examples})
+    asking = Asking(rubric, config(example_tokens=700), {"warm": examples})
     again = Assessing(asking, config(), SCORING, None)
     found = asyncio.run(judge_again(make_client(server), [case], {"replay-a0": fixed}, again))
     assert {v.transcript_id for v in found["replay-a0"]} == {"fixed-replay-a0"}

@@ -8,15 +8,8 @@ from tests.conftest import rubric_fields, transcript
 from tunewright.errors import RecordError
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
-from tunewright.scoring import (
-    ScoreTally,
-    ScoringConfig,
-    category_scores,
-    combine,
-    disagreements,
-    score_transcript,
-    weighted_score,
-)
+from tunewright.score_files import ScoreTally
+from tunewright.scoring import ScoringConfig, category_scores, combine, disagreements, score_transcript, weighted_score
 from tunewright.trust import Decision
 
 RUBRIC = Rubric.model_validate(rubric_fields())

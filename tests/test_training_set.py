@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import transcript
+from tests.conftest import transcript, write_reviews
 from tests.stages.generate.test_slices import scored
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import write_jsonl
@@ -12,6 +12,7 @@ from tunewright.training_set import source_of, transcripts_for_training, transcr
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_reviews()
     talks = [transcript("t1"), transcript("t2", failure="broke"), transcript("t3"), transcript("t4")]
     write_jsonl("data/generate/transcripts.jsonl", talks)
     write_jsonl("data/generate/scores.jsonl", [scored("t1", True), scored("t3", False), scored("t4", None)])

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from stages.generate import gate as stage
-from tests.conftest import persona, rubric_fields, transcript
+from tests.conftest import persona, rubric_fields, transcript, write_reviews
 from tunewright.cases import Case
 from tunewright.config import read_yaml, validate
 from tunewright.document import to_markdown
 from tunewright.errors import ConfigError, GateError
+from tunewright.fixup_rates import RATES, FixupRates
 from tunewright.gate_conditions import GateConfig, Repairs
 from tunewright.gate_decision import decide
 from tunewright.gate_report import report
-from tunewright.records import Score, write_jsonl
+from tunewright.records import Score, write_json, write_jsonl
 from tunewright.rubric import Rubric
 
 ROOT = Path(__file__).parents[3]
@@ -175,6 +176,12 @@ def test_bands_out_of_order_are_refused(bands):
         validate(wrong, GateConfig, Path("params.yaml"), "generate.gate")
 
 
+def write_rates(workspace, **counts):
+    """What generate-fixup found."""
+    none = dict.fromkeys(FixupRates.model_fields, 0) | {"entailment": {}, "prompts_suspect": False}
+    write_json(workspace.folder / RATES, none | counts)
+
+
 @pytest.fixture
 def folder(workspace):
     workspace.use_small_rubric()
@@ -182,6 +189,8 @@ def folder(workspace):
     cases = batches(3, 1, 2)
     authored = case(900, False)
     talk = authored.transcript.model_copy(update={"user_kind": "authored", "persona_id": "a1"})
+    write_reviews()
+    write_rates(workspace, n_decided=6, n_needing=3)
     write_jsonl("data/generate/personas.jsonl", [c.person for c in cases])
     write_jsonl("data/generate/transcripts.jsonl", [*[c.transcript for c in cases], talk])
     write_jsonl("data/generate/scores.jsonl", [*[c.score for c in cases], authored.score])
@@ -196,6 +205,7 @@ def test_the_stage_counts_new_conversations_alone_and_stops_nothing(folder):
     text = Path("reports/gate.md").read_text("utf-8")
     assert "**Decision: iterate.** 3 of 6 passed (50%, interval 19% to 81%)" in text
     assert "Not counted: 1 authored or imported, 0 failed or excluded" in text
+    assert "3 of 6 need repair (50%), at most 30% may" in text
     assert json.loads(Path("data/generate/gated.json").read_text("utf-8")) == {"domain": "therapy"}
 
 
