@@ -61,9 +61,11 @@ class BatchProvider:
         if request.schema is not None:
             schema = {"name": "answer", "schema": request.schema}
             asked["response_format"] = {"type": "json_schema", "json_schema": schema}
-        taken = get_optional_params(model=name, custom_llm_provider=self._provider, drop_params=True, **asked)
+        taken: dict[str, Any] = get_optional_params(
+            model=name, custom_llm_provider=self._provider, drop_params=True, **asked
+        )
         sent = {key: value for key, value in taken.items() if key not in ("stream", "extra_body")}
-        return {"model": name, "messages": request.messages} | sent | dict(taken.get("extra_body") or {})
+        return {"model": name, "messages": request.messages} | sent | (taken.get("extra_body") or {})
 
     async def upload(self, lines: bytes) -> str:
         """The id of a new file with these requests."""

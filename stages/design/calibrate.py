@@ -78,7 +78,12 @@ async def answer_all(
     """Verdicts by (judge, item), one per sample, with the answers as scoring takes them."""
     work = [(judge, item) for judge in config.judges for item in items]
     jobs = [
-        Job(item.transcript.source_id or item.transcript.id, answer, (judge, item, asking, config.samples), can_wait=True)
+        Job(
+            item.transcript.source_id or item.transcript.id,
+            answer,
+            (judge, item, asking, config.samples),
+            can_wait=True,
+        )
         for judge, item in work
     ]
     answers = await run_jobs(client, jobs, config.judges, advance)
