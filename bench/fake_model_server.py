@@ -54,9 +54,17 @@ class FakeModelServer:
         self._thread.join(timeout=10)
         self._loop.close()
 
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+        return [web.post("/v1/chat/completions", self._chat)]
+
+    def refuses(self, request: web.Request) -> bool:
+        """Whether a request has not the key that it should have."""
+        return bool(self._api_key) and request.headers.get("Authorization") != f"Bearer {self._api_key}"
+
     async def _start(self) -> str:
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -67,17 +75,18 @@ class FakeModelServer:
     async def _chat(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.requests.append(body)
-        if self._api_key and request.headers.get("Authorization") != f"Bearer {self._api_key}":
-            return _error(401, "Incorrect API key provided", {})
+        if self.refuses(request):
+            return error_body(401, "Incorrect API key provided", {})
         answer = self.script(body)
         if answer.delay_s:
             await asyncio.sleep(answer.delay_s)
         if answer.status != 200:
-            return _error(answer.status, answer.text or "scripted error", answer.headers)
-        return web.json_response(_completion(body, answer), headers=answer.headers)
+            return error_body(answer.status, answer.text or "scripted error", answer.headers)
+        return web.json_response(completion(body, answer), headers=answer.headers)
 
 
-def _completion(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def completion(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """The body of a reply."""
     total = answer.prompt_tokens + answer.completion_tokens
     message = {"role": "assistant", "content": answer.text}
     choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
@@ -95,7 +104,8 @@ def _completion(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
     }
 
 
-def _error(status: int, text: str, headers: dict[str, str]) -> web.Response:
+def error_body(status: int, text: str, headers: dict[str, str]) -> web.Response:
+    """The response of a request that was not answered."""
     kind = {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status, "error")
     body = {"error": {"message": text, "type": kind, "code": kind}}
     return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)

@@ -29,7 +29,7 @@ def test_a_budget_stops_before_the_next_call_keeps_what_came_and_the_next_run_go
 
 def test_a_budget_of_tokens_counts_what_the_provider_does_not(fake_server, tmp_path, monkeypatch):
     uncounted = {"choices": [{"message": {"content": "y" * 80}}]}
-    monkeypatch.setattr("bench.fake_model_server._completion", lambda body, answer: uncounted)
+    monkeypatch.setattr("bench.fake_model_server.completion", lambda body, answer: uncounted)
     client = client_of(fake_server("x").url, tmp_path / "c", tokens=20)
     ask(client)
     with pytest.raises(BudgetError, match=r"the budget of 20 tokens is spent \(0\.0000 USD and 20 tokens in 1 calls\)"):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tunewright.errors import BudgetError, ConfigError, ModelSetupError
 from tunewright.models import Budget, Reply
 from tunewright.prices import cost_usd, usd_of
 from tunewright.requests import CHARS_PER_TOKEN, Request
+
+AND_GO_ON = (
+    "finished calls are in the cache: raise llm.budget in conf/config.yaml (or TUNEWRIGHT_BUDGET_USD) and run the same "
+    "command to go on"
+)
 
 
 @dataclass
@@ -42,6 +48,7 @@ class Account:
     def __init__(self, budget: Budget) -> None:
         self.tally = Tally()
         self._budget = budget
+        self._reserved: dict[str, tuple[int, float]] = {}  # tokens and USD of requests that are out, by key
         self._tokens, self._usd = 0, 0.0  # guessed where the provider counts nothing: a budget is never left to luck
 
     def before(self, request: Request) -> None:
@@ -55,8 +62,39 @@ class Account:
         if error := self.spent():
             raise error
 
-    def after(self, request: Request, reply: Reply) -> None:
-        """Count a call that was made."""
+    @property
+    def n_reserved(self) -> int:
+        """For how many requests something is set aside."""
+        return len(self._reserved)
+
+    def reserve(self, request: Request, price_factor: float, anyway: bool = False) -> bool:
+        """Set aside the most that a request can take, until `release`; whether the budget has that much left."""
+        tokens = (request.prompt_tokens_guess, request.spec.max_tokens)
+        most = sum(tokens), price_factor * (usd_of(request.spec, *tokens) or 0.0)
+        out = [most, *self._reserved.values()]
+        all_tokens, all_usd = self._tokens + sum(t for t, _ in out), self._usd + sum(usd for _, usd in out)
+        over_usd = self._budget.usd is not None and all_usd > self._budget.usd
+        over_tokens = self._budget.tokens is not None and all_tokens > self._budget.tokens
+        if anyway or not (over_usd or over_tokens):
+            self._reserved[request.key] = most
+            return True
+        return False
+
+    def release(self, keys: Iterable[str]) -> None:
+        """What was set aside for these requests is not needed any more: they are back."""
+        for key in keys:
+            self._reserved.pop(key, None)
+
+    def no_room(self, n: int) -> BudgetError:
+        """The error that says that not one of n requests can be paid from what is left."""
+        return BudgetError(
+            f"what is left of the budget ({self._limit(self._budget.usd is not None)}; spent: {self._usd:.4f} USD and "
+            f"{self._tokens:,} tokens) may not pay any of {n:,} requests that wait for a batch, with replies as long "
+            f"as max_tokens allows; {AND_GO_ON}"
+        )
+
+    def after(self, request: Request, reply: Reply, price_factor: float = 1.0) -> None:
+        """Count a call that was made, at `price_factor` times the model's price."""
         self.tally.made += 1
         self.tally.prompt_tokens += reply.prompt_tokens or 0
         self.tally.completion_tokens += reply.completion_tokens or 0
@@ -65,8 +103,8 @@ class Account:
         if usd is None:
             self.tally.unpriced.add(request.spec.model)
         else:
-            self.tally.usd += usd
-        self._charge(request, reply)
+            self.tally.usd += price_factor * usd
+        self._charge(request, reply, price_factor)
 
     def spent(self) -> BudgetError | None:
         """The error that says that the budget is spent, once it is."""
@@ -75,19 +113,20 @@ class Account:
         over_tokens = budget.tokens is not None and self._tokens >= budget.tokens
         if not over_usd and not over_tokens:
             return None
-        limit = f"{budget.usd:g} USD" if over_usd else f"{budget.tokens:,} tokens"
         return BudgetError(
-            f"the budget of {limit} is spent ({self._usd:.4f} USD and {self._tokens:,} tokens in {self.tally.made} "
-            "calls); finished calls are in the cache: raise llm.budget in conf/config.yaml (or TUNEWRIGHT_BUDGET_USD) "
-            "and run the same command to go on"
+            f"the budget of {self._limit(over_usd)} is spent ({self._usd:.4f} USD and {self._tokens:,} tokens in "
+            f"{self.tally.made} calls); {AND_GO_ON}"
         )
 
-    def _charge(self, request: Request, reply: Reply) -> None:
+    def _limit(self, in_usd: bool) -> str:
+        return f"{self._budget.usd:g} USD" if in_usd else f"{self._budget.tokens:,} tokens"
+
+    def _charge(self, request: Request, reply: Reply, price_factor: float) -> None:
         prompt, completion = reply.prompt_tokens, reply.completion_tokens
         prompt = request.prompt_tokens_guess if prompt is None else prompt
         completion = len(reply.text) // CHARS_PER_TOKEN if completion is None else completion
         self._tokens += prompt + completion
-        self._usd += usd_of(request.spec, prompt, completion) or 0.0
+        self._usd += price_factor * (usd_of(request.spec, prompt, completion) or 0.0)
 
 
 def budget_of(configured: Budget) -> Budget:

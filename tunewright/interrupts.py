@@ -37,7 +37,8 @@ async def _watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
         console.print(
             f"\n{number.name}: waiting for {client.n_in_flight} calls in flight; once more stops at once", markup=False
         )
-        client.halt.stop(InterruptedRunError(f"by {number.name}; {GO_ON}", number))
+        words = "; ".join(filter(None, [f"by {number.name}", client.batches.left_behind, GO_ON]))
+        client.halt.stop(InterruptedRunError(words, number))
 
     loop = asyncio.get_running_loop()
     watched = SIGNALS if threading.current_thread() is threading.main_thread() else ()

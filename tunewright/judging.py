@@ -1,7 +1,8 @@
 """Verdicts: every criterion of the rubric answered for every transcript, by measures and by judges.
 
 A measured criterion is computed. A judged one is put to every judge, in calls that `judge_asking` describes; within one
-transcript calls follow one another, so that each finds the transcript in the prefix cache. A judge is asked only where
+transcript calls follow one another, so that each finds the transcript in the prefix cache, or all go in one batch at
+half the price (`batch_api` of its connection). A judge is asked only where
 design-calibrate trusts it. Verdicts are in the order of transcripts, criteria and judges' names: nothing in it tells
 which judge is the stricter.
 """
@@ -57,7 +58,7 @@ async def judge_transcripts(
     judges, rubric = config.judges, asking.rubric
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
     jobs = [
-        Job(t.id, judge_transcript, (j, t, asking, config.samples, trust))
+        Job(t.id, judge_transcript, (j, t, asking, config.samples, trust), can_wait=True)
         for t in whole
         if t.id in judged_ids
         for j in judges
@@ -76,7 +77,7 @@ async def judge_transcripts(
 async def judge_transcript(
     client: Client, judge: Judge, transcript: Transcript, asking: Asking, samples: int, trust: Trust | None
 ) -> list[Verdict]:
-    """One judge's verdicts on one transcript, call after call: each finds the transcript in the prefix cache."""
+    """One judge's verdicts on one transcript; its calls find the transcript in the prefix cache, or go in one batch."""
     verdicts, asked = [], []
     for criterion in asking.rubric.safety_first:
         if not needs_judge(criterion, transcript):
@@ -85,9 +86,10 @@ async def judge_transcript(
             verdicts.append(unscored_verdict(transcript, criterion, judge.name, reason))
         else:
             asked.append(criterion)
-    for batch in batches(asked, asking.rules.batching):
-        for sample in range(samples):
-            verdicts += await ask_batch(client, judge, transcript, batch, sample, asking)
+    calls = [(batch, sample) for batch in batches(asked, asking.rules.batching) for sample in range(samples)]
+    asks = [partial(ask_batch, client, judge, transcript, batch, sample, asking) for batch, sample in calls]
+    for found in await client.in_turn(judge, asks):
+        verdicts += found
     return verdicts
 
 
@@ -105,9 +107,12 @@ def examples_for_judges(domain: Domain, example_tokens: int) -> dict[str, list[L
 
 
 def sampled_ids(transcripts: Sequence[Transcript], limit: int | None) -> set[str]:
-    """Which transcripts go to judges: all, or `limit` of them by stable hash of the id (adding one moves few)."""
+    """Which transcripts go to judges: all, or `limit` of them by stable hash of the id (adding one moves few).
+
+    Conversations that this run made come first: the gate decides on them.
+    """
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
-    ranked = sorted(whole, key=lambda t: stable_unit("judged", t.id))
+    ranked = sorted(whole, key=lambda t: (not t.is_new, stable_unit("judged", t.id)))
     return {t.id for t in (ranked if limit is None else ranked[:limit])}
 
 

@@ -1,9 +1,9 @@
 """The one model client: every call to a language model goes through here.
 
-Three parts can be exchanged: a store of replies (cache.py), a caller (providers.py: limits, keys, tries, transport)
-and an account of calls, tokens and USD with its budget (accounts.py). The client itself pays once for equal requests,
-asks again for empty replies and for output that does not fit its schema, and stops in good order. A run whose answers
-are all cached imports neither litellm nor aiohttp nor a model.
+Three parts can be exchanged: a store of replies (cache.py), a caller (providers.py: limits, keys, tries, transport;
+batches.py for calls that can wait) and an account of calls, tokens and USD with its budget (accounts.py). The client
+itself pays once for equal requests, asks again for empty replies and for output that does not fit its schema, and stops
+in good order. A run whose answers are all cached imports neither litellm nor aiohttp nor a model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
@@ -21,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tunewright.accounts import Account, Tally, budget_of
+from tunewright.batches import Batches
 from tunewright.cache import ReplyCache, ReplyStore
 from tunewright.carrying import MakeCarrier, carrier_of
 from tunewright.config import PARAMS, read_yaml, validate
@@ -28,25 +30,31 @@ from tunewright.errors import OfflineMissError
 from tunewright.halt import Halt
 from tunewright.items import ItemFailure
 from tunewright.locations import cache_dir
-from tunewright.models import EMBEDDED, Budget, Connection, LLMSection, ModelSpec, Reply
+from tunewright.models import EMBEDDED, BatchAPI, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
 from tunewright.providers import Providers
 from tunewright.requests import Request, make_request
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 NO_BUDGET = Budget()
+T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 _about: ContextVar[str] = ContextVar("about", default="")  # the item that the calls of this task are about
+_can_wait: ContextVar[bool] = ContextVar("can_wait", default=False)  # whether their replies may come tomorrow
 
 
 @contextmanager
-def calls_for(item: str) -> Iterator[None]:
-    """Calls made inside are about this item (a transcript's id): the cache notes it, so that they can be forgotten."""
-    token = _about.set(item)
+def calls_for(item: str, can_wait: bool = False) -> Iterator[None]:
+    """Calls made inside are about this item (a transcript's id): the cache notes it, so that they can be forgotten.
+
+    `can_wait`: nobody needs their replies soon, so that they go in a batch where the connection has `batch_api`.
+    """
+    about, wait = _about.set(item), _can_wait.set(can_wait)
     try:
         yield
     finally:
-        _about.reset(token)
+        _about.reset(about)
+        _can_wait.reset(wait)
 
 
 class Caller(Protocol):
@@ -74,6 +82,8 @@ class Client:
         self.providers = Providers(connections, self.halt, carrier)
         self._caller = self.providers if caller is None else caller
         self._account = Account(budget)
+        self.batches = Batches(self.providers.connection, self.halt, self._account, self._cache)
+        self._has_batches = caller is None
         self._pending: dict[str, asyncio.Future[Reply]] = {}
 
     @classmethod
@@ -94,13 +104,18 @@ class Client:
         """What the calls took so far."""
         return self._account.tally
 
-    def in_flight(self, specs: Iterable[ModelSpec]) -> int:
-        """How many conversations to have in flight, with these models in them.
+    def _batch_api(self, spec: ModelSpec) -> BatchAPI | None:
+        return self.batches.option(spec) if self._has_batches else None
+
+    def in_flight(self, specs: Sequence[ModelSpec], can_wait: bool = False) -> int:
+        """How many conversations to have in flight, with these models in them; all where a model takes batches.
 
         As many as the models together take at once: each waits for one of them, so more would only be begun earlier and
         finished later. Fewer where a connection says so; with an embedded model no more than it has slots, so that a
         conversation finds its prefix there.
         """
+        if can_wait and any(self._batch_api(spec) for spec in specs):
+            return sys.maxsize
         models = {spec.model: (spec, self.providers.connection(spec)) for spec in specs}
         bounds = [c.conversations for _, c in models.values() if c.conversations]
         bounds += [c.concurrency for spec, c in models.values() if spec.provider == EMBEDDED and not c.conversations]
@@ -117,7 +132,8 @@ class Client:
         if self.tally.usd and share_done and not self.tally.unpriced:
             usd = f"{self.tally.usd:.2f} of about {self.tally.usd / share_done:.2f} USD"
         limits = sum(service.line.limit.limit for _, service in self.providers.services())
-        return f"{usd}, {self.n_in_flight}/{limits} in flight"
+        batches = f", {self.batches.n_out} in batches" if self.batches.n_out else ""
+        return f"{usd}, {self.n_in_flight}/{limits} in flight{batches}"
 
     async def complete(
         self, spec: ModelSpec, messages: Sequence[ChatMessage], *, sample: int = 0, schema: dict[str, Any] | None = None
@@ -155,6 +171,16 @@ class Client:
                 history = [*messages, {"role": "assistant", "content": reply.text}, {"role": "user", "content": ask}]
         raise ItemFailure(f"{spec.model} gave no usable answer in {1 + reasks} tries; the last fault: {fault}")
 
+    async def in_turn(self, spec: ModelSpec, calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """The results of work that calls one model on one item, in order.
+
+        One after the other, so that each finds its beginning in the provider's prefix cache; all at once where they go
+        in batches: else a batch would hold one call of each item.
+        """
+        if _can_wait.get() and self._batch_api(spec):
+            return list(await asyncio.gather(*(call() for call in calls)))
+        return [await call() for call in calls]
+
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
@@ -185,10 +211,11 @@ class Client:
         """Make a call; its reply is stored and accounted for before anybody sees it."""
         self.halt.check()
         self._account.before(request)
+        option = self._batch_api(request.spec) if _can_wait.get() else None
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._pending[request.key] = future
         try:
-            reply = await self._caller.call(request)
+            reply = await (self.batches if option else self._caller).call(request)
             self._cache.put(request.key, request.spec.identity, reply.model_dump(), item)
             future.set_result(reply)
         except BaseException as error:
@@ -197,7 +224,7 @@ class Client:
             raise
         finally:
             del self._pending[request.key]
-        self._account.after(request, reply)
+        self._account.after(request, reply, option.price_factor if option else 1.0)
         if spent := self._account.spent():
             self.halt.stop(spent)
         return reply

@@ -69,6 +69,18 @@ def _unique_names(judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
 Judges = Annotated[tuple[Judge, ...], AfterValidator(_unique_names)]  # every name once
 
 
+class BatchAPI(Config):
+    """How requests that can wait go through a provider's Batch API: cheaper, and answered within its window."""
+
+    window: str  # within which the provider answers, in its own words
+    price_factor: float = Field(gt=0, le=1)  # a request's price there over its price elsewhere
+    max_requests: int = Field(ge=1)  # of one batch
+    max_bytes: int = Field(ge=1)  # of one batch's file
+    attempts: int = Field(ge=1)  # batches that a request goes into before it counts as failed
+    quiet_s: float = Field(ge=0)  # a batch is sent when no more requests have come for so long
+    poll_s: float = Field(gt=0)  # between two looks at a batch
+
+
 class Connection(Config):
     """Where a provider is and how fast to use it. Never tracked: it changes no reply. Caps hold for each model."""
 
@@ -79,6 +91,7 @@ class Connection(Config):
     api_base: str | None = None
     requests_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
     tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
+    batch_api: BatchAPI | None = None  # None: every request is answered at once, at the full price
     conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
     context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
     threads: int | None = None  # embedded models only; None: one per core

@@ -27,6 +27,7 @@ class Job(NamedTuple):
     item: str  # the id of the transcript that the calls are about
     work: Callable[..., Awaitable[Any]]  # a function of a module, not a closure
     arguments: tuple[Any, ...]
+    can_wait: bool = False  # nobody waits for its replies: they may come through a Batch API
 
 
 def run(client: Client, what: str, total: int, work: Callable[[Callable[[], None]], Coroutine[Any, Any, T]]) -> T:
@@ -55,10 +56,11 @@ async def run_jobs(
     client: Client, jobs: Sequence[Job], models: Sequence[ModelSpec], advance: Callable[[], None] = lambda: None
 ) -> list[Any]:
     """All jobs, results in their order; an ItemFailure is that job's result. `models`: those that the jobs call."""
-    return await map_items(jobs, lambda job: run_job(client, job), client.in_flight(models), advance)
+    in_flight = client.in_flight(models, can_wait=all(job.can_wait for job in jobs))
+    return await map_items(jobs, lambda job: run_job(client, job), in_flight, advance)
 
 
 async def run_job(client: Client, job: Job) -> Any:
     """One job; its calls are noted in the cache under its item."""
-    with calls_for(job.item):
+    with calls_for(job.item, job.can_wait):
         return await job.work(client, *job.arguments)

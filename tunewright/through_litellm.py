@@ -16,7 +16,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import
 
 import litellm
 import openai  # litellm's exceptions derive from openai's
-from litellm.exceptions import APIConnectionError, ContentPolicyViolationError, ContextWindowExceededError, Timeout
+from litellm.exceptions import ContentPolicyViolationError, ContextWindowExceededError
 
 from tunewright.faults import Fault, http_fault, malformed, one_line
 from tunewright.models import Connection, ModelSpec, Reply
@@ -36,7 +36,7 @@ async def send(request: Request, connection: Connection, target: Target) -> Repl
     try:
         response = await litellm.acompletion(**_arguments(request, connection, target))
     except openai.OpenAIError as error:
-        raise _fault(error, [target.api_key]) from None
+        raise fault_of(error, [target.api_key]) from None
     return _reply(response, [target.api_key])
 
 
@@ -72,14 +72,14 @@ def _arguments(request: Request, connection: Connection, target: Target) -> dict
     return arguments
 
 
-def _fault(error: openai.OpenAIError, secrets: list[str]) -> Fault:
-    """By status and not by litellm's classes, which map one status to different classes by provider."""
+def fault_of(error: openai.OpenAIError, secrets: list[str]) -> Fault:
+    """What went wrong, by status and not by litellm's classes, which map one status to others with each provider."""
     words = str(getattr(error, "message", error)).removeprefix("litellm.").strip()
     status = _status(error)
     if isinstance(error, ContextWindowExceededError | ContentPolicyViolationError):
         return Fault(one_line(words, secrets), status)
-    if status is None or isinstance(error, Timeout | APIConnectionError):
-        return Fault(one_line(words, secrets), status, may_pass=isinstance(error, Timeout | APIConnectionError))
+    if status is None or isinstance(error, openai.APIConnectionError):  # a timeout is one too
+        return Fault(one_line(words, secrets), status, may_pass=isinstance(error, openai.APIConnectionError))
     return http_fault(status, words, _headers(error), secrets)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +47,7 @@ async def send(request: Request, connection: Connection, target: Target) -> Repl
     text = content.decode("utf-8", "replace")
     if response.status != 200:
         raise http_fault(response.status, error_words(text) or str(response.reason), response.headers, secrets)
-    return _reply(text, secrets)
+    return read_reply(text, secrets)
 
 
 def _body(request: Request, target: Target) -> bytes:
@@ -62,7 +62,7 @@ def _body(request: Request, target: Target) -> bytes:
     return f'{json.dumps(body, ensure_ascii=False)[:-1]}, "messages": {request.messages_json}}}'.encode()
 
 
-def _reply(text: str, secrets: list[str]) -> Reply:
+def read_reply(text: str, secrets: Sequence[str]) -> Reply:
     """The reply in a body with status 200; raises the fault that is tried again when there is none."""
     try:
         value = json.loads(text)

@@ -78,7 +78,12 @@ async def answer_all(
     """Verdicts by (judge, item), one per sample, with the answers as scoring takes them."""
     work = [(judge, item) for judge in config.judges for item in items]
     jobs = [
-        Job(item.transcript.source_id or item.transcript.id, answer, (judge, item, asking, config.samples))
+        Job(
+            item.transcript.source_id or item.transcript.id,
+            answer,
+            (judge, item, asking, config.samples),
+            can_wait=True,
+        )
         for judge, item in work
     ]
     answers = await run_jobs(client, jobs, config.judges, advance)
@@ -89,11 +94,12 @@ async def answer(client: Client, judge: Judge, item: Item, asking: Asking, sampl
     """What a judge says of one item, sample by sample, as scoring takes it."""
     batch = batch_of(item, asking)
     n, criterion = next((n, c) for n, c in enumerate(batch) if c.id == item.labelled.criterion)
-    found = []
-    for sample in range(samples):
-        verdict = (await ask_batch(client, judge, item.transcript, batch, sample, asking, but=item.labelled))[n]
-        found.append(verdict.model_copy(update={"answer": allowed_answer(verdict.answer, criterion)}))
-    return found
+    asks = [
+        partial(ask_batch, client, judge, item.transcript, batch, sample, asking, but=item.labelled)
+        for sample in range(samples)
+    ]
+    verdicts = [found[n] for found in await client.in_turn(judge, asks)]
+    return [v.model_copy(update={"answer": allowed_answer(v.answer, criterion)}) for v in verdicts]
 
 
 def batch_of(item: Item, asking: Asking) -> list[Criterion]:
