@@ -15,7 +15,6 @@ from tunewright.rubric import Criterion, Rubric
 from tunewright.trust import Trust, why_untrusted
 from tunewright.verdict_rules import allowed_answer
 
-
 NOT_CHOSEN = "not among those that the preset repairs"
 
 Entailed = Literal["YES", "NO", "no answer", "not checked", "no next message"]
