@@ -47,6 +47,7 @@ FIRST = {"fixup": "scores"}  # a stage without calls that another needs
 N_CONVERSATIONS, N_EXCHANGES = 40, 5
 LATENCY_S = 0.2
 AT_ONCE = 32
+NO_EACH = 4  # one verdict in so many is NO
 CPUS = 2  # of each node, and so workers on it
 LOOPBACK = "127.0.0.1"  # nobody else can reach this cluster, so it asks for no token
 SETTINGS = [
@@ -74,7 +75,8 @@ class Served(FakeModelServer):
         self._due.append(time.monotonic() + LATENCY_S)
         asked = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-        return Answer(placeholder(asked, schema, 200), delay_s=LATENCY_S)
+        text = placeholder(asked, schema, 200)
+        return Answer(faulted(text) if int(asked, 16) % NO_EACH == 0 else text, delay_s=LATENCY_S)
 
     @property
     def n_out(self) -> int:
@@ -84,6 +86,15 @@ class Served(FakeModelServer):
     def n_twice(self, since: int) -> int:
         """How many requests came again, of those after the first `since`."""
         return sum(n - 1 for n in Counter(json.dumps(body, sort_keys=True) for body in self.requests[since:]).values())
+
+
+def faulted(text: str) -> str:
+    """A verdict turned into NO because of the second exchange; other texts as they are."""
+    try:
+        verdict = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(verdict | {"answer": "NO", "evidence": [2]}) if "evidence" in verdict else text
 
 
 def workspace(folder: Path, server: Served) -> None:
