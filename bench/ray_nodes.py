@@ -1,6 +1,6 @@
-"""Conversations and verdicts on a Ray cluster of two nodes, one of which is killed half way, against a local run.
+"""Conversations, verdicts and repairs on two Ray nodes, one of which is killed half way, against a local run.
 
-    python -m bench.ray_nodes                 # 40 conversations of 5 exchanges, and their verdicts
+    python -m bench.ray_nodes                 # 40 conversations of 5 exchanges
 
 The real stages, each in a process of its own as `dvc repro` starts them, and a scripted model server whose answers
 follow from a hash of the request. For each stage a second node joins the head; when the server has seen half of the
@@ -38,10 +38,16 @@ from tunewright.planning import placeholder
 from tunewright.terminal import console
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("transcripts", "verdicts")
+STAGES = {  # and what each writes by the answers of models
+    "transcripts": ("transcripts",),
+    "verdicts": ("verdicts",),
+    "fixup": ("repairs", "fixed", "fixed_verdicts"),
+}
+FIRST = {"fixup": "scores"}  # a stage without calls that another needs
 N_CONVERSATIONS, N_EXCHANGES = 40, 5
 LATENCY_S = 0.2
 AT_ONCE = 32
+NO_EACH = 4  # one verdict in so many is NO
 CPUS = 2  # of each node, and so workers on it
 LOOPBACK = "127.0.0.1"  # nobody else can reach this cluster, so it asks for no token
 SETTINGS = [
@@ -50,6 +56,7 @@ SETTINGS = [
     f"preset.exchanges={{min: {N_EXCHANGES}, max: {N_EXCHANGES}}}",
     "preset.replayed=0",
     "preset.judged_transcripts=null",
+    "preset.fixup_transcripts=null",
     "generate.transcripts.authored=false",
     "generate.transcripts.imported=leave",
     "generate.scores.judge_trust=assumed",
@@ -68,7 +75,8 @@ class Served(FakeModelServer):
         self._due.append(time.monotonic() + LATENCY_S)
         asked = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-        return Answer(placeholder(asked, schema, 200), delay_s=LATENCY_S)
+        text = placeholder(asked, schema, 200)
+        return Answer(faulted(text) if int(asked, 16) % NO_EACH == 0 else text, delay_s=LATENCY_S)
 
     @property
     def n_out(self) -> int:
@@ -78,6 +86,15 @@ class Served(FakeModelServer):
     def n_twice(self, since: int) -> int:
         """How many requests came again, of those after the first `since`."""
         return sum(n - 1 for n in Counter(json.dumps(body, sort_keys=True) for body in self.requests[since:]).values())
+
+
+def faulted(text: str) -> str:
+    """A verdict turned into NO because of the second exchange; other texts as they are."""
+    try:
+        verdict = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(verdict | {"answer": "NO", "evidence": [2]}) if "evidence" in verdict else text
 
 
 def workspace(folder: Path, server: Served) -> None:
@@ -100,9 +117,9 @@ def run_stage(folder: Path, stage: str, runner: dict[str, object]) -> float:
     return time.monotonic() - began
 
 
-def output(folder: Path, stage: str) -> bytes:
-    """The file that a stage wrote."""
-    return (folder / f"data/generate/{stage}.jsonl").read_bytes()
+def output(folder: Path, stage: str) -> list[bytes]:
+    """The files that a stage wrote."""
+    return [(folder / f"data/generate/{name}.jsonl").read_bytes() for name in STAGES[stage]]
 
 
 @contextmanager
@@ -207,6 +224,9 @@ def compare(folder: Path, server: Served, address: str) -> list[list[str]]:
         workspace(place, server)
     rows = []
     for stage in STAGES:
+        if stage in FIRST:
+            for place in (here, there):
+                run_stage(place, FIRST[stage], {"kind": "local"})
         before = len(server.requests)
         local_s = run_stage(here, stage, {"kind": "local"})
         n_requests = len(server.requests) - before

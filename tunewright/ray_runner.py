@@ -133,12 +133,14 @@ class RayWorker:
 
 async def _answer_of(reference: Any) -> Any:
     """What an actor answers; Ray's errors become WorkerLostError, or RunnerError where another worker cannot help."""
-    from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
+    from ray.exceptions import ActorUnavailableError, RayError, RayTaskError  # pyright: ignore[reportMissingImports]
 
     try:
         return await reference
     except RayTaskError as error:
         raise RunnerError(f"a Ray worker cannot make requests ({_last_line(error)}); {GO_ON}") from None
+    except ActorUnavailableError:  # not known to be dead yet; Ray's many words say no more
+        raise WorkerLostError("its process or machine answers no more") from None
     except RayError as error:
         raise WorkerLostError(_last_line(error)) from None
 

@@ -1,7 +1,7 @@
 """Independent pieces of work that call models: conversations to hold, transcripts to judge, repairs to make.
 
-A Job names its work by a module-level function and plain arguments, so that the same job can run in this process or in
-another one, and says which transcript it is about, so that the reply cache knows whose replies it holds.
+A Job says which transcript it is about, so that the reply cache knows whose replies it holds. Jobs run in this process
+whatever the runner is: what goes to a cluster is their requests (carrying.py).
 """
 
 from __future__ import annotations
