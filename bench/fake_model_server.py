@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -43,7 +43,7 @@ class FakeModelServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.url = ""
 
-    def __enter__(self) -> FakeModelServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         self.url = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(timeout=10)
         return self
