@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import aiohttp
@@ -34,6 +35,7 @@ SENTENCE = "I have thought about what you said, and most of it holds, but the ev
 FREE = Price(input_usd_per_mtok=0.0, output_usd_per_mtok=0.0)
 DIRECT, LAYERED = "hosted_vllm/load", "deepseek/load"  # ours directly, ours through litellm
 IN_FLIGHT, CALLS = 64, 1280
+LENGTHS = (20, 80)  # messages of history
 Call = Callable[[list[ChatMessage]], Awaitable[object]]
 
 
@@ -70,6 +72,38 @@ def wall_ratio(n: int) -> float:
     return took / (EXCHANGES * 2 * LATENCY_S)
 
 
+def bare_wall_ratio(n: int) -> float:
+    """The same conversations in a loop over aiohttp: what this machine allows at the moment."""
+
+    async def all_at_once(url: str) -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            await asyncio.gather(*(bare_conversation(session, url, number) for number in range(n)))
+
+    with running(LATENCY_S) as url:
+        begun = time.perf_counter()
+        asyncio.run(all_at_once(url))
+        return (time.perf_counter() - begun) / (EXCHANGES * 2 * LATENCY_S)
+
+
+async def bare_conversation(session: aiohttp.ClientSession, url: str, number: int) -> None:
+    """`converse` without anything around it."""
+    history: list[ChatMessage] = [{"role": "system", "content": f"{number}: {SENTENCE}"}]
+    for _ in range(EXCHANGES):
+        for role in ("user", "assistant"):
+            async with session.post(f"{url}/chat/completions", json=body(history)) as response:
+                history.append({"role": role, "content": reply_in(await response.read())})
+
+
+def body(messages: list[ChatMessage]) -> dict[str, object]:
+    """What a bare loop sends."""
+    return {"model": "load", "messages": messages, "max_tokens": 200, "temperature": 0.7}
+
+
+def reply_in(content: bytes) -> str:
+    """What a bare loop reads."""
+    return json.loads(content)["choices"][0]["message"]["content"]
+
+
 def histories(n_messages: int, n: int, tag: str) -> list[list[ChatMessage]]:
     """`n` different histories of so many messages."""
     roles = ("user", "assistant")
@@ -77,24 +111,23 @@ def histories(n_messages: int, n: int, tag: str) -> list[list[ChatMessage]]:
     return [[{"role": "system", "content": f"{tag} {number}"}, *rest] for number in range(n)]
 
 
-async def cpu_ms(call: Call, asked: list[list[ChatMessage]]) -> float:
-    """CPU milliseconds per call, IN_FLIGHT of them at once."""
+async def all_of(call: Call, asked: list[list[ChatMessage]]) -> None:
+    """One call for each history, IN_FLIGHT of them at once."""
     left = iter(asked)
 
     async def worker() -> None:
         for messages in left:
             await call(messages)
 
-    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))  # warm: connections, imports
-    return 0.0
+    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
 
 async def measured(call: Call, n_messages: int) -> float:
-    """CPU milliseconds per call after a warm-up."""
-    await cpu_ms(call, histories(n_messages, 2 * IN_FLIGHT, "warm"))
+    """CPU milliseconds per call, after a warm-up that opens connections and imports."""
+    await all_of(call, histories(n_messages, 2 * IN_FLIGHT, "warm"))
     asked = histories(n_messages, CALLS, "asked")
     begun = time.process_time()
-    await cpu_ms(call, asked)
+    await all_of(call, asked)
     return 1000 * (time.process_time() - begun) / CALLS
 
 
@@ -104,15 +137,15 @@ async def bare_aiohttp(url: str, n_messages: int) -> float:
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def call(messages: list[ChatMessage]) -> object:
-            body = {"model": "load", "messages": messages, "max_tokens": 200, "temperature": 0.7}
-            async with session.post(f"{url}/chat/completions", json=body) as response:
-                return json.loads(await response.read())["choices"][0]["message"]["content"]
+            async with session.post(f"{url}/chat/completions", json=body(messages)) as response:
+                return reply_in(await response.read())
 
         return await measured(call, n_messages)
 
 
 async def bare_litellm(url: str, n_messages: int) -> float:
     """A loop over litellm."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
     import litellm
 
     async def call(messages: list[ChatMessage]) -> object:
@@ -133,34 +166,46 @@ async def ours(url: str, n_messages: int, model: str) -> float:
     return found
 
 
-def cpu_row(name: str, measure: Callable[[str, int], Awaitable[float]], runs: int) -> tuple[str, float, float]:
-    """Medians at 20 and 80 messages."""
-
-    async def one(url: str, n_messages: int) -> float:
-        return await measure(url, n_messages)
-
+def cpu_table(runs: int) -> str:
+    """CPU of a call, four ways in turn, medians of so many rounds."""
+    ways: dict[str, Callable[[str, int], Coroutine[None, None, float]]] = {
+        "bare aiohttp": bare_aiohttp,
+        "tunewright, direct": lambda url, n: ours(url, n, DIRECT),
+        "bare litellm": bare_litellm,
+        "tunewright, through litellm": lambda url, n: ours(url, n, LAYERED),
+    }
+    found: dict[tuple[str, int], list[float]] = {(way, n): [] for way in ways for n in LENGTHS}
     with running() as url:
-        medians = [statistics.median(asyncio.run(one(url, n)) for _ in range(runs)) for n in (20, 80)]
-    return name, medians[0], medians[1]
+        for _ in range(runs):
+            for way, n in found:
+                found[way, n].append(asyncio.run(ways[way](url, n)))
+    ms = {which: statistics.median(values) for which, values in found.items()}
+    rows = []
+    for way in ways:
+        ratios = [ms[way, n] / ms["bare aiohttp", n] for n in LENGTHS] + [
+            ms[way, n] / ms["bare litellm", n] for n in LENGTHS
+        ]
+        growth = ms[way, LENGTHS[1]] / ms[way, LENGTHS[0]]
+        rows.append(
+            [way, *(f"{ms[way, n]:.2f}" for n in LENGTHS), f"{growth:.2f}", *(f"{ratio:.2f}" for ratio in ratios)]
+        )
+    heads = [f"{what}, {n} messages" for what in ("x bare aiohttp", "x bare litellm") for n in LENGTHS]
+    return md_table(["CPU ms per call", *(f"{n} messages" for n in LENGTHS), "growth", *heads], rows)
+
+
+def wall_table(runs: int) -> str:
+    """Wall time against the ideal, and the same of a bare loop."""
+    rows = []
+    for n in (64, 256):
+        both = [(wall_ratio(n), bare_wall_ratio(n)) for _ in range(runs)]
+        mine, bare = (f"{statistics.median(column):.2f}" for column in zip(*both, strict=True))
+        rows.append((f"{n} x {EXCHANGES} exchanges at {LATENCY_S:g} s", n, mine, bare))
+    return md_table(("conversations", "in flight", "wall / ideal", "bare aiohttp loop"), rows)
 
 
 def results(runs: int) -> str:
     """Both tables, as Markdown."""
-    walls = [(f"{n} x {EXCHANGES}", n, statistics.median(wall_ratio(n) for _ in range(runs))) for n in (64, 256)]
-    rows = [
-        cpu_row("bare aiohttp", bare_aiohttp, runs),
-        cpu_row("tunewright, direct", lambda url, n: ours(url, n, DIRECT), runs),
-        cpu_row("bare litellm", bare_litellm, runs),
-        cpu_row("tunewright, through litellm", lambda url, n: ours(url, n, LAYERED), runs),
-    ]
-    aio, litellm = rows[0], rows[2]
-    cells = [
-        [name, f"{a:.2f}", f"{b:.2f}", f"{a / aio[1]:.1f}", f"{b / aio[1]:.1f}", f"{a / litellm[1]:.2f}"]
-        for name, a, b in rows
-    ]
-    head = ("CPU ms per call", "20 messages", "80 messages", "20: x bare aiohttp", "80: x bare at 20", "20: x litellm")
-    table = md_table(("conversations", "in flight", "wall / ideal"), [(n, f, f"{r:.2f}") for n, f, r in walls])
-    return f"{table}\n\n{md_table(head, cells)}\n"
+    return f"{wall_table(runs)}\n\n{cpu_table(runs)}\n"
 
 
 def main() -> None:

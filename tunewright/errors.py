@@ -9,6 +9,7 @@
     |   |-- ModelAuthError       the provider refused the key
     |   |-- ModelSetupError      unknown model, no endpoint, no package, no key in the environment
     |   `-- OfflineMissError     TUNEWRIGHT_OFFLINE=1 and the answer is not in the cache
+    |-- RunnerError              the cluster has no worker left that could make a call
     |-- StoppedError             the run was stopped in good order; what was done is in the cache
     |   |-- BudgetError          the budget is spent
     |   `-- InterruptedRunError  somebody pressed Ctrl-C or sent SIGTERM; exit code 130 or 143
@@ -60,6 +61,10 @@ class ModelSetupError(ModelError):
 
 class OfflineMissError(ModelError):
     """Offline replay needs an answer that the cache does not hold."""
+
+
+class RunnerError(TunewrightError):
+    """No worker is left, or none came; finished calls are in the cache."""
 
 
 class StoppedError(TunewrightError):

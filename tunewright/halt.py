@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from typing import TypeVar
 
 from tunewright.errors import StoppedError
+
+T = TypeVar("T")
 
 
 class Halt:
@@ -28,7 +31,7 @@ class Halt:
         if self.error is not None:
             raise copy.copy(self.error)  # a copy: a raised exception holds the frames that it went through
 
-    async def wait(self, waiter: asyncio.Future) -> object:
+    async def wait(self, waiter: asyncio.Future[T]) -> T:
         """The result of a future that would let something start; raises the reason when the run is to stop first."""
         self.check()
         self._waiting.add(waiter)

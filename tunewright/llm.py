@@ -24,6 +24,7 @@ from pydantic import BaseModel, ValidationError
 from tunewright.accounts import Account, Tally, budget_of
 from tunewright.batches import Batches
 from tunewright.cache import ReplyCache, ReplyStore
+from tunewright.carrying import MakeCarrier, carrier_of
 from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import OfflineMissError
 from tunewright.halt import Halt
@@ -73,11 +74,12 @@ class Client:
         cache: ReplyStore | None = None,
         caller: Caller | None = None,
         budget: Budget = NO_BUDGET,
+        carrier: MakeCarrier | None = None,
     ) -> None:
         self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
         self._cache = ReplyCache(cache_dir(), read_only=self._offline) if cache is None else cache
         self.halt = Halt()
-        self.providers = Providers(connections, self.halt)
+        self.providers = Providers(connections, self.halt, carrier)
         self._caller = self.providers if caller is None else caller
         self._account = Account(budget)
         self.batches = Batches(self.providers.connection, self.halt, self._account, self._cache)
@@ -86,7 +88,7 @@ class Client:
 
     @classmethod
     def from_params(cls, params: Path = PARAMS) -> Client:
-        """A client with the connections and the budget of a params file; TUNEWRIGHT_BUDGET_USD goes before the latter.
+        """A client with the connections, the budget (TUNEWRIGHT_BUDGET_USD goes before it) and the runner of a file.
 
         Under `tunewright plan` one that only counts. Raises ConfigError.
         """
@@ -95,7 +97,7 @@ class Client:
         found = validate({"connections": {}} | known, LLMSection, params, "llm")
         if os.environ.get("TUNEWRIGHT_PLAN"):
             return import_module("tunewright.planning").PlanningClient(found.connections)
-        return cls(found.connections, budget=budget_of(found.budget))
+        return cls(found.connections, budget=budget_of(found.budget), carrier=carrier_of(params))
 
     @property
     def tally(self) -> Tally:
@@ -214,8 +216,7 @@ class Client:
         self._pending[request.key] = future
         try:
             reply = await (self.batches if option else self._caller).call(request)
-            self._cache.put(request.key, request.spec.identity, reply.model_dump())
-            self._cache.note_use(request.key, item)
+            self._cache.put(request.key, request.spec.identity, reply.model_dump(), item)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)

@@ -66,7 +66,7 @@ class Lookup:
         """The stored reply, a placeholder that was made before, or None."""
         return self._made.get(key) or self._cache.get(key)
 
-    def put(self, key: str, model: str, reply: dict[str, Any]) -> None:
+    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
         """Keep a placeholder."""
         self._made[key] = reply
 

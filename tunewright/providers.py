@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tunewright import serving
+from tunewright.carrying import MakeCarrier
 from tunewright.errors import ModelSetupError
 from tunewright.halt import Halt
 from tunewright.models import EMBEDDED, Connection, ModelSpec, Reply
@@ -31,10 +32,11 @@ _start = threading.Lock()  # of several first calls one fetches and starts an em
 
 
 class Providers:
-    """Calls models where their connections say they are."""
+    """Calls models where their connections say they are, from here or from where a carrier takes the requests."""
 
-    def __init__(self, connections: dict[str, Connection], halt: Halt) -> None:
+    def __init__(self, connections: dict[str, Connection], halt: Halt, carrier: MakeCarrier | None = None) -> None:
         self._connections, self._halt = connections, halt
+        self._carrier = carrier(halt) if carrier else None
         self._services: dict[tuple[str, Weights | None], Service] = {}
 
     def connection(self, spec: ModelSpec) -> Connection:
@@ -61,16 +63,28 @@ class Providers:
         for (model, _), service in self._services.items():
             yield model, service
 
+    def close(self) -> None:
+        """Let go what carried requests."""
+        if self._carrier:
+            self._carrier.close()
+
     def _service(self, spec: ModelSpec) -> Service:
         connection = self.connection(spec)
-        send: Send
-        if is_direct(spec, connection):
-            from tunewright.transport import send
-        else:
-            from tunewright.through_litellm import register, send
-
-            register(spec)
+        carrier = None if spec.provider == EMBEDDED else self._carrier  # that one serves this process alone
+        send = carrier.send if carrier else sender(spec, connection)
         return Service(spec.model, connection, send, _locate(spec, connection), self._halt)
+
+
+def sender(spec: ModelSpec, connection: Connection) -> Send:
+    """What makes the requests to a model; imports aiohttp alone or litellm."""
+    if is_direct(spec, connection):
+        from tunewright.transport import send
+
+        return send
+    from tunewright.through_litellm import register, send
+
+    register(spec)
+    return send
 
 
 def is_direct(spec: ModelSpec, connection: Connection) -> bool:

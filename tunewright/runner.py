@@ -40,6 +40,7 @@ def run(client: Client, what: str, total: int, work: Callable[[Callable[[], None
         with bar(what, total, client.progress) as progress:
             return run_watched(client, work(progress.advance))
     finally:
+        client.providers.close()
         write_log(client.providers.services())
         note_calls(client, time.monotonic() - started)
 

@@ -47,27 +47,28 @@ class Service:
         the reason for stopping when the run stops before the request went out.
         """
         tries, refusals, tokens = 0, 0, self._guess(request)
+        attempts = self._connection.attempts
         while True:
             place = await self.line.enter(tokens, again=tries + refusals > 0)
             n_succeeded = self.line.n_succeeded
             name, key = self._keys.take(time.monotonic())
             try:
                 return await self._try(request, place, key)
-            except Fault as fault:
-                if fault.is_refusal:
-                    refusals += 1
-                    tries += not self._make_way(fault, place, name) and self.line.n_succeeded == n_succeeded
-                else:
-                    self.line.left(place)
-                    tries += 1
-                    if fault.is_about_key and self._drop(name, fault):
-                        tries -= 1
-                        continue
-                spent = tries >= self._connection.attempts or refusals >= REFUSALS_PER_TRY * self._connection.attempts
-                if not fault.may_pass or spent:
-                    raise final(fault, self._model, self._keys.names, tries) from None
-                if not fault.is_refusal:
-                    await self._halt.sleep(backoff_s(fault, tries))
+            except Fault as caught:
+                fault = caught
+            if fault.is_refusal:
+                refusals += 1
+                another_key = self._make_way(fault, place, name)
+                tries += not another_key and self.line.n_succeeded == n_succeeded
+            else:
+                self.line.left(place)
+                if fault.is_about_key and self._drop(name, fault):
+                    continue
+                tries += 1
+            if not fault.may_pass or tries >= attempts or refusals >= REFUSALS_PER_TRY * attempts:
+                raise final(fault, self._model, self._keys.names, tries)
+            if not fault.is_refusal:
+                await self._halt.sleep(backoff_s(fault, tries))
 
     async def _try(self, request: Request, place: Place, key: str) -> Reply:
         try:

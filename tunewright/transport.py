@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
-from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -25,8 +24,7 @@ from tunewright.requests import Request, Target
 
 KEEP_ALIVE_S = 4.0  # below uvicorn's 5: else a request now and then meets a connection that is just being closed
 THOUGHT = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)  # some servers leave the reasoning in the reply
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession]] = WeakKeyDictionary()
-_open: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+_open: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession]]] = {}
 
 
 async def send(request: Request, connection: Connection, target: Target) -> Reply:
@@ -87,16 +85,19 @@ async def _session() -> aiohttp.ClientSession:
     """The one session of this event loop, which closes with it."""
     loop = asyncio.get_running_loop()
     if loop not in _open:
-        _sessions[loop] = _session_of_a_loop()
-        _open[loop] = await anext(_sessions[loop])
-    return _open[loop]
+        generator = _session_of(loop)
+        _open[loop] = await anext(generator), generator
+    return _open[loop][0]
 
 
-async def _session_of_a_loop() -> AsyncGenerator[aiohttp.ClientSession]:
+async def _session_of(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[aiohttp.ClientSession]:
     """A generator, because a loop that ends closes its generators: nobody has to remember the session."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)  # no limit: the line's is the one
-    async with aiohttp.ClientSession(connector=connector) as session:
-        yield session
+    try:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield session
+    finally:
+        del _open[loop]
 
 
 @lru_cache(maxsize=16)
