@@ -15,7 +15,6 @@ from tunewright.errors import RecordError
 from tunewright.proportions import Share, share_of
 from tunewright.records import Persona, Score, Transcript, Verdict
 
-UNDER_TEST = ("simulated", "replay")
 NO_EXCHANGE = "no exchange"
 
 
@@ -31,7 +30,7 @@ class Case:
     @property
     def is_new(self) -> bool:
         """Whether it counts for the prompts under test."""
-        return self.transcript.user_kind in UNDER_TEST
+        return self.transcript.is_new
 
     @property
     def batch(self) -> int | None:

@@ -107,9 +107,12 @@ def examples_for_judges(domain: Domain, example_tokens: int) -> dict[str, list[L
 
 
 def sampled_ids(transcripts: Sequence[Transcript], limit: int | None) -> set[str]:
-    """Which transcripts go to judges: all, or `limit` of them by stable hash of the id (adding one moves few)."""
+    """Which transcripts go to judges: all, or `limit` of them by stable hash of the id (adding one moves few).
+
+    Conversations that this run made come first: the gate decides on them.
+    """
     whole = [t for t in transcripts if t.failure is None and t.exchanges]
-    ranked = sorted(whole, key=lambda t: stable_unit("judged", t.id))
+    ranked = sorted(whole, key=lambda t: (not t.is_new, stable_unit("judged", t.id)))
     return {t.id for t in (ranked if limit is None else ranked[:limit])}
 
 

@@ -98,6 +98,11 @@ class Transcript(Record):
     ended: Ended = "recorded"  # early: the user would not go on; recorded: where the recording or the author ends
 
     @property
+    def is_new(self) -> bool:
+        """Whether a model wrote the replies in this run; those of authored and imported ones are people's words."""
+        return self.user_kind in ("simulated", "replay")
+
+    @property
     def is_cut(self) -> bool:
         """Whether any message stops in the middle because its tokens ran out."""
         return any(e.cut for e in self.exchanges)

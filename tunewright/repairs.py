@@ -15,8 +15,6 @@ from tunewright.rubric import Criterion, Rubric
 from tunewright.trust import Trust, why_untrusted
 from tunewright.verdict_rules import allowed_answer
 
-MADE = ("simulated", "replay")  # user kinds whose replies a model wrote in this run; others are people's words
-
 NOT_CHOSEN = "not among those that the preset repairs"
 
 Entailed = Literal["YES", "NO", "no answer", "not checked", "no next message"]
@@ -77,7 +75,7 @@ def triage(transcripts: Iterable[Transcript], scores: Mapping[str, Score], limit
     decided, failed = [], {}
     for one in transcripts:
         passed = scores[one.id].passed if one.id in scores else None
-        if passed is not None and one.user_kind in MADE:
+        if passed is not None and one.is_new:
             decided.append(one.id)
         if passed is False:
             failed[one.id] = (_why_left(one), len(one.exchanges))
@@ -89,7 +87,7 @@ def triage(transcripts: Iterable[Transcript], scores: Mapping[str, Score], limit
 
 
 def _why_left(transcript: Transcript) -> str | None:
-    if transcript.user_kind not in MADE:
+    if not transcript.is_new:
         return "people's words are never rewritten"
     return "a message was cut off at its token limit: it is never trained on" if transcript.is_cut else None
 
