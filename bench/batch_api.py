@@ -4,9 +4,9 @@
 
 Authored conversations of the therapy domain under names of their own are judged on all criteria that judges answer,
 directly and through a server with files and batches, by the pipeline's code over HTTP; only the judge is scripted. It
-answers by a hash of the question; in 1 of 50 questions the first answer is no JSON, and 1 of 50 requests gets a 500 the
-first time. Then a process that judges is killed (-9) as soon as the server sees one of its requests of each
-kind, at another moment each time, and run again: paid twice are the requests that the server answered more than once.
+answers by a hash of the question; of 50 first answers one is no JSON, and of 50 requests one is refused with a 500 the
+first time. Then a process that judges is killed (-9) as soon as the server sees its first request of a kind, and run
+again; so for every kind. Paid twice are the requests that the server answered more than once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -99,12 +100,8 @@ def judged(client: Client) -> str:
     """The SHA-256 of all verdicts, as a stage would write them."""
     talks, asking = conversations(), Asking(load_rubric(RUBRIC), JUDGING, {})
     ids = {t.id for t in talks}
-    verdicts = run(
-        client,
-        "judging",
-        len(talks),
-        lambda advance: judge_transcripts(client, talks, asking, ids, JUDGING, None, advance),
-    )
+    work = partial(judge_transcripts, client, talks, asking, ids, JUDGING, None)
+    verdicts = run(client, "judging", len(talks), work)
     return hashlib.sha256("".join(v.model_dump_json() + "\n" for v in verdicts).encode()).hexdigest()
 
 
@@ -136,16 +133,8 @@ def killed(folder: Path, moment: str) -> tuple[str, list[str]]:
             raise RuntimeError(f"the second run failed with exit code {again.returncode}")
         twice = sum(n - 1 for n in Counter(server.paid).values())
         left = len(list(folder.glob("batches/*.json")))
-        row = [
-            moment,
-            str(n_before),
-            str(noted),
-            str(len(server.batches)),
-            str(len(server.paid)),
-            str(twice),
-            str(left),
-        ]
-        return out.strip(), row
+        counts = (n_before, noted, len(server.batches), len(server.paid), twice, left)
+        return out.strip(), [moment, *map(str, counts)]
 
 
 def _process(url: str, cache: Path) -> subprocess.Popen[str]:

@@ -105,7 +105,7 @@ class FakeBatchServer(FakeModelServer):
         if self.faults.lose_reply:
             self.faults.lose_reply -= 1
             assert request.transport is not None
-            request.transport.close()
+            request.transport.close()  # the answer goes nowhere
         return web.json_response(batch.as_json())
 
     async def _list(self, request: web.Request) -> web.Response:

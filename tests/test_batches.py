@@ -9,11 +9,14 @@ import pytest
 
 from bench.fake_batches import FakeBatchServer
 from bench.fake_model_server import Answer
-from tests.conftest import HI, in_turn, spec
+from tests.conftest import HI, ROOT, in_turn, spec, transcript
+from tests.test_judging import config
 from tunewright.errors import BudgetError, InterruptedRunError, ModelAuthError, ModelSetupError
 from tunewright.items import ItemFailure
+from tunewright.judge_asking import Asking
+from tunewright.judging import judge_transcripts
 from tunewright.llm import Client
-from tunewright.models import Budget, Connection, Price
+from tunewright.models import Budget, Connection, Judge, Price
 from tunewright.runner import Job, run, run_jobs
 
 OPTION = {
@@ -158,6 +161,20 @@ def test_a_batch_that_the_provider_cannot_read_is_sent_once_more(batch_server, c
     )
 
 
+def test_every_question_about_every_talk_is_in_the_first_batch_and_what_is_asked_again_in_the_second(
+    batch_server, client_of, rubric, monkeypatch
+):
+    monkeypatch.chdir(ROOT)  # prompts/shared/judge.md is read from there
+    good = json.dumps({"evidence": [1], "reasoning": "It shows.", "answer": "YES"})
+    server = batch_server(lambda b: Answer("No." if "do curious?" in str(b) and len(b["messages"]) == 2 else good))
+    settings = config().model_copy(update={"judges": (Judge(name="strict", **JUDGE.model_dump()),)})
+    talks = [transcript("t1"), transcript("t2", assistant="Oh")]
+    work = judge_transcripts(client_of(server), talks, Asking(rubric, settings, {}), {"t1", "t2"}, settings, None)
+    verdicts = [v for v in asyncio.run(work) if v.judge == "strict"]
+    assert [len(server.lines(batch)) for batch in server.batches.values()] == [8, 2]  # four judged criteria
+    assert [v.answer for v in verdicts] == ["YES"] * 8
+
+
 def test_what_replies_lead_to_goes_into_a_second_smaller_batch(batch_server, client_of):
     server = batch_server(lambda body: Answer("" if body["messages"][0]["content"] == "q1" else "Yes."))
     answers(client_of(server), jobs(3))
@@ -182,7 +199,8 @@ def test_a_run_that_was_killed_is_taken_up_without_paying_twice(batch_server, cl
     assert client.tally.made == 7 and notes(cache_folder) == []
 
 
-def test_a_batch_whose_id_was_never_told_is_found_by_its_file(batch_server, client_of):
+def test_a_batch_whose_id_was_never_told_is_found_by_its_file(batch_server, client_of, monkeypatch):
+    monkeypatch.setattr("tunewright.batch_run.backoff_s", lambda fault, tries: 0.01)
     server = batch_server()
     server.faults.lose_reply = 1
     assert answers(client_of(server), jobs(3)) == ["Yes."] * 3
@@ -224,7 +242,7 @@ def test_replies_of_a_batch_that_nobody_needs_any_more_are_kept(batch_server, cl
 def test_an_outage_while_a_batch_is_out_is_waited_through(batch_server, client_of, monkeypatch):
     monkeypatch.setattr("tunewright.batch_run.backoff_s", lambda fault, tries: 0.01)
     server = batch_server()
-    server.faults.status = {503: 5}  # more than `attempts`
+    server.faults.status = {503: 4}  # more than `attempts`
     assert answers(client_of(server), jobs(1)) == ["Yes."]
 
 
@@ -261,6 +279,20 @@ def test_the_run_stops_when_what_is_left_may_not_pay_one_request(batch_server, c
     with pytest.raises(BudgetError, match=r"^2 of 4 done\. what is left of the budget \(0\.00065 USD; spent: 0\.0002"):
         answers(client_of(server, {"usd": 0.00065}), jobs(4))  # one, then one of 550 left, then 450 are
     assert len(server.paid) == 2
+
+
+def test_a_run_that_stops_while_it_gathers_sends_nothing(batch_server, client_of):
+    server = batch_server()
+    client = client_of(server, quiet_s=0.1)
+
+    async def stopped():
+        asyncio.get_running_loop().call_later(0.02, client.halt.stop, InterruptedRunError("by SIGINT", 2))
+        with pytest.raises(InterruptedRunError, match="0 of 2 done"):
+            await run_jobs(client, jobs(2), [JUDGE])
+        await asyncio.sleep(0.15)
+
+    asyncio.run(stopped())
+    assert server.log == []
 
 
 def test_ctrl_c_leaves_the_batch_with_the_provider_and_says_so(batch_server, client_of):

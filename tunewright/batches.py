@@ -119,6 +119,8 @@ class Batches:
     def _send(self) -> None:
         """Everything that is gathered goes, a model at a time, as far as the budget lets it."""
         gathered, self._gathered = self._gathered, {}
+        if self._halt.error:  # nobody waits for them any more
+            return
         by_model: dict[tuple[str, str], Gathered] = defaultdict(dict)
         for key, waiting in gathered.items():
             spec = waiting.request.spec

@@ -37,8 +37,7 @@ async def _watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
         console.print(
             f"\n{number.name}: waiting for {client.n_in_flight} calls in flight; once more stops at once", markup=False
         )
-        words = "; ".join(filter(None, [f"by {number.name}", client.batches.left_behind, GO_ON]))
-        client.halt.stop(InterruptedRunError(words, number))
+        client.halt.stop(InterruptedRunError(_told(f"by {number.name}", client), number))
 
     loop = asyncio.get_running_loop()
     watched = SIGNALS if threading.current_thread() is threading.main_thread() else ()
@@ -51,9 +50,14 @@ async def _watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
         return result
     except asyncio.CancelledError:
         if len(received) > 1:
-            words = f"by a second {received[-1].name}, calls in flight were dropped; {GO_ON}"
+            words = _told(f"by a second {received[-1].name}, calls in flight were dropped", client)
             raise InterruptedRunError(words, received[-1]) from None
         raise
     finally:
         for number in watched:
             loop.remove_signal_handler(number)
+
+
+def _told(why: str, client: Client) -> str:
+    """Why the run stopped, and what goes on from where."""
+    return "; ".join(filter(None, [why, client.batches.left_behind, GO_ON]))
