@@ -1,6 +1,7 @@
 """Workers that come and go: who gets a request, and what becomes of those of a worker that is lost."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.conftest import spec
 from tunewright.errors import BudgetError, RunnerError
 from tunewright.halt import Halt
 from tunewright.models import Connection, Reply
-from tunewright.requests import Request, Target
+from tunewright.requests import Target, make_request
 from tunewright.worker_pool import LOSSES, Pool, WorkerLostError
 
 CONNECTION = Connection(concurrency=8, timeout_s=5, attempts=1)
@@ -16,7 +17,7 @@ TARGET = Target("http://models", "m", "key")
 
 
 def request(text):
-    return Request(spec(), [{"role": "user", "content": text}], None, text)
+    return replace(make_request(spec(), [{"role": "user", "content": text}], 0, 0, None), key=text)
 
 
 class FakeWorker:
