@@ -1,12 +1,13 @@
 # make run    set everything up and take the domain through the whole pipeline
 # make test   set everything up and pass the tests
+# make bench  run every benchmark into bench/results.md (about an hour; installs Ray)
 # make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test test-all params check lint clean
+.PHONY: run test bench params lint clean
 
 run: .venv/.ready
 	@tunewright params --check-keys
@@ -19,6 +20,10 @@ test: .venv/.ready
 	@ruff format --check tunewright stages bench tests
 	@pyright
 	@python -m pytest
+
+bench: .venv/.ready
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'
+	@python -m bench
 
 params: .venv/.ready
 	@tunewright params
