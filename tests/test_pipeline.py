@@ -147,9 +147,14 @@ def test_a_threshold_edit_scores_again_without_a_model_call(repository: Reposito
 def test_an_edited_criterion_is_judged_again_alone(repository: Repository) -> None:
     before = len(repository.server.requests)
     repository.edit("conf/domain/therapy/rubric.yaml", "a moment, a phrase)", "a moment, a word)")
+    planned, _ = json.JSONDecoder().raw_decode(
+        repository.run(sys.executable, "-m", "tunewright.cli", "plan", "--format", "json")
+    )
+    assert len(repository.server.requests) == before
     ran = repository.repro()
     asked = repository.server.requests[before:]
-    assert asked
+    assert asked and planned["made"] == len(asked)
+    assert {stage["stage"].split("@")[0] for stage in planned["stages"]} >= ran
     assert all("response_format" in body for body in asked)
     assert all("a word)?" in body["messages"][-1]["content"] for body in asked)
     assert "generate-transcripts" not in ran
