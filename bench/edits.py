@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,16 +26,22 @@ TARGET = "generate-scores"
 SPEC = {"model": "hosted_vllm/fake", "temperature": 0.0, "max_tokens": 200}
 PRICE = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 4.0}
 RUBRIC, PRESET_FILE = "conf/domain/therapy/rubric.yaml", "conf/preset/bench.yaml"
+LIMITS = re.compile(r"(\d+) to (\d+) words")
+COMMON = ("and", "the", "it", "in", "of", "but", "was", "with")
 Edit = Callable[[Copy], None]
 
 
 def script(body: dict[str, Any]) -> Answer:
-    """Words, or a verdict, by a hash of the request."""
+    """Words within the limits that are asked for, in something like English, or a verdict, by a hash of the request."""
     rng = random.Random(stable_seed(json.dumps(body["messages"])))
     if "response_format" in body:
         verdict = {"evidence": [1], "reasoning": "as scripted", "answer": "YES"}
         return Answer(json.dumps(verdict))
-    return Answer(" ".join(rng.choices(VOCABULARY.split(), k=rng.randint(40, 70))) + ".")
+    asked = LIMITS.search(body["messages"][-1]["content"])
+    fewest, most = map(int, asked.groups()) if asked else (40, 70)
+    drawn = rng.choices(VOCABULARY.split(), k=rng.randint(fewest, most))
+    drawn[::3] = rng.choices(COMMON, k=len(drawn[::3]))  # the simulator review leaves out who speaks no language
+    return Answer(" ".join(drawn) + ".")
 
 
 def judge(name: str) -> dict[str, Any]:

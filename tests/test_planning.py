@@ -9,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 
-from tests.conftest import ask, spec, transcript
+from tests.conftest import HI, ask, persona, spec, transcript
+from tests.test_simulation import CAST
+from tests.test_simulator_review import CONFIG, GIVEN
 from tunewright.freshness import file_md5, folder_md5
 from tunewright.judge_asking import Asking
 from tunewright.judging import JudgingConfig, judge_transcripts
 from tunewright.llm import Client
 from tunewright.plan import Shadow
-from tunewright.planning import PLAN, Counts, placeholder, prose
+from tunewright.plan_table import usd
+from tunewright.planning import PLAN, Counts, Planned, has_placeholder, placeholder, prose
+from tunewright.prices import usd_of
+from tunewright.simulation import simulate
+from tunewright.simulator_review import review
 
 
 @pytest.fixture
@@ -52,6 +58,37 @@ def test_a_placeholder_has_the_usual_length_of_the_model_s_replies(fake_server, 
     client = planning()
     assert 220 <= len(ask(client, messages=[{"role": "user", "content": "new"}]).text) <= 380
     client.close()
+
+
+def test_a_request_that_rests_on_a_placeholder_makes_the_count_an_estimate_and_offline_stops_none(
+    planning, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TUNEWRIGHT_OFFLINE", "1")
+    first, second = planning(), planning()
+    said = ask(first).text
+    first.close()
+    ask(second, messages=[*HI, {"role": "assistant", "content": ask(second).text}, {"role": "user", "content": "So?"}])
+    second.close()
+    assert said and [one.guessed for one in counts(tmp_path)] == [False, True]
+
+
+def test_a_planned_talk_is_asked_for_once_a_message_and_its_review_finds_no_fault(planning, tmp_path, monkeypatch):
+    """A placeholder keeps to no word limit and speaks no language: else every one was asked for again or left out."""
+    cast = CAST.model_copy(update={"user": spec("hosted_vllm/user"), "assistant": spec("hosted_vllm/coach")})
+    client = planning()
+    made = asyncio.run(simulate(client, cast, persona(max_words=5), 0, "s1"))
+    client.close()
+    (found,) = counts(tmp_path)
+    assert [one.made for one in found.calls] == [3, 3] and found.guessed
+    assert review(made, GIVEN, CONFIG, None).severity is None and has_placeholder(made)
+    monkeypatch.delenv(PLAN)
+    assert review(made, GIVEN, CONFIG, None).severity == "critical"
+    assert not has_placeholder(transcript(user="Maybe later"))
+
+
+def test_many_calls_cost_what_each_does_and_not_what_one_long_prompt_would():
+    many = Planned(model="gemini/gemini-2.5-pro", price=None, made=300, prompt_tokens=300_000, completion_tokens=300)
+    assert usd(many) == pytest.approx(300 * (usd_of(spec(many.model), 1000, 1) or 0))
 
 
 def test_a_missing_verdict_is_replaced_by_one_that_counts(planning, rubric):

@@ -133,6 +133,6 @@ def budget_of(configured: Budget) -> Budget:
     """The budget of this run: TUNEWRIGHT_BUDGET_USD, where it is set, instead of the configured USD."""
     named = os.environ.get("TUNEWRIGHT_BUDGET_USD", "")
     try:
-        return configured.model_copy(update={"usd": float(named)}) if named else configured
+        return Budget.model_validate({**configured.model_dump(), "usd": float(named)}) if named else configured
     except ValueError:
         raise ConfigError(f"TUNEWRIGHT_BUDGET_USD is {named!r}; expected a number of USD, such as 2.50") from None

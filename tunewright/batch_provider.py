@@ -8,8 +8,11 @@ client behind every call, and a coroutine that nobody awaits when a run stops.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
 
 import litellm
 import openai

@@ -148,8 +148,8 @@ def _in_order(repo: Any, targets: Sequence[str]) -> list[Any]:
     if targets:
         known = {stage.addressing: stage for stage in graph}
         named = [s for t in targets for a, s in known.items() if a == t or a.startswith(f"{t}@")]
-        if len(named) < len(targets):
-            raise ConfigError(f"{' '.join(targets)}: no such stage in dvc.yaml; there are: {', '.join(sorted(known))}")
+        if missing := [t for t in targets if not any(a == t or a.startswith(f"{t}@") for a in known)]:
+            raise ConfigError(f"{' '.join(missing)}: no such stage in dvc.yaml; there are: {', '.join(sorted(known))}")
         wanted = [s for one in named for s in (one, *networkx.descendants(graph, one))]
     order = networkx.lexicographical_topological_sort(graph.reverse(copy=True), key=lambda s: s.addressing)
     chosen = set(wanted)
@@ -171,8 +171,10 @@ def _stale(stage: Any, shadow: Shadow) -> tuple[str, ...]:
         elif status := dep.workspace_status():
             why += _named(status)
     for out in stage.outs:
-        if not shadow.touched(_relative(out, shadow.root) or "") and not out.exists:
-            why.append(f"{out} is not there")
+        if shadow.touched(_relative(out, shadow.root) or ""):
+            continue
+        if status := out.status():
+            why.append(f"{out} is {'not there' if 'deleted' in status.values() else ', '.join(status.values())}")
     return tuple(dict.fromkeys(why))
 
 
@@ -199,6 +201,7 @@ def _step(stage: Any, why: tuple[str, ...], shadow: Shadow, guessed: bool, last_
     shadow.clear(outs)
     counts, fault = _run(stage, shadow)
     about |= {"calls": tuple(c for one in counts for c in one.calls), "cached": sum(one.cached for one in counts)}
+    guessed = guessed or any(one.guessed for one in counts)
     if fault:
         shadow.pretend(outs)
         return Step(**about, kind="unknown", note=fault)
@@ -211,7 +214,7 @@ def _run(stage: Any, shadow: Shadow) -> tuple[list[Counts], str]:
     paths = os.pathsep.join([str(shadow.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     command_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = os.environ | {
-        PLAN: str(file), "TUNEWRIGHT_CACHE": str(cache_dir()), "PYTHONPATH": paths, "PATH": command_path,
+        PLAN: str(file), "TUNEWRIGHT_CACHE": str(cache_dir().resolve()), "PYTHONPATH": paths, "PATH": command_path,
     }  # fmt: skip
     done = subprocess.run(
         stage.cmd, shell=True, cwd=shadow.folder, env=env, capture_output=True, text=True, check=False

@@ -29,7 +29,8 @@ def usd(one: Planned) -> float | None:
     if not one.made:
         return 0.0
     spec = ModelSpec(model=one.model, temperature=None, max_tokens=1, price=one.price)
-    return usd_of(spec, one.prompt_tokens, one.completion_tokens)
+    each = usd_of(spec, round(one.prompt_tokens / one.made), round(one.completion_tokens / one.made))
+    return None if each is None else one.made * each  # by the call: long prompts are dearer, many are not
 
 
 def seconds(step: Step, durations: dict[str, float]) -> float | None:

@@ -20,8 +20,9 @@ from typing import Any
 from tunewright.cache import ReplyCache
 from tunewright.llm import Client
 from tunewright.locations import cache_dir
+from tunewright.measures import words
 from tunewright.models import PLANNED, Connection, ModelSpec, Price, Reply
-from tunewright.records import Record, stable_seed
+from tunewright.records import Record, Transcript, stable_seed
 from tunewright.requests import CHARS_PER_TOKEN, Request
 
 PLAN = "TUNEWRIGHT_PLAN"
@@ -35,6 +36,8 @@ something sometimes still story street table taken talk thing think though thoug
 tomorrow took toward turned under until usual walk water week where while whole window without words work world
 would write yesterday
 """  # varied enough that no check of a conversation takes a placeholder for a loop
+
+FEW_WORDS = 7
 
 
 class Planned(Record):
@@ -52,6 +55,7 @@ class Counts(Record):
 
     cached: int
     calls: tuple[Planned, ...]
+    guessed: bool  # whether a request rests on a placeholder, so that others may be made in its place
 
 
 class Lookup:
@@ -83,17 +87,22 @@ class Guesser:
 
     def __init__(self, cache: ReplyCache) -> None:
         self._cache = cache
+        self.has_guessed = False
         self._usual: dict[tuple[str, bool], int] = {}
+        self._said: set[str] = set()
         self._counts: dict[ModelSpec, dict[str, int]] = defaultdict(lambda: defaultdict(int))
 
     async def call(self, request: Request) -> Reply:
         """A placeholder for a request that the cache does not hold."""
         spec, schema = request.spec, request.schema
-        text = placeholder(request.key, schema, self._usual_chars(spec, schema is not None))
+        chars = self._usual_chars(spec, schema is not None)
+        text = placeholder(request.key, schema, chars)
+        self.has_guessed = self.has_guessed or any(m["content"] in self._said for m in request.messages)
+        self._said.add(text)
         count = self._counts[spec]
         count["made"] += 1
         count["prompt_tokens"] += request.prompt_tokens_guess
-        count["completion_tokens"] += -(-len(text) // CHARS_PER_TOKEN)
+        count["completion_tokens"] += -(-(len(text) if schema is None else chars) // CHARS_PER_TOKEN)
         return Reply(text=text, finish_reason=PLANNED)
 
     def planned(self) -> tuple[Planned, ...]:
@@ -116,11 +125,12 @@ class PlanningClient(Client):
         cache = ReplyCache(cache_dir(), read_only=True)
         self._guesser = Guesser(cache)
         super().__init__(connections, Lookup(cache), self._guesser)
+        self._offline = False  # a plan makes no call anyway, and is to count what is missing
 
     def close(self) -> None:
         """Close the cache and append the counts, one line."""
         super().close()
-        counts = Counts(cached=self.tally.cached, calls=self._guesser.planned())
+        counts = Counts(cached=self.tally.cached, calls=self._guesser.planned(), guessed=self._guesser.has_guessed)
         with Path(os.environ[PLAN]).open("a", encoding="utf-8") as file:
             file.write(counts.model_dump_json() + "\n")
 
@@ -135,9 +145,16 @@ def placeholder(key: str, schema: dict[str, Any] | None, chars: int) -> str:
 
 def prose(rng: random.Random, chars: int) -> str:
     """Sentences of ten words, about `chars` long."""
-    words = rng.choices(VOCABULARY.split(), k=max(1, chars // 6))
-    sentences = [" ".join(words[i : i + 10]).capitalize() for i in range(0, len(words), 10)]
+    drawn = rng.choices(VOCABULARY.split(), k=max(1, chars // 6))
+    sentences = [" ".join(drawn[i : i + 10]).capitalize() for i in range(0, len(drawn), 10)]
     return ". ".join(sentences) + "."
+
+
+def has_placeholder(transcript: Transcript) -> bool:
+    """Whether a message of a conversation was made here: nobody says more than a few words of VOCABULARY alone."""
+    known = set(VOCABULARY.split())
+    said = [words(text) for e in transcript.exchanges for text in (e.user, e.assistant)]
+    return any(len(one) > FEW_WORDS and set(one) <= known for one in said)
 
 
 def smallest(schema: Mapping[str, Any], definitions: Mapping[str, Any], rng: random.Random) -> Any:

@@ -6,6 +6,7 @@ The list is read as the file that comes with litellm: importing litellm takes th
 from __future__ import annotations
 
 import json
+import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ def usd_of(spec: ModelSpec, prompt_tokens: int, completion_tokens: int) -> float
     if entry is None:
         return None
     if any("_above_" in name for name in entry):  # dearer for long prompts: litellm knows from where on
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the import fetches a price list
         import litellm
 
         return sum(litellm.cost_per_token(spec.model, prompt_tokens, completion_tokens))

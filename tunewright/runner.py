@@ -35,21 +35,21 @@ def run(client: Client, what: str, total: int, work: Callable[[Callable[[], None
 
     Raises what the work raises, BudgetError when the budget is spent, InterruptedRunError after Ctrl-C or SIGTERM.
     """
-    started = time.monotonic()
+    started, before = time.monotonic(), client.tally.made
     try:
         with bar(what, total, client.progress) as progress:
             return run_watched(client, work(progress.advance))
     finally:
         client.providers.close()
         write_log(client.providers.services())
-        note_calls(client, time.monotonic() - started)
+        note_calls(client, client.tally.made - before, time.monotonic() - started)
 
 
-def note_calls(client: Client, seconds: float) -> None:
+def note_calls(client: Client, n_made: int, seconds: float) -> None:
     """Keep how long a call took on the whole, for the next plan."""
-    if client.tally.made:
+    if n_made:
         for model, _ in client.providers.services():
-            note_duration(call_of(model), seconds / client.tally.made)
+            note_duration(call_of(model), seconds / n_made)
 
 
 async def run_jobs(

@@ -7,9 +7,11 @@ trusts one, answers what only a reader can. Recorded and written users are peopl
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -22,11 +24,11 @@ from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import PersonaTemplate, load_template
 from tunewright.records import Persona, Transcript, read_jsonl, write_jsonl
-from tunewright.runner import Job, run_jobs
+from tunewright.runner import Job, run, run_jobs
 from tunewright.simulator_faults import MEASURES, FaultRules, Review, Run, Seen, told_runs
 from tunewright.simulator_judge import Judged, judge_user
 from tunewright.sound import Finding, Severity, SimulatorReview
-from tunewright.terminal import Stage, bar
+from tunewright.terminal import Stage
 
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 NO_JUDGE = "no judge is set (llm.simulator_judge)"
@@ -88,6 +90,8 @@ def review(transcript: Transcript, given: Materials, config: ReviewConfig, judge
             f"{transcript.id}: persona {transcript.persona_id!r} is not among the personas; simulate again with: "
             "dvc repro"
         )
+    if _planning() and import_module("tunewright.planning").has_placeholder(transcript):
+        return SimulatorReview(transcript_id=transcript.id, severity=None, findings=(), unjudged={})
     looked = Review(
         transcript, given.people[transcript.persona_id], given.told, config.exchanges, config.conduct, config.measures
     )
@@ -96,6 +100,11 @@ def review(transcript: Transcript, given: Materials, config: ReviewConfig, judge
     findings = findings_of(seen, judged.found if judged else {}, len(transcript.exchanges), config.gravity)
     worst = findings[0].severity if findings else None  # the gravest stands first
     return SimulatorReview(transcript_id=transcript.id, severity=worst, findings=findings, unjudged=unjudged)
+
+
+def _planning() -> bool:
+    """Whether placeholders stand for replies: they speak no language, keep to no length and name no exchange."""
+    return bool(os.environ.get("TUNEWRIGHT_PLAN"))
 
 
 def findings_of(
@@ -157,10 +166,10 @@ def review_file(
     simulated, client = reviewable(transcripts), Client.from_params()
     who = f"{len(MEASURES)} measures" + (f", {config.judge.model} on {len(config.questions)}" if config.judge else "")
     stage.start(f"{len(simulated)} of {len(transcripts)} conversations have a simulated user; {who}")
-    with bar("reviewing", len(simulated) if config.judge else 0) as progress:
-        reviews = asyncio.run(review_all(client, simulated, given, config, progress.advance))
+    work = partial(review_all, client, simulated, given, config)
+    reviews = run(client, "reviewing", len(simulated) if config.judge else 0, work)
     client.close()
-    failed = [reason for r in reviews for reason in r.unjudged.values() if reason != NO_JUDGE]
+    failed = [reason for r in reviews for reason in r.unjudged.values() if reason != NO_JUDGE and not _planning()]
     refuse_many_failures(failed, len(reviews) * len(config.questions), config.max_failed_share, "judge answers")
     write_jsonl(target, reviews)
     found = metrics(reviews, transcripts, config)
