@@ -68,12 +68,7 @@ class ReplyCache:
                 f"{self.path}: cannot be read ({error}); delete the file (finished calls are then paid again) or set "
                 "TUNEWRIGHT_CACHE to another folder"
             ) from None
-        if row is None:
-            return None
-        try:
-            return json.loads(row[0])
-        except (json.JSONDecodeError, TypeError):
-            return None
+        return None if row is None else _parsed(row[0])
 
     def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
         """Store a reply and note the item that it was made for; on disk when this returns."""
@@ -108,8 +103,8 @@ class ReplyCache:
         rows = self._db.execute(
             "SELECT reply FROM replies WHERE model = ? ORDER BY rowid DESC LIMIT ?", (model, sample)
         )
-        texts = [json.loads(row[0])["text"] for row in rows]
-        lengths = [len(text) for text in texts if text.lstrip().startswith("{") == structured]
+        replies = [reply for row in rows if (reply := _parsed(row[0])) is not None]
+        lengths = [len(r["text"]) for r in replies if r["text"].lstrip().startswith("{") == structured]
         return round(sum(lengths) / len(lengths)) if lengths else None
 
     def forget(self, items: Collection[str], quotes: Callable[[str], bool], dry_run: bool = False) -> int:
@@ -153,6 +148,14 @@ class ReplyCache:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _parsed(text: Any) -> dict[str, Any] | None:
+    """A stored reply; None for a row that is damaged."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, TypeError):
+        return None
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
