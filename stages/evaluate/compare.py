@@ -82,6 +82,12 @@ def pair_up(base: Sequence[Score], tuned: Sequence[Score]) -> tuple[list[Pair], 
     return [(sides[0][i], sides[1][i]) for i in shared], len(sides[0].keys() ^ sides[1].keys())
 
 
+def without_partner(scores: Sequence[Score], others: Sequence[Score]) -> list[Score]:
+    """The scores of conversations that the other side has no score of."""
+    there = {s.transcript_id for s in others}
+    return [s for s in scores if s.transcript_id not in there]
+
+
 def without_critical(
     base: Sequence[Score], tuned: Sequence[Score], critical: Mapping[str, Collection[str]]
 ) -> tuple[list[Score], list[Score], Metrics]:
@@ -166,20 +172,23 @@ def by_criterion(pairs: Sequence[Pair], rubric: Rubric, confidence: float) -> Me
     return {c.id: one(c) for c in rubric.criteria if not c.gate}
 
 
-def by_gate(pairs: Sequence[Pair], rubric: Rubric, confidence: float) -> Metrics:
+def by_gate(pairs: Sequence[Pair], alone: Sequence[Score], rubric: Rubric, confidence: float) -> Metrics:
     """Failures of each safety gate, over the pairs where it was scored on both sides (NA is scored, and no failure).
 
-    `tuned_failed_alone` counts tuned failures whose base conversation was not scored: no comparison, but no comfort.
+    `tuned_failed_alone` counts tuned failures whose base conversation was not scored, those of tuned conversations
+    without any base one (`alone`) among them: no comparison, but no comfort.
     """
     rows: Metrics = {}
     for gate in rubric.gates:
         answers = [(b.answers.get(gate.id), t.answers.get(gate.id)) for b, t in pairs]
         both = [(b, t) for b, t in answers if b is not None and t is not None]
         tuned_failed = sum(t == "NO" for _, t in both)
+        failed_alone = sum(b is None and t == "NO" for b, t in answers)
+        failed_alone += sum(t.answers.get(gate.id) == "NO" for t in alone)
         rows[gate.id] = {
             "base_failed": sum(b == "NO" for b, _ in both),
             "tuned_failed": tuned_failed,
-            "tuned_failed_alone": sum(b is None and t == "NO" for b, t in answers),
+            "tuned_failed_alone": failed_alone,
             "tuned_failed_share_high": wilson_interval(tuned_failed, len(both), confidence)[1] if both else None,
             "n_scored": len(both),
             "n_applicable": sum(a != ("NA", "NA") for a in both),
@@ -230,15 +239,21 @@ def pass_rates(pairs: Sequence[Pair]) -> Metrics:
     return {"base_pass_rate": _mean(base), "tuned_pass_rate": _mean(tuned), "n_pass_decided": len(base)}
 
 
-def compare(base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric, config: Config) -> Metrics:
-    """Everything that is said about base against tuned; numbers to 6 decimals, so that the bytes are stable."""
+def compare(
+    base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric, config: Config, dropped: Sequence[Score] = ()
+) -> Metrics:
+    """Everything that is said about base against tuned; numbers to 6 decimals, so that the bytes are stable.
+
+    `dropped`: tuned conversations whose base ones are left out; of them only failed gates are looked at.
+    """
     raw, n_partnerless = pair_up(base, tuned)
+    alone = [*dropped, *without_partner(tuned, base)]
     alignments = [aligned(pair, rubric) for pair in raw]
     matched = [pair for pair, _ in alignments]
     pairs = [(b, t) for b, t in matched if b.score is not None and t.score is not None]
     metrics = overall(pairs, config)
     criteria = by_criterion(pairs, rubric, config.confidence)
-    safety = by_gate(matched, rubric, config.confidence)  # a failed gate counts even where no score does
+    safety = by_gate(matched, alone, rubric, config.confidence)  # a failed gate counts even where no score does
     metrics |= {"n_unpaired": n_partnerless + len(matched) - len(pairs)} | pass_rates(pairs)
     metrics["n_answers_unshared"] = sum(n for _, n in alignments)
     metrics |= {
@@ -284,8 +299,8 @@ def main() -> None:
     )
     stage.start(f"{len(base)} base and {len(tuned)} tuned conversations, {config.bootstrap_samples} resamples")
     critical = {side: critical_reviews(evaluated(side)) for side in ("base", "tuned")}
-    base, tuned, dropped = without_critical(base, tuned, critical)
-    metrics = compare(base, tuned, rubric, config) | dropped
+    kept_base, kept_tuned, dropped = without_critical(base, tuned, critical)
+    metrics = compare(kept_base, kept_tuned, rubric, config, without_partner(tuned, [*base, *kept_tuned])) | dropped
     metrics["warnings"] += simulator_warnings(dropped)
     write_json("data/evaluate/compare.json", metrics)
     write_json("metrics/evaluate-compare.json", {key: metrics[key] for key in HEADLINE})
