@@ -149,7 +149,7 @@ def perplexity(sanity: Metrics) -> list[Block]:
         ("conversations, personas", f"{sanity.get('n_conversations', '-')}, {sanity.get('n_personas', '-')}"),
         ("tokens", str(sanity.get("n_tokens", "-"))),
     ]
-    what = "How surprised each model is by the held-out authors' replies; lower is better. "
+    what = "How surprised each model is by the held-out replies; lower is better. "
     verdict = "The whole interval is below zero." if sure else "The interval does not lie below zero: no sure gain."
     return [Heading("Perplexity on held-out replies"), Text(what + verdict), Table(("measure", "value"), rows)]
 
