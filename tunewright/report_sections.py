@@ -155,11 +155,12 @@ def perplexity(sanity: Metrics) -> list[Block]:
 
 
 def style(base: Sequence[Transcript], tuned: Sequence[Transcript], rubric: Rubric) -> list[Block]:
-    """Every measured statistic, averaged over the conversations of each side, beside what the rubric wants."""
+    """Every measured statistic, averaged over the conversations that both sides have whole, beside what is wanted."""
     wanted = {name: str(bounds) for c in rubric.criteria for name, bounds in (c.measure or {}).items()}
+    whole = [{t.id for t in side if t.exchanges and t.failure is None} for side in (base, tuned)]
     means = []
     for side in (base, tuned):
-        found = [measure(t.exchanges, rubric.lexicon) for t in side if t.exchanges and t.failure is None]
+        found = [measure(t.exchanges, rubric.lexicon) for t in side if t.id in whole[0] & whole[1]]
         means.append({s: sum(m[s] for m in found) / len(found) for s in STATISTICS} if found else {})
     rows = [
         (meaning, number(means[0].get(name)), number(means[1].get(name)), wanted.get(name, ""))
