@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tunewright.aligning import Pair, aligned
 from tunewright.config import load, load_domain
 from tunewright.decision import Thresholds, decide, simulator_warnings, warnings
 from tunewright.errors import RecordError, run_main
 from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rubric import Criterion, Rubric, load_rubric
-from tunewright.scoring import category_scores, coverage_of, weighted_score
 from tunewright.sound import critical_reviews, evaluated
 from tunewright.statistics import (
     ClusteredMean,
@@ -63,7 +63,6 @@ HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
     "n_pairs_dropped",
     "decision",
 )
-Pair = tuple[Score, Score]  # base, tuned: the same persona and conversation
 Metrics = dict[str, Any]
 
 
@@ -99,24 +98,6 @@ def without_critical(
     kept = [[s for s in scores if s.transcript_id not in dropped] for scores in (base, tuned)]
     counts = {f"{side}_critical": len(critical[side]) for side in ("base", "tuned")}
     return kept[0], kept[1], {"n_pairs_dropped": len(dropped), "simulator": counts}
-
-
-def aligned(pair: Pair, rubric: Rubric) -> tuple[Pair, int]:
-    """Both sides on the criteria that were answered on both, and how many answers that leaves out.
-
-    Otherwise a judge that failed on one side alone would be a difference between the models.
-    """
-    unshared = {c.id for c in rubric.criteria if not c.gate and len({s.answers.get(c.id) is None for s in pair}) == 2}
-    return (_without(pair[0], unshared, rubric), _without(pair[1], unshared, rubric)), len(unshared)
-
-
-def _without(score: Score, criteria: set[str], rubric: Rubric) -> Score:
-    if not criteria:
-        return score
-    answers = score.answers | dict.fromkeys(criteria)
-    categories = category_scores(answers, rubric)
-    fields = {"answers": answers, "categories": categories, "coverage": coverage_of(answers, rubric)}
-    return score.model_copy(update=fields | {"score": weighted_score(categories, rubric)})
 
 
 def paired_values(

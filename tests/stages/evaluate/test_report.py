@@ -248,6 +248,17 @@ def test_style_shows_what_the_rubric_wants(run):
     assert f"| {mean:.2f} | at most 1.6 |" in row
 
 
+def test_pairs_are_on_the_criteria_that_were_answered_on_both_sides(run):
+    """A judge failed on `kind` for the base alone: form is equal, so nobody gained or lost."""
+    inputs, _ = stage.read_inputs()
+    base = made_up("base", 1)[1].model_copy(
+        update={"answers": {"harmless": "YES", "kind": None, "short": "YES"}, "score": 1.0}
+    )
+    tuned = base.model_copy(update={"answers": base.answers | {"kind": "NO"}, "score": 0.5})
+    [(one, other)] = replace(inputs, scores={"base": [base], "tuned": [tuned]}).pairs
+    assert (one.score, other.score) == (1.0, 1.0)
+
+
 def test_style_is_that_of_the_same_conversations_on_both_sides():
     talks = [
         transcript("pair-1", assistant="Yes"),
