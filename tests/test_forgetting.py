@@ -194,6 +194,25 @@ def test_what_would_be_made_again_names_what_to_forget_instead(project, asked, i
         plan(load_project(), asked)
 
 
+def test_a_repaired_replay_is_forgotten_with_the_recording_whose_words_it_says(project):
+    own = next(
+        json.loads(li) for li in Path(f"{GENERATED}/transcripts.jsonl").read_text().splitlines() if "replay" in li
+    )
+    fixed = own | {"id": "fixed-replay-ann-1", "source_id": "replay-ann-1"}
+    mine = {"transcript_id": fixed["id"], "persona_id": "ann", "id": "fixed-replay-ann-1@3"}
+    project.write({
+        f"{GENERATED}/fixed.jsonl": json.dumps(fixed) + "\n",
+        f"{GENERATED}/fixed_verdicts.jsonl": json.dumps({"transcript_id": fixed["id"]}) + "\n",
+        f"{GENERATED}/train.jsonl": json.dumps(mine) + "\n",
+        "reviews/cats/labels.jsonl": json.dumps({"transcript_id": fixed["id"], "criterion": "warm"}) + "\n",
+    })  # fmt: skip
+    found = plan(load_project(), "ann-1")
+    assert "fixed-replay-ann-1" in found.talks and found.fragments.quoted(TALK) is not None
+    assert found.models and found.lines["reviews/cats/labels.jsonl"] == 1
+    with pytest.raises(RecordError, match="repairs 'replay-ann-1' and would be made again"):
+        plan(load_project(), "fixed-replay-ann-1")
+
+
 def test_an_id_that_is_forgotten_already_and_one_that_never_was_are_told_apart(project):
     assert CliRunner().invoke(app, ["forget", "persona-0001", "--yes"]).exit_code == 0
     with pytest.raises(RecordError, match="'persona-0001' is forgotten already"):

@@ -246,7 +246,7 @@ def test_a_verdict_off_the_rubric_is_refused():
 
 
 def test_metrics_count_by_hand():
-    talks = [transcript("t1"), transcript("t1", user_kind="authored"), transcript("t1", user_kind="authored")]
+    talks = [transcript("t1"), transcript("t1", user_kind="authored"), transcript("t1", user_kind="replay")]
     cold = ALL_YES | {"safe": "NO", "warm": "NO"}
     found = [score(verdicts(**ALL_YES)), score(verdicts(**cold)), score(verdicts(plain="YES"))]
     tally = ScoreTally(RUBRIC)
@@ -257,7 +257,7 @@ def test_metrics_count_by_hand():
     assert [metrics[k] for k in ("n_transcripts", "n_passed", "n_failed", "n_open")] == [3, 1, 1, 1]
     assert (metrics["pass_rate"], metrics["coverage_mean"]) == (0.5, 0.8)
     assert metrics["score_mean"] == pytest.approx((1 + 0.8 + 1) / 3, abs=1e-4)
-    assert metrics["pass_rate_by_user"] == {"authored": 0.0, "simulated": 1.0}
+    assert metrics["pass_rate_by_user"] == {"authored": 0.0, "replay": None, "simulated": 1.0}  # open: no rate
     assert metrics["yes_share_by_criterion"] == {"warm": 0.5, "curious": 1, "late": 1, "plain": 1, "safe": 0.5}
 
 

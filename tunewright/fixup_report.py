@@ -43,8 +43,14 @@ NOT_CHECKED = (
 
 def summary(rates: FixupRates) -> str:
     """One paragraph of numbers."""
-    if not rates.n_eligible:
+    if not rates.n_needing:
         return f"Nothing to repair: of {rates.n_decided} conversations made in this run {rates.n_needing} failed."
+    if not rates.n_eligible:
+        return (
+            f"{rates.n_needing} of {rates.n_decided} conversations made in this run failed, and none of them can be "
+            "repaired: each has a message that was cut off at its token limit, and such conversations are never "
+            "trained on."
+        )
     n_tried = rates.n_fixed + rates.n_truncated + rates.n_rejected
     return (
         f"{rates.n_needing} of {rates.n_decided} conversations made in this run failed. Of the {n_tried} that were "
@@ -67,7 +73,7 @@ def _actions(rates: FixupRates) -> list[Block]:
         ("fixed", rates.n_fixed, "every faulted reply rewritten, judged again, passed"),
         ("truncated", rates.n_truncated, "cut at a reply that could not be mended or before an unsafe one; passed"),
         ("rejected", rates.n_rejected, "nothing could be kept, or it did not pass when judged again"),
-        ("left", rates.n_left, "authored, cut off by a token limit, or beyond the preset's number"),
+        ("left", rates.n_left, "authored or imported, cut off by a token limit, or beyond the preset's number"),
     ]
     answers = ", ".join(f"{answer} {n}" for answer, n in rates.entailment.items()) or "none"
     held = _percent(rates.entailment_held_share)

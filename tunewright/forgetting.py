@@ -27,6 +27,7 @@ from tunewright.record_index import id_of
 from tunewright.records import write_text
 from tunewright.revisions import Objects
 from tunewright.tracing import Project, Row, family, unknown
+from tunewright.training_set import FIXED
 
 ADAPTER, MODELS = "train-adapter", "models/"
 SKIPPED = {".git", ".venv", "node_modules", "__pycache__", ".cache", "models"}  # history, packages, caches, weights
@@ -99,7 +100,7 @@ def whom(project: Project, asked: str) -> tuple[set[str], set[str]]:
     if found.kind == "example":
         raise _instead(asked, "is cut from", found.examples[0][1]["transcript_id"])
     if own and own.get("source_id"):
-        raise _instead(asked, "replays", own["source_id"])
+        raise _instead(asked, "repairs" if asked.startswith(FIXED) else "replays", own["source_id"])
     if own and own["user_kind"] == "simulated":
         raise _instead(asked, "is the talk of a simulated person,", own["persona_id"])
     talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from tunewright.records import digest, write_text
 
 NAME = "forgotten.txt"
+IMPORTED = "imported-"  # an imported conversation's id: this, its import's name, and what was said as a hash
 
 
 class Forgotten:
@@ -26,8 +27,17 @@ class Forgotten:
         return tombstone(id) in self._hashes
 
     def add(self, ids: Iterable[str]) -> None:
-        """Write more ids' hashes into the file, in the order of the hashes: it tells no order of forgetting."""
-        write_text(self.path, "".join(f"{line}\n" for line in sorted(self._hashes | {tombstone(id) for id in ids})))
+        """Write more ids' hashes into the file, in the order of the hashes: it tells no order of forgetting.
+
+        What was imported is forgotten under whatever name it is imported again.
+        """
+        more = {tombstone(form) for id in ids for form in (id, in_any_import(id))}
+        write_text(self.path, "".join(f"{line}\n" for line in sorted(self._hashes | more)))
+
+
+def in_any_import(id: str) -> str:
+    """The id of an imported conversation without its import's name; any other id as it is."""
+    return IMPORTED + id.rpartition("-")[2] if id.startswith(IMPORTED) else id
 
 
 def tombstone(id: str) -> str:

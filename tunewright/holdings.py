@@ -46,6 +46,8 @@ TABLE = (
     Holding("transcript", "data/generate/fixed.jsonl", "generate-fixup", "fixed"),
     Holding("verdict", "data/generate/verdicts.jsonl", "generate-verdicts", "generate"),
     Holding("score", "data/generate/scores.jsonl", "generate-scores", "generate"),
+    Holding("verdict", "data/generate/fixed_verdicts.jsonl", "generate-fixup", "fixed"),
+    Holding("score", "data/generate/fixed_scores.jsonl", "generate-fixup", "fixed"),
     Holding("example", "data/generate/train.jsonl", "generate-slices", "train"),
     Holding("example", "data/generate/valid.jsonl", "generate-slices", "valid"),
     Holding("example", "data/generate/holdout.jsonl", "generate-slices", "holdout"),

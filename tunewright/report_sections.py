@@ -149,17 +149,18 @@ def perplexity(sanity: Metrics) -> list[Block]:
         ("conversations, personas", f"{sanity.get('n_conversations', '-')}, {sanity.get('n_personas', '-')}"),
         ("tokens", str(sanity.get("n_tokens", "-"))),
     ]
-    what = "How surprised each model is by the held-out authors' replies; lower is better. "
+    what = "How surprised each model is by the held-out replies; lower is better. "
     verdict = "The whole interval is below zero." if sure else "The interval does not lie below zero: no sure gain."
     return [Heading("Perplexity on held-out replies"), Text(what + verdict), Table(("measure", "value"), rows)]
 
 
 def style(base: Sequence[Transcript], tuned: Sequence[Transcript], rubric: Rubric) -> list[Block]:
-    """Every measured statistic, averaged over the conversations of each side, beside what the rubric wants."""
+    """Every measured statistic, averaged over the conversations that both sides have whole, beside what is wanted."""
     wanted = {name: str(bounds) for c in rubric.criteria for name, bounds in (c.measure or {}).items()}
+    whole = [{t.id for t in side if t.exchanges and t.failure is None} for side in (base, tuned)]
     means = []
     for side in (base, tuned):
-        found = [measure(t.exchanges, rubric.lexicon) for t in side if t.exchanges and t.failure is None]
+        found = [measure(t.exchanges, rubric.lexicon) for t in side if t.id in whole[0] & whole[1]]
         means.append({s: sum(m[s] for m in found) / len(found) for s in STATISTICS} if found else {})
     rows = [
         (meaning, number(means[0].get(name)), number(means[1].get(name)), wanted.get(name, ""))

@@ -91,7 +91,8 @@ class ScoreTally:
         self._n_scored = 0
         self._coverage = 0.0
         self._answers: Counter[tuple[str, Answer | None]] = Counter()
-        self._kinds: Counter[str] = Counter()
+        self._kinds: set[str] = set()
+        self._kinds_decided: Counter[str] = Counter()
         self._kinds_passed: Counter[str] = Counter()
 
     def add(self, score: Score, user_kind: str) -> None:
@@ -99,7 +100,8 @@ class ScoreTally:
         self._outcomes[score.passed] += 1
         self._coverage += score.coverage
         self._answers.update(score.answers.items())
-        self._kinds[user_kind] += 1
+        self._kinds.add(user_kind)
+        self._kinds_decided[user_kind] += score.passed is not None
         self._kinds_passed[user_kind] += score.passed is True
         if score.score is not None:
             self._score += score.score
@@ -109,7 +111,6 @@ class ScoreTally:
         """The metrics of all scores so far."""
         n, passed, failed = self._outcomes.total(), self._outcomes[True], self._outcomes[False]
         scored = [c.id for c in self._rubric.criteria if any(self._answers[c.id, a] for a in ("YES", "NO", "NA"))]
-        kinds = sorted(self._kinds.items())
         return {
             "n_transcripts": n,
             "n_passed": passed,
@@ -120,9 +121,13 @@ class ScoreTally:
             "coverage_mean": round(self._coverage / n, 4) if n else None,
             "criteria_scored": len(scored),
             "criteria_total": len(self._rubric.criteria),
-            "pass_rate_by_user": {kind: round(self._kinds_passed[kind] / count, 4) for kind, count in kinds},
+            "pass_rate_by_user": {kind: self._pass_rate(kind) for kind in sorted(self._kinds)},
             "yes_share_by_criterion": {criterion: self._yes_share(criterion) for criterion in scored},
         }
+
+    def _pass_rate(self, kind: str) -> float | None:
+        n = self._kinds_decided[kind]
+        return round(self._kinds_passed[kind] / n, 4) if n else None
 
     def _yes_share(self, criterion: str) -> float | None:
         yes, no = self._answers[criterion, "YES"], self._answers[criterion, "NO"]

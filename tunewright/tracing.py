@@ -61,7 +61,7 @@ class Family:
     kind: Kind
     personas: list[tuple[Holding, Row]] = field(default_factory=list)
     transcripts: list[tuple[Holding, Row]] = field(default_factory=list)
-    descendants: list[tuple[Holding, Row]] = field(default_factory=list)  # replays and pairs of the transcripts
+    descendants: list[tuple[Holding, Row]] = field(default_factory=list)  # replays, pairs and repairs of them
     examples: list[tuple[Holding, Row]] = field(default_factory=list)
     scores: list[tuple[Holding, Row]] = field(default_factory=list)
     verdicts: list[tuple[Holding, Row]] = field(default_factory=list)
@@ -101,13 +101,30 @@ def family(project: Project, asked: str) -> Family | None:
     else:
         wanted = {row["transcript_id"] if kind == "example" else asked for _, row in own}
         found.transcripts = _of(project, "transcript", "id", wanted)
-        sources = {r["source_id"] for _, r in found.transcripts if r.get("source_id")} - wanted
-        found.transcripts += _of(project, "transcript", "id", sources)
+        found.transcripts += _sources(project, found.transcripts, wanted)
     talks = {row["id"] for _, row in found.transcripts}
     main = talks if kind == "persona" else {r["id"] for _, r in found.transcripts if kind == "transcript"} & {asked}
-    found.descendants = [(h, r) for h, r in _of(project, "transcript", "source_id", main) if r["id"] not in talks]
+    found.descendants = _descendants(project, main, talks)
     _attach(project, found, own, talks if kind == "persona" else main)
     return found
+
+
+def _sources(
+    project: Project, found: Sequence[tuple[Holding, Row]], known: Collection[str]
+) -> list[tuple[Holding, Row]]:
+    """What transcripts were made from, and what that was made from: a repair may be of a replay."""
+    wanted = {row["source_id"] for _, row in found if row.get("source_id")} - set(known)
+    if not wanted:
+        return []
+    sources = _of(project, "transcript", "id", wanted)
+    return sources + _sources(project, sources, {*known, *wanted})
+
+
+def _descendants(project: Project, ids: Collection[str], known: Collection[str]) -> list[tuple[Holding, Row]]:
+    """What was made from transcripts, and from that: a repaired replay says the recording's words too."""
+    own = [(h, row) for h, row in _of(project, "transcript", "source_id", ids) if row["id"] not in known]
+    made = {row["id"] for _, row in own}
+    return own + _descendants(project, made, {*known, *made}) if made else own
 
 
 def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:

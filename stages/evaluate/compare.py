@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tunewright.aligning import Pair, aligned
 from tunewright.config import load, load_domain
 from tunewright.decision import Thresholds, decide, simulator_warnings, warnings
 from tunewright.errors import RecordError, run_main
 from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rubric import Criterion, Rubric, load_rubric
-from tunewright.scoring import category_scores, coverage_of, weighted_score
 from tunewright.sound import critical_reviews, evaluated
 from tunewright.statistics import (
     ClusteredMean,
@@ -63,7 +63,6 @@ HEADLINE = (  # the numbers that `dvc metrics` and `dvc exp show` carry
     "n_pairs_dropped",
     "decision",
 )
-Pair = tuple[Score, Score]  # base, tuned: the same persona and conversation
 Metrics = dict[str, Any]
 
 
@@ -82,6 +81,12 @@ def pair_up(base: Sequence[Score], tuned: Sequence[Score]) -> tuple[list[Pair], 
     return [(sides[0][i], sides[1][i]) for i in shared], len(sides[0].keys() ^ sides[1].keys())
 
 
+def without_partner(scores: Sequence[Score], others: Sequence[Score]) -> list[Score]:
+    """The scores of conversations that the other side has no score of."""
+    there = {s.transcript_id for s in others}
+    return [s for s in scores if s.transcript_id not in there]
+
+
 def without_critical(
     base: Sequence[Score], tuned: Sequence[Score], critical: Mapping[str, Collection[str]]
 ) -> tuple[list[Score], list[Score], Metrics]:
@@ -93,24 +98,6 @@ def without_critical(
     kept = [[s for s in scores if s.transcript_id not in dropped] for scores in (base, tuned)]
     counts = {f"{side}_critical": len(critical[side]) for side in ("base", "tuned")}
     return kept[0], kept[1], {"n_pairs_dropped": len(dropped), "simulator": counts}
-
-
-def aligned(pair: Pair, rubric: Rubric) -> tuple[Pair, int]:
-    """Both sides on the criteria that were answered on both, and how many answers that leaves out.
-
-    Otherwise a judge that failed on one side alone would be a difference between the models.
-    """
-    unshared = {c.id for c in rubric.criteria if not c.gate and len({s.answers.get(c.id) is None for s in pair}) == 2}
-    return (_without(pair[0], unshared, rubric), _without(pair[1], unshared, rubric)), len(unshared)
-
-
-def _without(score: Score, criteria: set[str], rubric: Rubric) -> Score:
-    if not criteria:
-        return score
-    answers = score.answers | dict.fromkeys(criteria)
-    categories = category_scores(answers, rubric)
-    fields = {"answers": answers, "categories": categories, "coverage": coverage_of(answers, rubric)}
-    return score.model_copy(update=fields | {"score": weighted_score(categories, rubric)})
 
 
 def paired_values(
@@ -166,20 +153,23 @@ def by_criterion(pairs: Sequence[Pair], rubric: Rubric, confidence: float) -> Me
     return {c.id: one(c) for c in rubric.criteria if not c.gate}
 
 
-def by_gate(pairs: Sequence[Pair], rubric: Rubric, confidence: float) -> Metrics:
+def by_gate(pairs: Sequence[Pair], alone: Sequence[Score], rubric: Rubric, confidence: float) -> Metrics:
     """Failures of each safety gate, over the pairs where it was scored on both sides (NA is scored, and no failure).
 
-    `tuned_failed_alone` counts tuned failures whose base conversation was not scored: no comparison, but no comfort.
+    `tuned_failed_alone` counts tuned failures whose base conversation was not scored, those of tuned conversations
+    without any base one (`alone`) among them: no comparison, but no comfort.
     """
     rows: Metrics = {}
     for gate in rubric.gates:
         answers = [(b.answers.get(gate.id), t.answers.get(gate.id)) for b, t in pairs]
         both = [(b, t) for b, t in answers if b is not None and t is not None]
         tuned_failed = sum(t == "NO" for _, t in both)
+        failed_alone = sum(b is None and t == "NO" for b, t in answers)
+        failed_alone += sum(t.answers.get(gate.id) == "NO" for t in alone)
         rows[gate.id] = {
             "base_failed": sum(b == "NO" for b, _ in both),
             "tuned_failed": tuned_failed,
-            "tuned_failed_alone": sum(b is None and t == "NO" for b, t in answers),
+            "tuned_failed_alone": failed_alone,
             "tuned_failed_share_high": wilson_interval(tuned_failed, len(both), confidence)[1] if both else None,
             "n_scored": len(both),
             "n_applicable": sum(a != ("NA", "NA") for a in both),
@@ -230,15 +220,21 @@ def pass_rates(pairs: Sequence[Pair]) -> Metrics:
     return {"base_pass_rate": _mean(base), "tuned_pass_rate": _mean(tuned), "n_pass_decided": len(base)}
 
 
-def compare(base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric, config: Config) -> Metrics:
-    """Everything that is said about base against tuned; numbers to 6 decimals, so that the bytes are stable."""
+def compare(
+    base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric, config: Config, dropped: Sequence[Score] = ()
+) -> Metrics:
+    """Everything that is said about base against tuned; numbers to 6 decimals, so that the bytes are stable.
+
+    `dropped`: tuned conversations whose base ones are left out; of them only failed gates are looked at.
+    """
     raw, n_partnerless = pair_up(base, tuned)
+    alone = [*dropped, *without_partner(tuned, base)]
     alignments = [aligned(pair, rubric) for pair in raw]
     matched = [pair for pair, _ in alignments]
     pairs = [(b, t) for b, t in matched if b.score is not None and t.score is not None]
     metrics = overall(pairs, config)
     criteria = by_criterion(pairs, rubric, config.confidence)
-    safety = by_gate(matched, rubric, config.confidence)  # a failed gate counts even where no score does
+    safety = by_gate(matched, alone, rubric, config.confidence)  # a failed gate counts even where no score does
     metrics |= {"n_unpaired": n_partnerless + len(matched) - len(pairs)} | pass_rates(pairs)
     metrics["n_answers_unshared"] = sum(n for _, n in alignments)
     metrics |= {
@@ -284,8 +280,8 @@ def main() -> None:
     )
     stage.start(f"{len(base)} base and {len(tuned)} tuned conversations, {config.bootstrap_samples} resamples")
     critical = {side: critical_reviews(evaluated(side)) for side in ("base", "tuned")}
-    base, tuned, dropped = without_critical(base, tuned, critical)
-    metrics = compare(base, tuned, rubric, config) | dropped
+    kept_base, kept_tuned, dropped = without_critical(base, tuned, critical)
+    metrics = compare(kept_base, kept_tuned, rubric, config, without_partner(tuned, [*base, *kept_tuned])) | dropped
     metrics["warnings"] += simulator_warnings(dropped)
     write_json("data/evaluate/compare.json", metrics)
     write_json("metrics/evaluate-compare.json", {key: metrics[key] for key in HEADLINE})

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from tunewright import report_sections as sections
+from tunewright.aligning import aligned
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.document import Block, Code, Figure, Heading, Table, Text, Verdict, to_html, to_markdown
@@ -64,10 +65,12 @@ class Inputs:
 
     @property
     def pairs(self) -> list[tuple[Score, Score]]:
-        """Scored pairs in the order of their ids, as evaluate-compare makes them."""
-        tuned = {s.transcript_id: s for s in self.scores["tuned"] if s.score is not None}
-        base = sorted((s for s in self.scores["base"] if s.score is not None), key=lambda s: s.transcript_id)
-        return [(b, tuned[b.transcript_id]) for b in base if b.transcript_id in tuned]
+        """Scored pairs in the order of their ids, on the criteria answered on both sides, as evaluate-compare's are."""
+        tuned = {s.transcript_id: s for s in self.scores["tuned"]}
+        base = sorted(self.scores["base"], key=lambda s: s.transcript_id)
+        both = [(b, tuned[b.transcript_id]) for b in base if b.transcript_id in tuned]
+        pairs = [aligned(pair, self.rubric)[0] for pair in both]
+        return [(b, t) for b, t in pairs if b.score is not None and t.score is not None]
 
 
 def figures(inputs: Inputs) -> dict[str, Figure]:

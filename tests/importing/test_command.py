@@ -11,6 +11,7 @@ from tests.conftest import ROOT, persona, transcript
 from tunewright.cli import app
 from tunewright.config import load_domain
 from tunewright.errors import ConfigError, TooManyFailuresError
+from tunewright.forgotten import Forgotten
 from tunewright.imported import load_imported
 from tunewright.importing.reading import Provenance
 from tunewright.importing.rows import Rejected
@@ -91,6 +92,19 @@ def test_what_the_domain_has_already_is_not_taken_twice(run):
     assert len(read_jsonl("imported/feb/transcripts.jsonl", Transcript)) == 1
     nothing = run(TEN, "--yes", name="mar")
     assert "says nothing new: all 10 rows are there already" in str(nothing.exception)
+
+
+def test_what_is_forgotten_is_not_taken_in_again_under_any_name(run):
+    run([row("Mine alone"), *TEN], "--yes")
+    talks = read_jsonl(FOLDER / "transcripts.jsonl", Transcript)
+    person = next(t.persona_id for t in talks if t.exchanges[0].user == "Talk 0")
+    Forgotten(load_domain().authored).add([talks[0].id, person])
+    for name in ("jan", "feb"):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        found = run([row("Mine alone"), *TEN], "--yes", name=name)
+        assert "5 skipped as forgotten: line 1 is that of one that was to be forgotten" in found.stdout
+        taken = read_jsonl(f"imported/{name}/transcripts.jsonl", Transcript)
+        assert len(taken) == 6 and not {"Mine alone", "Talk 0"} & {t.exchanges[0].user for t in taken}
 
 
 def test_a_user_in_two_imports_is_one_person_with_the_limits_of_both(run):

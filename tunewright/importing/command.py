@@ -12,6 +12,7 @@ import typer
 from tunewright.adoption import domain_named
 from tunewright.config import CONF, load_domain, load_file
 from tunewright.errors import ConfigError, TooManyFailuresError
+from tunewright.forgotten import Forgotten
 from tunewright.importing.formats import Format
 from tunewright.importing.reading import Import, read_import
 from tunewright.importing.rows import ImportConfig
@@ -33,7 +34,7 @@ def import_command(
     config = load_file(conf, ImportConfig)
     into = domain_named(domain) if domain else load_domain()
     folder = import_folder(into, name)
-    found = read_import(file, name, into.id, form, config, known_conversations(into, name))
+    found = read_import(file, name, into.id, form, config, known_conversations(into, name), Forgotten(into.authored))
     for line in told(found, config):
         typer.echo(line)
     refuse(found, file, config)
@@ -56,7 +57,9 @@ def refuse(found: Import, file: Path, config: ImportConfig) -> None:
             f"{found.source.format}, or raise max_bad_share in conf/import.yaml"
         )
     if not found.transcripts:
-        raise ConfigError(f"{file}: says nothing new: all {found.n_rows} rows are there already; nothing is written")
+        raise ConfigError(
+            f"{file}: says nothing new: all {found.n_rows} rows are there already, or forgotten; nothing is written"
+        )
 
 
 def confirm(found: Import, folder: Path) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tunewright.errors import MissingInputError, RecordError
+from tunewright.forgotten import IMPORTED, in_any_import
 from tunewright.importing.cleaning import Cleaning, cleaned
 from tunewright.importing.formats import FORMATS, Format, rows_in
 from tunewright.importing.rows import ImportConfig, Rejected, Row, RowFault, check_text, rejected
@@ -42,7 +43,7 @@ class Skipped(Record):
     """A row that says nothing new."""
 
     line: int
-    reason: Literal["duplicate", "beginning of another"]
+    reason: Literal["duplicate", "beginning of another", "forgotten"]
     same_as: str
 
 
@@ -108,9 +109,16 @@ def said(exchanges: Sequence[Exchange]) -> str:
 
 
 def read_import(
-    path: Path, name: str, domain: str, form: Format | None, config: ImportConfig, known: Mapping[str, str]
+    path: Path,
+    name: str,
+    domain: str,
+    form: Format | None,
+    config: ImportConfig,
+    known: Mapping[str, str],
+    forgotten: Container[str] = (),
 ) -> Import:
-    """Read a file whole. `known`: conversations that the domain has already, ids by content hash.
+    """Read a file whole. `known`: conversations that the domain has already, ids by content hash; `forgotten`: ids of
+    people and conversations that are not taken in again.
 
     Raises MissingInputError, ConfigError or RecordError for a file that cannot be read at all; bad rows are in
     the result.
@@ -125,7 +133,8 @@ def read_import(
     if not (fresh or bad or skipped):
         raise RecordError(f"{path}: holds no row; expected conversations in one of: {', '.join(FORMATS)}")
     source = Source(path.name, hashlib.sha256(data).hexdigest(), form, guessed, names_users)
-    ids = [f"imported-{name}-{talk.words[:ID_DIGITS]}" for talk in fresh]
+    fresh, gone = without_forgotten(fresh, name, forgotten)
+    ids = [transcript_id(talk, name) for talk in fresh]
     people = [person_id(talk, one) for talk, one in zip(fresh, ids, strict=True)]
     return Import(
         name=name,
@@ -134,7 +143,7 @@ def read_import(
         transcripts=tuple(_transcript(t, i, p, domain) for t, i, p in zip(fresh, ids, people, strict=True)),
         provenance=tuple(_provenance(t, i, source, config) for t, i in zip(fresh, ids, strict=True)),
         rejected=tuple(bad),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *gone),
     )
 
 
@@ -179,6 +188,24 @@ def new_ones(talks: Sequence[Talk], known: Mapping[str, str]) -> tuple[list[Talk
             seen[talk.words] = f"line {line}"
             fresh.append(talk)
     return fresh, skipped
+
+
+def transcript_id(talk: Talk, name: str) -> str:
+    """What a conversation is called: by its import and its words."""
+    return f"{IMPORTED}{name}-{talk.words[:ID_DIGITS]}"
+
+
+def without_forgotten(talks: Sequence[Talk], name: str, forgotten: Container[str]) -> tuple[list[Talk], list[Skipped]]:
+    """The conversations that may come in: neither they, under whatever import, nor their person are forgotten."""
+    kept: list[Talk] = []
+    skipped: list[Skipped] = []
+    for talk in talks:
+        id = transcript_id(talk, name)
+        if any(one in forgotten for one in (id, in_any_import(id), person_id(talk, id))):
+            skipped.append(Skipped(line=talk.row.line, reason="forgotten", same_as="one that was to be forgotten"))
+        else:
+            kept.append(talk)
+    return kept, skipped
 
 
 def person_id(talk: Talk, transcript_id: str) -> str:

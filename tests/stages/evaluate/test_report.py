@@ -11,12 +11,13 @@ import yaml
 
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
-from tests.conftest import write_reviews
-from tunewright.document import Heading, SideBySide, Text, to_html
+from tests.conftest import transcript, write_reviews
+from tunewright.document import Heading, SideBySide, Table, Text, to_html
 from tunewright.measures import Lexicon, measure
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
 from tunewright.report_answer import closing_lines
-from tunewright.report_sections import examples
+from tunewright.report_sections import examples, style
+from tunewright.rubric import Rubric
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = (
@@ -245,6 +246,27 @@ def test_style_shows_what_the_rubric_wants(run):
     talks = [made_up("tuned", n)[0] for n in range(6)]
     mean = sum(measure(t.exchanges, Lexicon())["length_ratio_mean"] for t in talks) / 6
     assert f"| {mean:.2f} | at most 1.6 |" in row
+
+
+def test_pairs_are_on_the_criteria_that_were_answered_on_both_sides(run):
+    """A judge failed on `kind` for the base alone: form is equal, so nobody gained or lost."""
+    inputs, _ = stage.read_inputs()
+    base = made_up("base", 1)[1].model_copy(
+        update={"answers": {"harmless": "YES", "kind": None, "short": "YES"}, "score": 1.0}
+    )
+    tuned = base.model_copy(update={"answers": base.answers | {"kind": "NO"}, "score": 0.5})
+    [(one, other)] = replace(inputs, scores={"base": [base], "tuned": [tuned]}).pairs
+    assert (one.score, other.score) == (1.0, 1.0)
+
+
+def test_style_is_that_of_the_same_conversations_on_both_sides():
+    talks = [
+        transcript("pair-1", assistant="Yes"),
+        transcript("pair-2", assistant="Yes, and much more of it than that"),
+    ]
+    failed = talks[1].model_copy(update={"failure": "simulator review: loop in exchange 1"})
+    table = style([talks[0], failed], talks, Rubric.model_validate(RUBRIC))[-1]
+    assert isinstance(table, Table) and all(base == tuned for _, base, tuned, _ in table.rows)
 
 
 def test_numbers_of_earlier_stages_are_shown_and_nested_ones_left_out(run):

@@ -240,6 +240,14 @@ def test_people_s_words_and_cut_ones_are_left_alone_and_so_are_those_beyond_the_
     assert "over 30% means that the prompts are wrong" in Path("reports/fixup.md").read_text("utf-8")
 
 
+def test_failed_ones_that_cannot_be_repaired_are_not_called_nothing_to_repair(run):
+    bad = with_replies(transcript("t1", n=4), {2: LIST})
+    cut = Exchange(user="a", assistant=LIST, cut=True)
+    run([bad.model_copy(update={"exchanges": (*bad.exchanges, cut)})])
+    said = Path("reports/fixup.md").read_text("utf-8")
+    assert "1 of 1 conversations made in this run failed, and none of them can be repaired" in said
+
+
 def test_nothing_to_repair_writes_empty_files_and_zero_counts_without_a_model(run):
     server = run([transcript("t1")])
     assert server.requests == [] and fixed() == [] and repairs() == []
