@@ -10,7 +10,7 @@ from bench.fake_model_server import Answer
 from tests.conftest import ROOT, in_turn, rubric_fields, transcript
 from tests.test_judging import config, judged
 from tunewright.calibration import Labelled, n_tokens
-from tunewright.judge_answers import MISQUOTED
+from tunewright.judge_answers import MISQUOTED, JudgeAnswer
 from tunewright.judge_asking import Asking, ask_batch, batches, judge_messages, shown_in_call
 from tunewright.judging import verdict_metrics
 from tunewright.records import Quote
@@ -228,3 +228,8 @@ def test_all_calls_on_a_transcript_share_everything_before_the_criteria(required
     found = [judge_messages(transcript(), b, rubric, rules, {}) for b in calls]
     assert len({m[0]["content"] for m in found}) == 1
     assert len({m[1]["content"].split("\nCriterion")[0] for m in found}) == 1
+
+
+def test_of_more_than_twelve_exchanges_named_the_first_twelve_are_taken():
+    named = {"evidence": list(range(1, 21)), "reasoning": "All of them.", "answer": "NO"}
+    assert JudgeAnswer.model_validate(named).evidence == list(range(1, 13))

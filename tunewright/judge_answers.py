@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tunewright.config import Config
 from tunewright.evidence import sift
@@ -44,7 +44,9 @@ class JudgeAnswer(BaseModel):
     """The answer to one criterion."""
 
     model_config = ConfigDict(extra="ignore")
-    evidence: list[int] = Field(max_length=12, description="numbers of the exchanges that decide it")
+    evidence: Annotated[list[int], BeforeValidator(lambda found: found[:12] if isinstance(found, list) else found)] = (
+        Field(max_length=12, description="numbers of the exchanges that decide it")  # of more, the first twelve
+    )
     quotes: list[str] = Field(default=[], description="what a message says there, word for word")
     reasoning: str = Field(description="one or two sentences on what those exchanges show")
     answer: Literal["YES", "NO", "NA"]

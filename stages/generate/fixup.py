@@ -27,7 +27,7 @@ from tunewright.errors import run_main
 from tunewright.fixing import Case, repair
 from tunewright.fixup_rates import RATES, rates_of
 from tunewright.fixup_report import fixup_report, suspicion
-from tunewright.judging import JudgingConfig, asking_for
+from tunewright.judging import JudgingConfig, asking_for, refuse_failed_judges
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.prompts import render
@@ -123,6 +123,7 @@ def main() -> None:
     client = Client.from_params()
     outcomes = run(client, "repairing", len(cases), partial(repair_all, client, cases, how, again))
     client.close()
+    refuse_failed_judges([v for o in outcomes for v in o.verdicts], trust, config.verdicts.max_failed_share)
     repairs = [o.repair for o in outcomes] + list(found.left)
     rates = rates_of(found, scores, repairs, config.needing_share_max)
     originals = {c.transcript.id: c.transcript for c in cases}
