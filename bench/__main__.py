@@ -39,7 +39,7 @@ def measured(name: str, runs: int) -> str:
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"bench.{name} failed (exit code {done.returncode}); the sections before it are in {RESULTS}")
-    return f"## {SECTIONS[name]}\n\n`python -m bench {name}`\n\n{done.stdout.strip()}\n\n"
+    return f"## {SECTIONS[name]}\n\n`python -m bench {name}`\n\n{done.stdout.strip()}\n"
 
 
 def stored(path: Path) -> dict[str, str]:
@@ -59,7 +59,7 @@ def main() -> None:
         print(f"bench.{name}", file=sys.stderr, flush=True)
         section = measured(name, asked.runs)
         sections = stored(RESULTS) | {name: section}
-        write_text(RESULTS, HEAD + "\n" + "".join(sections[n] for n in SECTIONS if n in sections).rstrip("\n") + "\n")
+        write_text(RESULTS, "\n".join([HEAD, *(sections[n].rstrip("\n") + "\n" for n in SECTIONS if n in sections)]))
 
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ def workspace(folder: Path, server: Served) -> None:
     params["llm"]["connections"]["hosted_vllm"]["api_base"] = server.url
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     run_stage(folder, "personas", {"kind": "local"})
+    (folder / "data/generate/simulator.jsonl").write_text("", "utf-8")  # the users' words are drawn: none to review
 
 
 def run_stage(folder: Path, stage: str, runner: dict[str, object]) -> float:
