@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.copy import Copy
+from bench.fake_expert import NO_FAULT
 from bench.fake_model_server import Answer, FakeModelServer
 from tunewright.document import md_table
 from tunewright.planning import VOCABULARY
@@ -35,8 +36,9 @@ def script(body: dict[str, Any]) -> Answer:
     """Words within the limits that are asked for, in something like English, or a verdict, by a hash of the request."""
     rng = random.Random(stable_seed(json.dumps(body["messages"])))
     if "response_format" in body:
+        reviews = body["response_format"]["json_schema"]["schema"].get("title") == "SimulatorAnswer"
         verdict = {"evidence": [1], "reasoning": "as scripted", "answer": "YES"}
-        return Answer(json.dumps(verdict))
+        return Answer(json.dumps(NO_FAULT if reviews else verdict))
     asked = LIMITS.search(body["messages"][-1]["content"])
     fewest, most = map(int, asked.groups()) if asked else (40, 70)
     drawn = rng.choices(VOCABULARY.split(), k=rng.randint(fewest, most))
