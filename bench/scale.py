@@ -137,6 +137,8 @@ def prepare(folder: Path, n: int) -> None:
     write_jsonl(folder / "data/generate/transcripts.jsonl", talks)
     rubric = load_rubric(str(DOMAIN / "rubric.yaml"))
     write_jsonl(folder / "data/generate/verdicts.jsonl", verdicts(ids, rubric))
+    for name in ("simulator", "fixed", "fixed_scores"):  # nobody is left out and nothing was repaired
+        write_jsonl(folder / f"data/generate/{name}.jsonl", [])
 
 
 @dataclass(frozen=True)
