@@ -1,17 +1,27 @@
 """People's labels hold as long as the text and the criterion are the same."""
 
+import pytest
+from pydantic import ValidationError
+
 from tests.conftest import transcript
-from tunewright.labels import Label, labelled_by_people
+from tunewright.labels import Label, in_force, labelled_by_people, read_labels
 from tunewright.records import write_jsonl
 
 TALK = transcript("t1")
 
 
-def label(rubric, answer="YES", reviewer="ann", talk=TALK, criterion="warm", **rest):
-    found = next(c for c in rubric.criteria if c.id == criterion)
-    fields = {"transcript_id": talk.id, "content_hash": talk.content_hash, "criterion": criterion, "reviewer": reviewer}
-    more = {"answer": answer, "time": "2026-11-22T08:00:00Z", "criterion_hash": rubric.question_hash(found)}
-    return Label.model_validate(fields | more | rest)
+IDS = iter(f"{n:016x}" for n in range(1, 1000))
+
+
+def label(rubric, said="YES", reviewer="ann", talk=TALK, criterion="warm", **rest):
+    found = next((c for c in rubric.criteria if c.id == criterion), None)
+    number = next(IDS)
+    fields = {
+        "id": number, "transcript_id": talk.id, "content_hash": talk.content_hash, "criterion": criterion,
+        "label": said, "blind": False, "reviewer": reviewer, "time": f"2026-11-22T08:00:00.{number[-6:]}Z",
+        "question_hash": rubric.question_hash(found) if found else None, "rubric_version": rubric.fingerprint,
+    }  # fmt: skip
+    return Label.model_validate(fields | rest)
 
 
 def read(tmp_path, rubric, *labels):
@@ -22,12 +32,20 @@ def read(tmp_path, rubric, *labels):
 
 def test_no_labels_are_no_fault(tmp_path, rubric):
     assert read(tmp_path, rubric) == ([], {"stale": 0, "without_text": 0, "disputed": 0})
+    assert read_labels(tmp_path / "nowhere") == []
 
 
-def test_a_later_line_of_the_same_person_replaces_the_earlier_one(tmp_path, rubric):
-    found, _ = read(tmp_path, rubric, label(rubric, "YES"), label(rubric, "NO"))
+def test_a_later_decision_of_the_same_person_replaces_the_earlier_one_wherever_it_stands(tmp_path, rubric):
+    first, second = label(rubric, "YES"), label(rubric, "NO")
+    found, _ = read(tmp_path, rubric, second, first, second)  # as a merge by union may leave them
     assert [(e.criterion, e.answer, e.exchanges) for e in found] == [("warm", "NO", TALK.exchanges)]
-    assert read(tmp_path, rubric, label(rubric), label(rubric, None))[0] == []  # taken back
+
+
+def test_undoing_brings_the_decision_before_it_back(tmp_path, rubric):
+    first, second = label(rubric, "YES"), label(rubric, "NO")
+    undo = label(rubric, "undo", undoes=second.id)
+    assert in_force([first, second, undo]) == [first]
+    assert in_force([first, second, undo, label(rubric, "undo", undoes=first.id)]) == []
 
 
 def test_two_people_who_disagree_make_no_example(tmp_path, rubric):
@@ -37,5 +55,27 @@ def test_two_people_who_disagree_make_no_example(tmp_path, rubric):
 
 def test_a_label_on_another_wording_or_another_text_is_left_out_and_counted(tmp_path, rubric):
     gone = transcript("t2", user="Another")
-    found, dropped = read(tmp_path, rubric, label(rubric, criterion_hash="old"), label(rubric, talk=gone))
+    found, dropped = read(tmp_path, rubric, label(rubric, question_hash="old"), label(rubric, talk=gone))
     assert found == [] and dropped == {"stale": 1, "without_text": 1, "disputed": 0}
+
+
+def test_what_is_no_answer_is_no_example_and_remarks_add_up(tmp_path, rubric):
+    whole = {"criterion": None}
+    lines = [
+        label(rubric, "unsure"), label(rubric, "satisfied", **whole), label(rubric, "not satisfied", **whole),
+        label(rubric, "note", note="odd", **whole), label(rubric, "note", note="odd again", **whole),
+    ]  # fmt: skip
+    assert read(tmp_path, rubric, *lines)[0] == []
+    assert [x.label for x in in_force(lines)] == ["unsure", "not satisfied", "note", "note"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"said": "undo"}, {"said": "YES", "undoes": "a"}, {"said": "NO", "criterion": None},
+        {"said": "satisfied"}, {"said": "note"}, {"said": "criterion missing", "note": "x"},
+    ],
+)  # fmt: skip
+def test_a_line_that_says_nothing_whole_is_refused(rubric, bad):
+    with pytest.raises(ValidationError):
+        label(rubric, **bad)

@@ -1,63 +1,143 @@
-"""What people decided: reviews/<domain>/labels.jsonl, append-only, and the transcripts that the labels are about.
+"""What people decided about conversations: reviews/<domain>/labels.jsonl, append-only, one line a decision.
 
 The transcripts are kept beside the labels, in git, so that a label never loses its text when conversations are
-generated again. A later line of the same reviewer on the same transcript and criterion replaces the earlier one.
+generated again. A label holds while its transcript's words and its criterion are unchanged; then it is stale: shown,
+counted nowhere, never deleted. Of one person's decisions on the same thing the latest by (time, id) holds, wherever it
+stands in the file, so that git may merge two people's files line by line. Undoing is a line of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
+from pydantic import model_validator
+
+from tunewright.append_only import read_appended
 from tunewright.calibration import Labelled
-from tunewright.records import Answer, Record, Transcript, read_jsonl
+from tunewright.records import Answer, Record, Transcript
 from tunewright.rubric import Rubric
+
+LABELS, TEXTS = "labels.jsonl", "transcripts.jsonl"
+ANSWERS: tuple[Answer, ...] = ("YES", "NO", "NA")
+Said = Literal["YES", "NO", "NA", "unsure", "satisfied", "not satisfied", "criterion missing", "note", "undo"]
+REMARKS = ("criterion missing", "note")  # these add up; of all others the latest holds
 
 
 class Label(Record):
-    """One decision of one person. `answer` None takes an earlier one back."""
+    """One line: an answer to a criterion, an overall decision, a remark, or the undoing of an earlier line."""
 
+    id: str  # 16 hex digits at random: merged files may hold a line twice
     transcript_id: str
-    content_hash: str
-    criterion: str
-    answer: Answer | None
+    content_hash: str  # Transcript.content_hash of what was read
+    criterion: str | None  # None: the conversation as a whole
+    label: Said
+    undoes: str | None = None  # the id of the line that is taken back
     note: str = ""
+    blind: bool  # decided before the judges' answers were shown
     reviewer: str
-    time: str
-    criterion_hash: str  # Rubric.question_hash when it was answered
+    time: str  # UTC, ISO 8601 with microseconds and a Z
+    question_hash: str | None  # Rubric.question_hash of the criterion as it was read
+    rubric_version: str  # Rubric.fingerprint
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer to the criterion; None for everything else, "unsure" too."""
+        return next((a for a in ANSWERS if a == self.label), None) if self.criterion else None
+
+    @property
+    def is_overall(self) -> bool:
+        """Whether it says that the conversation as a whole is good enough, or not."""
+        return self.label in ("satisfied", "not satisfied")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Label:
+        if (self.label == "undo") != bool(self.undoes):
+            raise ValueError("`undoes` belongs to the label undo, and only to it")
+        if self.label in (*ANSWERS, "unsure") and not (self.criterion and self.question_hash):
+            raise ValueError(f"{self.label} answers a criterion: give `criterion` and `question_hash`")
+        if (self.is_overall or self.label == "criterion missing") and self.criterion:
+            raise ValueError(f"{self.label!r} is about the whole conversation: leave `criterion` null")
+        if self.label in REMARKS and not self.note.strip():
+            raise ValueError(f"{self.label!r} needs a note")
+        return self
+
+
+def read_labels(folder: str | Path) -> list[Label]:
+    """Every line of a domain's labels, as they stand; raises RecordError."""
+    return read_appended(Path(folder) / LABELS, Label)
+
+
+def read_texts(folder: str | Path) -> dict[str, Transcript]:
+    """The transcripts that the labels are about, by content hash; raises RecordError."""
+    return {t.content_hash: t for t in read_appended(Path(folder) / TEXTS, Transcript)}
+
+
+def in_force(labels: Iterable[Label]) -> list[Label]:
+    """The labels that nobody took back or replaced, in the order of their times; stale ones too."""
+    lines = sorted({label.id: label for label in labels}.values(), key=lambda label: (label.time, label.id))
+    undone = {label.undoes for label in lines}
+    latest: dict[tuple[str | None, ...], Label] = {}
+    for label in lines:
+        if label.label != "undo" and label.id not in undone:
+            own = label.id if label.label in REMARKS else None
+            key = (label.content_hash, label.criterion, label.reviewer, own)
+            latest.pop(key, None)  # so that it stands at the place of the last one
+            latest[key] = label
+    return list(latest.values())
+
+
+def why_stale(label: Label, contents: Mapping[str, str], rubric: Rubric) -> str | None:
+    """Why a label no longer counts, given today's content hashes by transcript id; None: it holds."""
+    if contents.get(label.transcript_id) != label.content_hash:
+        return "its conversation has changed" if label.transcript_id in contents else "its conversation is gone"
+    return why_criterion_stale(label, rubric)
+
+
+def why_criterion_stale(label: Label, rubric: Rubric) -> str | None:
+    """Why a label's criterion is another now; None: it is the same, or the label is about the whole conversation."""
+    if label.criterion is None or label.question_hash is None:
+        return None
+    criterion = next((c for c in rubric.criteria if c.id == label.criterion), None)
+    if criterion is None:
+        return "its criterion is gone"
+    return None if rubric.question_hash(criterion) == label.question_hash else "its criterion has changed"
 
 
 def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dict[str, int]]:
-    """Labels that hold for today's text and criterion, and how many do not: stale, without text, or disputed.
+    """Labels that hold for today's criterion, as calibration takes them, and how many do not, by reason.
 
-    Two reviewers who disagree make a label disputed; it is left out.
+    Stale, without text, or disputed: two reviewers who disagree make a label disputed; it is left out. The text need
+    not be among today's conversations: a right answer to an earlier one is as good a test of a judge.
     """
-    texts = {t.content_hash: t for t in read_jsonl(Path(folder) / "transcripts.jsonl", Transcript)}
-    criteria = {c.id: c for c in rubric.criteria}
-    latest: dict[tuple[str, str, str], Label] = {}
-    for label in read_jsonl(Path(folder) / "labels.jsonl", Label):
-        latest[label.content_hash, label.criterion, label.reviewer] = label
+    texts = read_texts(folder)
     dropped = {"stale": 0, "without_text": 0, "disputed": 0}
     opinions: dict[tuple[str, str], list[Label]] = defaultdict(list)
-    for label in latest.values():
-        criterion = criteria.get(label.criterion)
-        if label.answer is None:
+    for label in in_force(read_labels(folder)):
+        if label.criterion is None or label.answer is None:
             continue
-        if criterion is None or rubric.question_hash(criterion) != label.criterion_hash:
+        if why_criterion_stale(label, rubric):
             dropped["stale"] += 1
         elif label.content_hash not in texts:
             dropped["without_text"] += 1
         else:
             opinions[label.content_hash, label.criterion].append(label)
     found = []
-    for (content, criterion_id), labels in opinions.items():
-        answers: set[Answer] = {label.answer for label in labels if label.answer}
-        if len(answers) > 1:
+    for (content, criterion), labels in opinions.items():
+        if answer := _agreed(labels):
+            found.append(_labelled(criterion, answer, texts[content], labels[-1].note))
+        else:
             dropped["disputed"] += 1
-            continue
-        answer = answers.pop()
-        talk = texts[content]
-        name = f"{criterion_id} person {talk.id} {content[:8]}"  # a transcript that is made anew keeps its id
-        source = talk.source_id or talk.id
-        found.append(Labelled(criterion_id, answer, talk.exchanges, labels[-1].note, False, source, name))
     return found, dropped
+
+
+def _agreed(labels: Sequence[Label]) -> Answer | None:
+    answers = {label.answer for label in labels}
+    return labels[0].answer if len(answers) == 1 else None
+
+
+def _labelled(criterion: str, answer: Answer, talk: Transcript, note: str) -> Labelled:
+    name = f"{criterion} person {talk.id} {talk.content_hash[:8]}"  # a transcript that is made anew keeps its id
+    return Labelled(criterion, answer, talk.exchanges, note, False, talk.source_id or talk.id, name)

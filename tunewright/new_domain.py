@@ -46,7 +46,7 @@ def skeleton(name: str, brief: str | None) -> dict[Path, str]:
         prompts / "mended" / ".gitkeep",  # drafts that a person has mended
         Path("data/imported") / name / ".gitkeep",  # stages depend on the folder
         *(Path("data/authored") / name / f for f in ("personas.jsonl", "transcripts.jsonl", "forgotten.txt")),
-        *(Path("reviews") / name / f"{n}.jsonl" for n in ("labels", "transcripts")),
+        *(Path("reviews") / name / f"{n}.jsonl" for n in ("labels", "preferences", "transcripts")),
     ]
     return {
         CONF / "domain" / f"{name}.yaml": fill(TEMPLATES / "domain.yaml", **values),

@@ -222,10 +222,11 @@ def iter_jsonl(path: Path | str, model: type[R], made_by: str = "") -> Iterator[
         raise MissingInputError(f"{path}: no such file{hint}")
     with path.open("rb") as lines:
         for number, raw in enumerate(lines, 1):
-            yield _parse_line(path, number, raw, model, made_by)
+            yield parse_line(path, number, raw, model, made_by)
 
 
-def _parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str) -> R:
+def parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str = "") -> R:
+    """One line as a record; `made_by` is the stage to run again. Raises RecordError with file, line and field."""
     again = (
         f"make it again with: dvc repro -f {made_by}" if made_by else "restore it with: git checkout -- " + str(path)
     )

@@ -157,8 +157,8 @@ def test_labels_of_people_join_the_examples(run, ready, batching, n_requests):
     fingerprints = {c.id: rubric.question_hash(c) for c in rubric.criteria}
     labels = [
         Label(
-            transcript_id="t1", content_hash=talk.content_hash, criterion=c, answer="NO", reviewer="ann",
-            time="2026-11-22", criterion_hash=fingerprints[c],
+            id=c, transcript_id="t1", content_hash=talk.content_hash, criterion=c, label="NO", blind=True,
+            reviewer="ann", time="2026-11-22T08:00:00.000000Z", question_hash=fingerprints[c], rubric_version="1",
         )
         for c in ("uses_specifics", "respects_choice")
     ]  # fmt: skip

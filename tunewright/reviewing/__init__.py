@@ -1,0 +1,1 @@
+"""The review app: people read conversations and verdicts, and compare base with tuned."""

@@ -1,0 +1,30 @@
+"""Templates to pages. Everything that a model or a person wrote is escaped by the template engine."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from tunewright.document import plain
+from tunewright.reviewing.settings import Settings
+
+HERE = Path(__file__).parent
+
+
+@cache
+def templates() -> Environment:
+    """The app's templates: everything escaped, a name that is not given is an error."""
+    found = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    found.filters["plain"] = plain  # control, zero-width and direction-changing characters shown as U+FFFD
+    return found
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template as an answer; every page knows the settings and the script's token."""
+    settings: Settings = request.app.state.settings
+    return HTMLResponse(templates().get_template(name).render(settings=settings, **values), status)
