@@ -19,7 +19,7 @@ test: .venv/.ready
 	@ruff check tunewright stages bench tests
 	@ruff format --check tunewright stages bench tests
 	@pyright
-	@python -m pytest
+	@python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.ready
 	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'

@@ -41,6 +41,12 @@ REVIEWS = ("data/generate/simulator.jsonl", "data/evaluate/simulator/base.jsonl"
 HI = [{"role": "user", "content": "hi"}]
 
 
+def pytest_collection_modifyitems(items):
+    """Files that take long go first, so that one worker is not left with them at the end (xdist, loadfile)."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def spec(model="hosted_vllm/m", temperature=0.5, max_tokens=50, **rest):
     return ModelSpec(model=model, temperature=temperature, max_tokens=max_tokens, **rest)
 
