@@ -73,8 +73,8 @@ def _estimates(queue: Queue) -> str:
     if queue.n_drawn == queue.n_whole:
         return "All new conversations are here: a rate among them is no estimate."
     return (
-        f"{queue.n_drawn} of {queue.n_whole} were drawn at random, each as likely; the others are here because something "
-        "is odd about them, and no rate of all conversations may be taken from them."
+        f"{queue.n_drawn} of {queue.n_whole} were drawn at random, each as likely; the others are here because "
+        "something is odd about them, and no rate of all conversations may be taken from them."
     )
 
 
