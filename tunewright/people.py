@@ -8,12 +8,11 @@ whole conversation people are satisfied when every reader who decided is; one wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tunewright.labels import Label, Said, in_force, why_criterion_stale, why_stale
-from tunewright.records import Answer
+from tunewright.labels import ANSWERS, Label, Said, in_force, why_criterion_stale, why_stale
 from tunewright.rubric import Rubric
 
 People = Literal["YES", "NO", "NA", "unsure", "disputed"]
@@ -31,10 +30,12 @@ class Heard:
     def people(self, criterion: str) -> People | None:
         """The people's answer to a criterion; None: nobody was asked or said anything."""
         said = self.answers.get(criterion, {}).values()
-        given: set[Answer] = {answer for answer in ("YES", "NO", "NA") if answer in said}
+        given: list[People] = [answer for answer in ANSWERS if answer in said]
         if len(given) > 1:
             return "disputed"
-        return next(iter(given), "unsure" if said else None)
+        if said and not given:
+            return "unsure"
+        return given[0] if given else None
 
     @property
     def all_satisfied(self) -> bool | None:
@@ -69,12 +70,12 @@ def heard(labels: Iterable[Label]) -> dict[str, Heard]:
     return dict(found)
 
 
-def decided_blind(lines: Sequence[Label]) -> list[Label]:
-    """The blind decisions in force, those too that their reader changed after seeing the judges.
+def blind_lines(lines: Iterable[Label]) -> list[Label]:
+    """The lines that tell what readers decided before they saw the judges, also where they changed it afterwards.
 
-    Without these, agreement of the blind ones would be too high: who saw that a judge differs may have given in.
+    Without the changed ones agreement would be too high: who sees that a judge differs may give in.
     """
-    return in_force(line for line in lines if line.blind or line.label == "undo")
+    return [line for line in lines if line.blind or line.label == "undo"]
 
 
 def rejected(lines: Iterable[Label], rubric: Rubric) -> dict[str, str]:
