@@ -83,7 +83,7 @@ def in_force(labels: Iterable[Label]) -> list[Label]:
     for label in lines:
         if label.label != "undo" and label.id not in undone:
             own = label.id if label.label in REMARKS else None
-            key = (label.content_hash, label.criterion, label.reviewer, own)
+            key = (label.transcript_id, label.content_hash, label.criterion, label.reviewer, own)
             latest.pop(key, None)  # so that it stands at the place of the last one
             latest[key] = label
     return list(latest.values())
