@@ -28,13 +28,7 @@ from tunewright.sound import SimulatorReview
 from tunewright.verdict_rules import needs_judge, rule_verdicts
 
 ROOT = Path(__file__).parents[1]
-DESIGN = (
-    "conf/domain/therapy",
-    "conf/domain/therapy.yaml",
-    "prompts/therapy",
-    "prompts/shared",
-    "data/authored/therapy",
-)
+DESIGN = ("conf/domain", "prompts/therapy", "prompts/shared", "data/authored/therapy")
 GENERATED, EVALUATED = "data/generate", "data/evaluate"
 Judged = Mapping[str, Mapping[str, Sequence[Any]]]  # criterion: judge: answer, reasoning, quotes
 SENTENCE = re.compile(r"[^.?!]+[.?!]")
@@ -77,26 +71,22 @@ class ReviewProject:
         """What measures, rules and judges say of a conversation, in the order of the rubric."""
         judges: list[str] = self.told["judges"]
         found = rule_verdicts(talk, self.rubric, judges, judged=True)
-        for criterion in filter(lambda c: needs_judge(c, talk), self.rubric.criteria):
-            given = answers.get(criterion.id, {})
+        for criterion in (c for c in self.rubric.criteria if needs_judge(c, talk)):
             for n, judge in enumerate(judges):
-                found.append(
-                    self._verdict(talk, criterion.id, judge, given.get(judge) or self._usual(talk, criterion.id, n))
-                )
+                given = answers.get(criterion.id, {}).get(judge) or self._usual(talk, criterion.id, n)
+                found.append(self._verdict(talk, criterion.id, judge, given))
         order = [c.id for c in self.rubric.criteria]
         return sorted(found, key=lambda v: (order.index(v.criterion), v.judge))
 
     def write_pairs(self) -> None:
         """The outputs of evaluation: the same people with the base model and with the tuned one."""
-        tuned = [self._pair(told["authored"], "tuned", lambda n, e: e.assistant) for told in self.told["conversations"]]
-        replies = self.told["base_replies"]
-        base = [
-            self._pair(told["authored"], "base", lambda n, e: replies[n % len(replies)])
-            for told in self.told["conversations"]
-        ]
-        missed = {c: dict.fromkeys(self.told["judges"], ["NO", "The replies would fit anybody.", []])
-                  for c in self.told["base_misses"]}  # fmt: skip
-        for name, talks, answers in (("base", base, missed), ("tuned", tuned, {})):
+        sources = [told["authored"] for told in self.told["conversations"]]
+        replies: list[str] = self.told["base_replies"]
+        tuned = [self._pair(source, "tuned", lambda n, e: e.assistant) for source in sources]
+        base = [self._pair(source, "base", lambda n, e: replies[n % len(replies)]) for source in sources]
+        missed = dict.fromkeys(self.told["judges"], ["NO", "The replies would fit anybody.", []])
+        misses = dict.fromkeys(self.told["base_misses"], missed)
+        for name, talks, answers in (("base", base, misses), ("tuned", tuned, {})):
             verdicts = {t.id: self.verdicts(t, answers) for t in talks}
             self._write_judged(f"{EVALUATED}/{{}}/{name}.jsonl", talks, verdicts)
         write_jsonl(self.folder / EVALUATED / "personas.jsonl", [self._people[t.persona_id] for t in tuned])
@@ -109,12 +99,7 @@ class ReviewProject:
 
     def _copy_design(self) -> None:
         for name in DESIGN:
-            source, target = ROOT / name, self.folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(source, target)
+            shutil.copytree(ROOT / name, self.folder / name, dirs_exist_ok=True)
         params = read_yaml(ROOT / "params.yaml")
         for phase in ("generate", "evaluate"):
             params[phase]["scores"]["judge_trust"] = "assumed"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Playwright
@@ -47,9 +48,8 @@ def running_app(folder: Path, *options: str) -> Iterator[RunningApp]:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tunewright.cli", "review", "--no-browser", "--port", "0", *options]
     env = os.environ | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, cwd=folder, env=env, **output)
     try:
         yield RunningApp(folder, _printed_address(process))
     finally:
@@ -75,10 +75,8 @@ class Faults:
         self.found: list[str] = []
         page.on("console", lambda m: self.found.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda error: self.found.append(f"script: {error}"))
-        page.on(
-            "request", lambda r: self.found.append(f"request to {r.url}") if self._elsewhere(r.url, origin) else None
-        )
+        page.on("request", lambda request: self._note_request(request.url, origin))
 
-    @staticmethod
-    def _elsewhere(url: str, origin: str) -> bool:
-        return not url.startswith((origin + "/", "data:", "about:"))
+    def _note_request(self, url: str, origin: str) -> None:
+        if not url.startswith((origin + "/", "data:", "about:")):
+            self.found.append(f"request to {url}")
