@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ class ReviewProject:
         models = {"user": "gemini/gemini-2.5-flash", "assistant": "anthropic/claude-sonnet-4-5"}
         about = {"id": told["id"], "persona_id": person, "user_kind": "simulated", "ended": "planned"}
         return source.model_copy(update=models | about)
+
+    def long(self, n_exchanges: int, n_bytes: int) -> Transcript:
+        """A conversation of at least so many bytes: authored exchanges, each message several of them joined."""
+        source = cycle([e for t in self._talks.values() for e in t.exchanges])
+        exchanges = tuple(_joined(source, n_bytes / n_exchanges) for _ in range(n_exchanges))
+        told = {"id": "simulated-persona-long", "authored": next(iter(self._talks))}
+        return self.generated(told).model_copy(update={"exchanges": exchanges})
 
     def write_generated(self, talks: Sequence[Transcript]) -> None:
         """The outputs of generation for these conversations, in this order; the queue picks all of them."""
@@ -141,6 +149,15 @@ class ReviewProject:
     def _queued(self, talk: Transcript, told: Mapping[str, Any] | None) -> QueueItem:
         reason = Reason.model_validate(told["reason"] if told else {"kind": "random", "says": "drawn at random"})
         return QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=(reason,))
+
+
+def _joined(source: Iterator[Exchange], n_bytes: float) -> Exchange:
+    """As many exchanges in one as it takes to have that many bytes."""
+    user = assistant = ""
+    while len(user.encode()) + len(assistant.encode()) < n_bytes:
+        one = next(source)
+        user, assistant = f"{user} {one.user}".strip(), f"{assistant} {one.assistant}".strip()
+    return Exchange(user=user, assistant=assistant)
 
 
 if __name__ == "__main__":

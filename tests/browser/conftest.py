@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.browser import DESK, RunningApp, launch, running_app
 from bench.review_project import ReviewProject
-from tests.browser.running import DESK, Faults, RunningApp, launch, running_app
+from tests.browser.faults import Faults
 
 PATIENCE_MS = 10_000  # a state that has not come by then does not come
 

@@ -1,4 +1,7 @@
-"""The review app as a process of its own, started by the real command, and Chromium to read it with."""
+"""The review app as a process of its own, started by the real command, and Chromium to read it with.
+
+For the browser tests, the benchmark of decisions and the screenshots; make test-browser installs what it needs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Playwright  # pyright: ignore[reportMissingImports]
 
 ARGUMENTS = (  # --no-sandbox: Chromium has none for root; the others keep it from looking for the network
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -45,7 +48,7 @@ class RunningApp:
 @contextmanager
 def running_app(folder: Path, *options: str) -> Iterator[RunningApp]:
     """`tunewright review` on a free port of the loopback; it is stopped when the block ends."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     command = [sys.executable, "-m", "tunewright.cli", "review", "--no-browser", "--port", "0", *options]
     env = os.environ | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
     output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -66,17 +69,3 @@ def _printed_address(process: subprocess.Popen[str]) -> str:
         if found := ADDRESS.search(line):
             return found.group()
     raise RuntimeError(f"tunewright review printed no address:\n{''.join(said)}")
-
-
-class Faults:
-    """What a page must never do, gathered while it is used: errors of its script, refusals, requests elsewhere."""
-
-    def __init__(self, page: Page, origin: str) -> None:
-        self.found: list[str] = []
-        page.on("console", lambda m: self.found.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda error: self.found.append(f"script: {error}"))
-        page.on("request", lambda request: self._note_request(request.url, origin))
-
-    def _note_request(self, url: str, origin: str) -> None:
-        if not url.startswith((origin + "/", "data:", "about:")):
-            self.found.append(f"request to {url}")
