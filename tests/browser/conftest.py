@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.browser import DESK, RunningApp, launch, running_app
 from bench.review_project import ReviewProject
-from tests.browser.faults import Faults
+from tests.browser.faults import watch
 
 PATIENCE_MS = 10_000  # a state that has not come by then does not come
 
@@ -39,24 +39,27 @@ def start_app(project: ReviewProject) -> Iterator[Callable[..., RunningApp]]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A factory: an app to the page that its address opens, in a browser profile of its own.
+def faults() -> Iterator[list[str]]:
+    """What went wrong on the pages of a test; the test takes off what it expects, and nothing may be left."""
+    found: list[str] = []
+    yield found
+    assert found == []
 
-    When the test ends, what pages never do is told: see `Faults`. A test that expects one takes it off `page.faults`.
-    """
+
+@pytest.fixture
+def open_page(browser: Browser, faults: list[str]) -> Iterator[Callable[..., Page]]:
+    """A factory: an app to the page that its address opens, in a browser profile of its own; options are Playwright's."""
     with ExitStack() as stack:
-        watched: list[Faults] = []
 
         def open_one(app: RunningApp, path: str | None = None, **options: Any) -> Page:
             context = browser.new_context(**(DESK | options))
             stack.callback(context.close)
             context.set_default_timeout(PATIENCE_MS)
             page = context.new_page()
-            watched.append(Faults(page, app.origin))
+            watch(page, app.origin, faults)
             page.goto(app.address)
             if path is not None:
                 page.goto(app.origin + path)
             return page
 
         yield open_one
-        assert [fault for faults in watched for fault in faults.found] == []
