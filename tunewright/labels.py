@@ -82,9 +82,14 @@ def subject(label: Label) -> tuple[str | None, ...]:
 
 def why_stale(label: Label, contents: Mapping[str, str], rubric: Rubric) -> str | None:
     """Why a label no longer counts, given today's content hashes by transcript id; None: it holds."""
-    if contents.get(label.transcript_id) != label.content_hash:
-        return "its conversation has changed" if label.transcript_id in contents else "its conversation is gone"
-    return why_criterion_stale(label, rubric)
+    return why_text_stale(label, contents) or why_criterion_stale(label, rubric)
+
+
+def why_text_stale(label: Label, contents: Mapping[str, str]) -> str | None:
+    """Why a label's conversation is another now; None: it is the same."""
+    if contents.get(label.transcript_id) == label.content_hash:
+        return None
+    return "its conversation has changed" if label.transcript_id in contents else "its conversation is gone"
 
 
 def why_criterion_stale(label: Label, rubric: Rubric) -> str | None:

@@ -1,0 +1,140 @@
+"""The list of conversations to read: what is known of each, how far the reader is, filters and search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tunewright.review_queue import Reason
+from tunewright.reviewing.material import Material, Reading
+from tunewright.reviewing.opinions import Opinions, Progress
+
+SHOWS = {
+    "": "all",
+    "undecided": "undecided",
+    "decided": "decided",
+    "stale": "stale",
+    "passed": "passed",
+    "failed": "failed",
+    "open": "open",
+    "disagreement": "judges disagree",
+}
+NEUTRAL = ("batch", "random", "new persona type")  # reasons that say nothing of what judges answered
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list. `hidden`: what judges said of it is not shown before the reader has decided overall."""
+
+    reading: Reading
+    n_exchanges: int
+    reasons: tuple[Reason, ...]
+    hidden: bool
+    outcome: str  # passed, failed, open, or "" where hidden or unscored
+    score: float | None
+    progress: Progress
+    stale: bool
+    others: tuple[str, ...]
+    disputed: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How far the reader is with the whole queue."""
+
+    conversations: int
+    conversations_decided: int
+    answers: int
+    answers_decided: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the list is narrowed to."""
+
+    show: str = ""
+    reason: str = ""
+    text: str = ""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The wish as GET parameters."""
+        return {k: v for k, v in (("show", self.show), ("reason", self.reason), ("q", self.text)) if v}
+
+
+def wish_of(parameters: Mapping[str, str]) -> Wish:
+    """The wish in GET parameters; what is unknown counts as not given."""
+    show = parameters.get("show", "")
+    return Wish(show if show in SHOWS else "", parameters.get("reason", ""), parameters.get("q", "").strip())
+
+
+def rows_of(material: Material, opinions: Opinions, blind: bool) -> list[Row]:
+    """A row for each conversation, in the queue's order."""
+    return [_row(reading, opinions, blind) for reading in material.readings.values()]
+
+
+def wanted_rows(rows: Sequence[Row], wish: Wish, opinions: Opinions) -> list[Row]:
+    """The rows that a wish is for."""
+    return [row for row in rows if _shown(row, wish) and _found(row, wish.text, opinions)]
+
+
+def totals(progresses: Iterable[Progress]) -> Totals:
+    """Sums over conversations."""
+    found = list(progresses)
+    return Totals(
+        conversations=len(found),
+        conversations_decided=sum(p.overall is not None for p in found),
+        answers=sum(p.asked for p in found),
+        answers_decided=sum(p.decided for p in found),
+    )
+
+
+def reason_kinds(rows: Iterable[Row]) -> list[str]:
+    """The kinds of reasons that rows show, in their order."""
+    return list(dict.fromkeys(reason.kind for row in rows for reason in row.reasons))
+
+
+def outcome_of(reading: Reading) -> str:
+    """passed, failed or open; "" without a score."""
+    if reading.score is None:
+        return ""
+    return {True: "passed", False: "failed", None: "open"}[reading.score.passed]
+
+
+def _row(reading: Reading, opinions: Opinions, blind: bool) -> Row:
+    progress = opinions.progress(reading)
+    hidden = blind and progress.overall is None
+    reasons = reading.item.reasons
+    return Row(
+        reading=reading,
+        n_exchanges=len(reading.talk.exchanges),
+        reasons=tuple(r for r in reasons if r.kind in NEUTRAL) if hidden else reasons,
+        hidden=hidden,
+        outcome="" if hidden else outcome_of(reading),
+        score=None if hidden or reading.score is None else reading.score.score,
+        progress=progress,
+        stale=opinions.has_stale(reading.talk.id),
+        others=tuple(opinions.others(reading.talk.id)),
+        disputed=bool(not hidden and reading.score and reading.score.disagreements),
+    )
+
+
+def _shown(row: Row, wish: Wish) -> bool:
+    if wish.reason and wish.reason not in [r.kind for r in row.reasons]:
+        return False
+    decided = row.progress.overall is not None
+    if wish.show in ("passed", "failed", "open"):
+        return row.outcome == wish.show
+    kinds = {"": True, "undecided": not decided, "decided": decided, "stale": row.stale, "disagreement": row.disputed}
+    return kinds[wish.show]
+
+
+def _found(row: Row, text: str, opinions: Opinions) -> bool:
+    """Whether all words of a search stand in a conversation, its ids, its persona or the reader's notes."""
+    if not text:
+        return True
+    reading = row.reading
+    said = [m for e in reading.talk.exchanges for m in (e.user, e.assistant)]
+    whole = "\n".join([reading.talk.id, reading.talk.persona_id, reading.title, opinions.notes(reading.talk.id), *said])
+    whole = whole.casefold()
+    return all(word in whole for word in text.casefold().split())
