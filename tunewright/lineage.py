@@ -65,6 +65,7 @@ class Lineage:
     personas: list[dict[str, Any]] = field(default_factory=list)
     queued: dict[str, list[str]] = field(default_factory=dict)  # by transcript: why people should read it
     n_labels: int = 0
+    n_preferences: int = 0
     stages: list[StageThen] = field(default_factory=list)
     files: list[FileThen] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -126,6 +127,7 @@ def lineage(project: Project, found: Family) -> Lineage:
         personas=[{"path": h.path, "stage": h.stage, **row} for h, row in found.personas],
         queued={row["transcript_id"]: [r["says"] for r in row["reasons"]] for _, row in found.queued},
         n_labels=len(found.labels),
+        n_preferences=len(found.preferences),
         stages=kept.stages,
         files=kept.files,
         stale=kept.stale,

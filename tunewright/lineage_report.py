@@ -45,8 +45,8 @@ def of_id(found: Lineage, limit: int) -> list[Block]:
     if found.queued:
         reasons = [f"{transcript_id}: {'; '.join(says)}" for transcript_id, says in found.queued.items()]
         told += [Heading("To be read by people"), Bullets(_first(reasons, limit))]
-    if found.n_labels:
-        told.append(Text(f"{counted(found.n_labels, 'label')} by people in reviews/"))
+    for n, what in ((found.n_labels, "label"), (found.n_preferences, "preference")):
+        told += [Text(f"{counted(n, what)} by people in reviews/")] if n else []
     return told
 
 

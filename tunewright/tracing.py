@@ -67,6 +67,7 @@ class Family:
     verdicts: list[tuple[Holding, Row]] = field(default_factory=list)
     queued: list[tuple[Holding, Row]] = field(default_factory=list)
     labels: list[tuple[Holding, Row]] = field(default_factory=list)
+    preferences: list[tuple[Holding, Row]] = field(default_factory=list)
 
 
 def load_project() -> Project:
@@ -129,7 +130,7 @@ def _descendants(project: Project, ids: Collection[str], known: Collection[str])
 
 
 def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:
-    """People, examples, scores, verdicts, places in the review queue and labels of the transcripts."""
+    """People, examples, scores, verdicts, places in the review queue, labels and preferences of the transcripts."""
     talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}
     people = {row["persona_id"] for _, row in found.transcripts} | ({found.asked} if found.kind == "persona" else set())
     found.personas = _of(project, "persona", "id", people)
@@ -138,6 +139,7 @@ def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]],
     found.verdicts = _of(project, "verdict", "transcript_id", talks)
     found.queued = _of(project, "queued", "transcript_id", talks)
     found.labels = _of(project, "label", "transcript_id", talks)
+    found.preferences = _of(project, "preference", "transcript_id", talks)
 
 
 def _of(project: Project, kind: Kind, key: str, values: Collection[str]) -> list[tuple[Holding, Row]]:
