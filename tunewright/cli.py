@@ -16,6 +16,7 @@ from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, d
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.errors import ConfigError, TunewrightError
+from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
 from tunewright.record_commands import diff, forget, lineage
@@ -180,6 +181,7 @@ def plan(
 app.command()(diff)
 app.command()(lineage)
 app.command()(forget)
+app.add_typer(labels, name="labels")
 
 
 def refuse_unknown_keys(found: object, known: object) -> None:
