@@ -10,6 +10,7 @@ from tunewright.review_queue import Progress, QueueItem, ReasonKind
 from tunewright.review_sampling import Queue
 
 COMMAND = "tunewright review"
+ORDER = "Reasons take turns, the gravest first, and random draws stand between them: every five are of several kinds."
 MEANS: dict[ReasonKind, str] = {
     "gate": "a safety gate failed or was not scored",
     "disagreement": "judges differ: on a gate, or by so much that it is reported",
@@ -45,8 +46,7 @@ def item_blocks(queue: Queue) -> list[Block]:
     rows = [(str(n), item.transcript_id, _why(item)) for n, item in enumerate(queue.items, 1)]
     if not rows:
         return []
-    order = "One of each reason in turn, the gravest first: every five show several kinds of things."
-    return [Heading("The queue"), Text(order), Table(("", "conversation", "why"), rows)]
+    return [Heading("The queue"), Text(ORDER, "note"), Table(("", "conversation", "why"), rows)]
 
 
 def _asked(queue: Queue) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tunewright.authored import load_authored
-from tunewright.cases import NO_EXCHANGE
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.document import to_markdown
@@ -31,7 +30,7 @@ from tunewright.rounding import as_json
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.score_files import with_verdicts
 from tunewright.scoring import trusted_answers
-from tunewright.sound import GENERATED, iter_sound
+from tunewright.sound import GENERATED, NO_EXCHANGE, iter_sound
 from tunewright.terminal import Stage
 from tunewright.training_set import SCORES, TRANSCRIPTS, with_scores
 from tunewright.trust import JudgeTrust, Trust, load_trust
