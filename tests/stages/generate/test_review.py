@@ -9,6 +9,7 @@ import yaml
 from stages.generate import review as stage
 from tests.conftest import ROOT, critical, persona, transcript, write_reviews
 from tests.test_labels import label
+from tunewright.errors import RecordError
 from tunewright.records import Score, Verdict, read_jsonl, write_json, write_jsonl
 from tunewright.review_queue import JUDGED, QUEUE, QueueItem
 
@@ -115,3 +116,10 @@ def test_the_presets_read_small_batches_whole_and_spot_check_one_in_fifty_or_mor
         shares = stage.ReasonShares.model_validate(SHIPPED["shares"])
         reserved = sum(shares.places(kind, at_most) for kind in (*PICKED, "left out"))
         assert n / 50 <= at_most - reserved < n / 5
+
+
+def test_verdicts_of_an_earlier_rubric_are_refused_with_what_to_run(folder):
+    stray = Verdict(transcript_id="t1", criterion="gone", judge="a", answer="YES")
+    write_jsonl("data/generate/verdicts.jsonl", [stray])
+    with pytest.raises(RecordError, match="t1: gone is not in the rubric; judge again with: dvc repro generate-verdi"):
+        stage.main()
