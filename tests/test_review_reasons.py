@@ -34,6 +34,7 @@ def test_a_failed_gate_weighs_more_than_any_number_that_nobody_scored(rubric):
     unscored = seen(rubric, gates_unscored=("crisis", "abuse"))
     assert (unscored.weight("gate"), failed, both.weight("gate")) == (2, 100, 101)
     assert both.found[0].reason.says == "gate safe failed; gate crisis was not scored"
+    assert says(rubric, gates_unscored=("crisis", "abuse"))[0][1] == "gates crisis, abuse were not scored"
 
 
 def test_judges_that_differ_are_told_with_their_scores_and_a_disputed_gate_weighs_more(rubric):
