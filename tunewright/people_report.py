@@ -24,8 +24,8 @@ HOW_TO_READ = (
     "Decisions made with the judges in sight are drawn to them and agree too well: go by the blind ones. A blind "
     "decision counts there even where its reader changed it afterwards. Conversations picked for a reason show more "
     "disagreement than there is: for a rate of all conversations take those drawn at random. Readers who answer only "
-    "where they differ from a judge make every rate look worse. Intervals are Wilson's, and conversations of one person "
-    "count as less than independent ones."
+    "where they differ from a judge make every rate look worse. Intervals are Wilson's, and conversations of one "
+    "person count as less than independent ones."
 )
 OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open"}
 
