@@ -105,7 +105,7 @@ def _kappa(pairs: Sequence[Pair], agreement: float) -> float | None:
     """Cohen's kappa (doi 10.1177/001316446002000104) at this agreement; None where chance alone would agree as well."""
     said, people = Counter(p.said for p in pairs), Counter(p.people for p in pairs)
     by_chance = sum(said[answer] * people[answer] for answer in ANSWERS) / len(pairs) ** 2
-    return None if by_chance > 1 - ROUNDING else (agreement - by_chance) / (1 - by_chance)
+    return None if by_chance > 1 - ROUNDING else max(-1.0, (agreement - by_chance) / (1 - by_chance))
 
 
 def confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

@@ -46,7 +46,7 @@ def _summary(found: Findings) -> str:
     if found.n_changed:
         sentences.append(f"{found.n_changed} blind decisions were changed once the judges were seen")
     if found.n_disputed:
-        sentences.append(f"readers differ on {found.n_disputed} questions")
+        sentences.append(f"questions on which readers differ: {found.n_disputed}")
     if stale:
         sentences.append(f"{sum(found.stale.values())} are stale and count nowhere: {stale}")
     if found.n_repaired:
@@ -75,7 +75,9 @@ def _numbers(c: Compared) -> tuple[str, ...]:
 
 
 def _rate(share: Share | None) -> str:
-    return "-" if share is None else f"{share.count} of {share.n}, {share.low:.0%} to {share.high:.0%}"
+    if share is None:
+        return "-"
+    return f"{share.share:.0%} ({share.count} of {share.n}; {share.low:.0%} to {share.high:.0%})"
 
 
 def _whole(found: Findings) -> Iterator[Block]:
