@@ -5,8 +5,8 @@
 Ten simulated conversations in two batches, two judges on every criterion, by scripted models behind the real client.
 Two readers label them as the review app would: ann all ten, blind, differing from the score by a stable hash; bob the
 first five, having seen the judges, differing from ann likewise. What ann finds wrong is counted here from what she
-says alone, and must be what generate-review finds in the blind labels. Then bob says NO to a safety gate that the judges
-passed.
+says alone, and must be what generate-review finds in the blind labels. Then bob says NO to a safety gate that the
+judges passed.
 """
 
 from __future__ import annotations
@@ -187,10 +187,11 @@ def told(people: dict[str, Any], counts: Counter[str], before: str, after: str, 
     planted = [(counts["false pass"], counts["NO"]), (counts["false fail"], counts["accepted"])]
     if found != planted:
         raise RuntimeError(f"false passes and false fails: planted {planted}, found {found}")
+    (n_passes, n_refused), (n_fails, n_accepted) = found
     labels = (
-        f"{people['n_labels']} labels of {people['n_readers']} readers, {people['n_blind']} of them blind; readers differ "
-        f"on {people['n_disputed']} questions. Planted in the blind ones, and found there: {found[0][0]} false passes of "
-        f"{found[0][1]} NOs, {found[1][0]} false fails of {found[1][1]} others."
+        f"{people['n_labels']} labels of {people['n_readers']} readers, {people['n_blind']} of them blind; readers "
+        f"differ on {people['n_disputed']} questions. Planted in the blind ones, and found there: {n_passes} false "
+        f"passes of {n_refused} NOs, {n_fails} false fails of {n_accepted} others."
     )
     tables = (agreement_table(people), between_readers(people), false_pass_table(people))
     steps = (f"Before anybody has read: {before}", labels, *tables, f"After: {after}")
