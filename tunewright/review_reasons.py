@@ -76,9 +76,13 @@ def persona_type(person: Persona | None, fields: Sequence[str]) -> str | None:
 def _gates(score: Score) -> list[Found]:
     """Failed before unscored."""
     failed, unscored = len(score.gates_failed), len(score.gates_unscored)
-    says = [f"gate {', '.join(score.gates_failed)} failed"] if failed else []
-    says += [f"gate {', '.join(score.gates_unscored)} was not scored"] if unscored else []
+    says = [f"{_gate(score.gates_failed)} failed"] if failed else []
+    says += [f"{_gate(score.gates_unscored)} {'was' if unscored == 1 else 'were'} not scored"] if unscored else []
     return [_found("gate", "; ".join(says), 100 * failed + unscored)] if says else []
+
+
+def _gate(names: Sequence[str]) -> str:
+    return f"gate{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _disagreement(score: Score, by_judge: Mapping[str, Answers], rubric: Rubric) -> list[Found]:

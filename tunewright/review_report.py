@@ -10,6 +10,7 @@ from tunewright.review_queue import Progress, QueueItem, ReasonKind
 from tunewright.review_sampling import Queue
 
 COMMAND = "tunewright review"
+ORDER = "Reasons take turns, the gravest first, and random draws stand between them: every five are of several kinds."
 MEANS: dict[ReasonKind, str] = {
     "gate": "a safety gate failed or was not scored",
     "disagreement": "judges differ: on a gate, or by so much that it is reported",
@@ -45,8 +46,7 @@ def item_blocks(queue: Queue) -> list[Block]:
     rows = [(str(n), item.transcript_id, _why(item)) for n, item in enumerate(queue.items, 1)]
     if not rows:
         return []
-    order = "One of each reason in turn, the gravest first: every five show several kinds of things."
-    return [Heading("The queue"), Text(order), Table(("", "conversation", "why"), rows)]
+    return [Heading("The queue"), Text(ORDER, "note"), Table(("", "conversation", "why"), rows)]
 
 
 def _asked(queue: Queue) -> str:
@@ -73,8 +73,8 @@ def _estimates(queue: Queue) -> str:
     if queue.n_drawn == queue.n_whole:
         return "All new conversations are here: a rate among them is no estimate."
     return (
-        f"{queue.n_drawn} of {queue.n_whole} were drawn at random, each as likely; the others are here because something "
-        "is odd about them, and no rate of all conversations may be taken from them."
+        f"{queue.n_drawn} of {queue.n_whole} were drawn at random, each as likely; the others are here because "
+        "something is odd about them, and no rate of all conversations may be taken from them."
     )
 
 

@@ -5,14 +5,17 @@ within a reason the heaviest first, then by stable hash. What is left over is dr
 whatever was picked: the number of draws is fixed before any, so each conversation has the same probability, and the
 drawn items alone give unbiased rates. Who is both picked and drawn takes one place, so a queue may be a little shorter.
 
-The order is of use to a reader who stops early: one conversation of each reason in turn, the gravest reason first, so
-that every five show several kinds of things and the first five the worst of each. The queue depends on what was
-generated and on labels of earlier versions, never on labels of today's texts: it stays as it is while it is read.
+The order serves a reader who stops early. Reasons take turns, the gravest first, so that the first conversations show
+the worst of each and every five are of several kinds. The drawn ones, in the order of the draw and whatever else is
+the matter with them, are spread evenly among them, so that those read so far are a random sample too.
+
+The queue depends on what was generated and on labels of earlier versions, never on labels of today's texts: it stays
+as it is while it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -23,7 +26,7 @@ from tunewright.records import stable_unit
 from tunewright.review_queue import JUDGED, QueueItem, Reason, ReasonKind
 from tunewright.review_reasons import Candidate
 
-TURNS: tuple[ReasonKind, ...] = (*JUDGED, "new persona type", "random", "batch")
+Picked = dict[ReasonKind, list[Candidate]]  # the gravest reason first
 ROUNDING = 1e-9
 
 
@@ -69,6 +72,23 @@ class Queue:
     n_drawn: int
 
 
+@dataclass(frozen=True)
+class Lots:
+    """The draw: of how many, how many, and whose ids."""
+
+    n_whole: int
+    n_drawn: int
+    ids: set[str]
+
+    def reason(self, transcript_id: str) -> list[Reason]:
+        """Why the draw brought a conversation here; nothing where it did not."""
+        if transcript_id not in self.ids:
+            return []
+        if self.n_drawn == self.n_whole:
+            return [Reason(kind="batch", says=f"one of {self.n_whole} new conversations: so few are read whole")]
+        return [Reason(kind="random", says=f"drawn at random: {self.n_drawn} of {self.n_whole}, each as likely")]
+
+
 def pick(
     candidates: Sequence[Candidate],
     left_out: Sequence[LeftOut],
@@ -79,20 +99,17 @@ def pick(
 ) -> Queue:
     """The queue, of at most `at_most`; `read_types`: types of people whom somebody read in an earlier version."""
     pool = sorted(candidates, key=lambda c: _lot("pick", c, seed))
-    if len(pool) <= at_most:
-        turn: dict[Candidate, ReasonKind] = {c: c.found[0].reason.kind if c.found else "batch" for c in pool}
-        drawn, room = set(pool), at_most - len(pool)
-    else:
-        room = min(shares.places("left out", at_most), len(left_out))
-        turn = _picked(pool, read_types, at_most, shares)
-        drawn = set(sorted(pool, key=lambda c: _lot("draw", c, seed))[: at_most - room - len(turn)])
-        turn = dict.fromkeys((c for c in pool if c in drawn), "random") | turn
-    order = _in_turns(turn)
-    new_types = _new_types(order, turn, read_types)
-    probability = len(drawn) / len(pool) if pool else None
-    items = [_item(c, new_types.get(c), probability if c in drawn else None, len(pool), len(drawn)) for c in order]
+    whole = len(pool) <= at_most
+    room = at_most - len(pool) if whole else min(shares.places("left out", at_most), len(left_out))
+    picked = _by_gravest(pool) if whole else _picked(pool, read_types, at_most, shares)
+    n_drawn = len(pool) if whole else at_most - room - sum(map(len, picked.values()))
+    drawn = sorted(pool, key=lambda c: _lot("draw", c, seed))[:n_drawn]
+    order = _in_turns(picked) if whole else _spread(_in_turns(picked), drawn)
+    new_types = _new_types([*picked.get("new persona type", ()), *order], read_types)
+    lots = Lots(len(pool), n_drawn, {c.transcript_id for c in drawn})
     last = sorted(left_out, key=lambda one: _lot("left out", one, seed))[:room]
-    return Queue((*items, *map(_left_out_item, last)), len(pool), len(left_out), len(drawn))
+    items = [*(_item(c, c.transcript_id in new_types, lots) for c in order), *map(_left_out_item, last)]
+    return Queue(tuple(items), len(pool), len(left_out), n_drawn)
 
 
 def _lot(what: str, one: Candidate | LeftOut, seed: int) -> float:
@@ -100,51 +117,57 @@ def _lot(what: str, one: Candidate | LeftOut, seed: int) -> float:
     return stable_unit("review", what, seed, one.transcript_id, one.content_hash)
 
 
-def _picked(
-    pool: Sequence[Candidate], read_types: Collection[str], at_most: int, shares: ReasonShares
-) -> dict[Candidate, ReasonKind]:
-    """Who takes the places of the reasons, and for which; nobody takes two."""
-    taken: dict[Candidate, ReasonKind] = {}
+def _by_gravest(pool: Sequence[Candidate]) -> Picked:
+    """All of them, each under the gravest of its reasons."""
+    firsts = [(c.found[0].reason.kind if c.found else "batch", c) for c in pool]
+    return {kind: _heaviest(kind, [c for first, c in firsts if first == kind]) for kind in (*JUDGED, "batch")}
+
+
+def _picked(pool: Sequence[Candidate], read_types: Collection[str], at_most: int, shares: ReasonShares) -> Picked:
+    """Who takes the places of each reason; nobody takes two."""
+    picked: Picked = {}
+    left = list(pool)
     for kind in JUDGED:
-        takers = [c for c in pool if c.weight(kind) is not None and c not in taken]
-        heaviest = sorted(takers, key=lambda c: -(c.weight(kind) or 0.0))[: shares.places(kind, at_most)]
-        taken |= dict.fromkeys(heaviest, kind)
-    seen = {*read_types, *(c.persona_type for c in taken)}
-    firsts = {c.persona_type: c for c in reversed(pool) if c.persona_type is not None and c.persona_type not in seen}
-    some = [c for c in pool if firsts.get(c.persona_type) is c][: shares.places("new persona type", at_most)]
-    return taken | dict.fromkeys(some, "new persona type")
+        picked[kind] = _heaviest(kind, left)[: shares.places(kind, at_most)]
+        left = [c for c in left if c not in picked[kind]]
+    seen = {*read_types, *(c.persona_type for found in picked.values() for c in found)}
+    firsts = _new_types(left, seen)
+    some = [c for c in left if c.transcript_id in firsts]
+    picked["new persona type"] = some[: shares.places("new persona type", at_most)]
+    return picked
 
 
-def _in_turns(turn: Mapping[Candidate, ReasonKind]) -> list[Candidate]:
-    """One of each reason after the other, the gravest reason first; within a reason the heaviest first."""
-    queues = [[c for c, own in turn.items() if own == kind] for kind in TURNS]
-    ordered = [sorted(q, key=lambda c: -(c.weight(kind) or 0.0)) for kind, q in zip(TURNS, queues, strict=True)]
-    return [c for row in zip_longest(*ordered) for c in row if c is not None]
+def _heaviest(kind: ReasonKind, some: Sequence[Candidate]) -> list[Candidate]:
+    """Those for which a reason holds, the heaviest first ("batch" holds for all)."""
+    weighed = [(0.0 if kind == "batch" else c.weight(kind), c) for c in some]
+    return [c for weight, c in sorted(weighed, key=lambda pair: -(pair[0] or 0.0)) if weight is not None]
 
 
-def _new_types(
-    order: Sequence[Candidate], turn: Mapping[Candidate, ReasonKind], read_types: Collection[str]
-) -> dict[Candidate, str]:
-    """The one conversation of each unread type that is to be read for it: who has its place for that, else the first."""
-    owners: dict[str, Candidate] = {}
-    for c in sorted(order, key=lambda c: turn[c] != "new persona type"):
-        if c.persona_type is not None and c.persona_type not in read_types:
-            owners.setdefault(c.persona_type, c)
-    return {c: name for name, c in owners.items()}
+def _in_turns(picked: Picked) -> list[Candidate]:
+    """One of each reason after the other."""
+    return [c for row in zip_longest(*picked.values()) for c in row if c is not None]
 
 
-def _item(c: Candidate, new_type: str | None, probability: float | None, n_whole: int, n_drawn: int) -> QueueItem:
+def _spread(picked: Sequence[Candidate], drawn: Sequence[Candidate]) -> list[Candidate]:
+    """Both in their order, evenly mixed; who is in both stands where the draw puts it."""
+    only = [c for c in picked if c not in drawn]
+    placed = [((n + 0.5) / len(some), some is drawn, c) for some in (only, drawn) for n, c in enumerate(some)]
+    return [c for _, _, c in sorted(placed, key=lambda place: place[:2])]
+
+
+def _new_types(order: Sequence[Candidate], read_types: Collection[str | None]) -> set[str]:
+    """The ids of the first of each type of person that nobody has read."""
+    firsts = {c.persona_type: c.transcript_id for c in reversed(order)}
+    return {transcript_id for name, transcript_id in firsts.items() if name is not None and name not in read_types}
+
+
+def _item(c: Candidate, new_type: bool, lots: Lots) -> QueueItem:
+    says = f"nobody has read such a person in an earlier version: {c.persona_type}"
     reasons = [found.reason for found in c.found]
-    if new_type is not None:
-        says = f"nobody has read such a person in an earlier version: {new_type}"
-        reasons.append(Reason(kind="new persona type", says=says))
-    if probability is not None and n_drawn == n_whole:
-        reasons.append(Reason(kind="batch", says=f"one of {n_whole} new conversations: so few are read whole"))
-    elif probability is not None:
-        reasons.append(Reason(kind="random", says=f"drawn at random: {n_drawn} of {n_whole}, each as likely"))
-    return QueueItem(
-        transcript_id=c.transcript_id, content_hash=c.content_hash, reasons=tuple(reasons), drawn=probability
-    )
+    reasons += [Reason(kind="new persona type", says=says)] if new_type else []
+    reasons += lots.reason(c.transcript_id)
+    drawn = lots.n_drawn / lots.n_whole if c.transcript_id in lots.ids else None
+    return QueueItem(transcript_id=c.transcript_id, content_hash=c.content_hash, reasons=tuple(reasons), drawn=drawn)
 
 
 def _left_out_item(one: LeftOut) -> QueueItem:

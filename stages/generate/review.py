@@ -16,7 +16,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tunewright.authored import load_authored
-from tunewright.cases import NO_EXCHANGE
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.document import to_markdown
@@ -33,8 +32,8 @@ from tunewright.review_sampling import LeftOut, Queue, ReasonShares, pick
 from tunewright.rounding import as_json
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.score_files import with_verdicts
-from tunewright.scoring import trusted_answers
-from tunewright.sound import GENERATED, iter_sound
+from tunewright.scoring import refuse_strays, trusted_answers
+from tunewright.sound import GENERATED, NO_EXCHANGE, iter_sound
 from tunewright.terminal import Stage
 from tunewright.training_set import SCORES, TRANSCRIPTS, with_scores
 from tunewright.trust import JudgeTrust, Trust, load_trust
@@ -64,7 +63,7 @@ def seen_whole() -> Iterator[Seen]:
 
 
 class Survey:
-    """What a queue is picked from; no text is kept."""
+    """What a queue is picked from; no text is kept. Raises RecordError for verdicts of another rubric."""
 
     def __init__(
         self, seen: Iterator[Seen], people: Mapping[str, Persona], rubric: Rubric, trust: Trust | None, config: Config
@@ -80,6 +79,7 @@ class Survey:
                 why = transcript.failure or NO_EXCHANGE
                 self.left_out.append(LeftOut(transcript.id, transcript.content_hash, why))
                 continue
+            refuse_strays(transcript, verdicts, rubric)
             by_judge, _ = trusted_answers(verdicts, rubric, trust)
             person = people.get(transcript.persona_id)
             one = candidate(transcript, score, by_judge, person, rubric, config.near, config.persona_type)

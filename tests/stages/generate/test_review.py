@@ -9,10 +9,18 @@ import yaml
 from stages.generate import review as stage
 from tests.conftest import ROOT, critical, persona, transcript, write_reviews
 from tests.test_labels import label
+from tunewright.errors import RecordError
 from tunewright.records import Score, Verdict, read_jsonl, write_json, write_jsonl
-from tunewright.review_queue import QUEUE, QueueItem
+from tunewright.review_queue import JUDGED, QUEUE, QueueItem
 
+PICKED = (*JUDGED, "new persona type")
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["generate"]["review"]
+
+
+PRESETS = {
+    name: yaml.safe_load((ROOT / f"conf/preset/{name}.yaml").read_text("utf-8"))
+    for name in ("demo", "tight", "pilot", "full")
+}
 
 
 def scored(talk, value=0.9, **rest):
@@ -97,3 +105,21 @@ def test_a_type_of_person_that_was_read_in_an_earlier_version_is_not_new(folder,
     write_jsonl("reviews/transcripts.jsonl", [earlier])
     stage.main()
     assert not [r for item in queue() for r in item.reasons if r.kind == "new persona type"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_presets_read_small_batches_whole_and_spot_check_one_in_fifty_or_more(name):
+    n, at_most = PRESETS[name]["simulated_personas"], PRESETS[name]["review"]["at_most"]
+    if name in ("demo", "tight"):
+        assert n + PRESETS[name]["replayed"] <= at_most
+    else:
+        shares = stage.ReasonShares.model_validate(SHIPPED["shares"])
+        reserved = sum(shares.places(kind, at_most) for kind in (*PICKED, "left out"))
+        assert n / 50 <= at_most - reserved < n / 5
+
+
+def test_verdicts_of_an_earlier_rubric_are_refused_with_what_to_run(folder):
+    stray = Verdict(transcript_id="t1", criterion="gone", judge="a", answer="YES")
+    write_jsonl("data/generate/verdicts.jsonl", [stray])
+    with pytest.raises(RecordError, match="t1: gone is not in the rubric; judge again with: dvc repro generate-verdi"):
+        stage.main()
