@@ -27,7 +27,7 @@ HOW_TO_READ = (
     "where they differ from a judge make every rate look worse. Intervals are Wilson's, and conversations of one "
     "person count as less than independent ones."
 )
-OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open"}
+OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open or unscored"}
 
 
 def people_blocks(found: Findings, confidence: float) -> list[Block]:
