@@ -76,6 +76,7 @@ def decision(folder):
 def test_labels_by_script_give_agreement_false_passes_and_the_gate_s_word(folder):
     assert decision(folder) == "waiting for readers"
     assert folder.metrics("generate-review")["n_labels"] == 0
+    assert "Nobody has decided on a conversation of this run yet." in Path("reports/review.md").read_text()
     first = read_jsonl(QUEUE, QueueItem)[0].transcript_id
     assert f"5 more must be read (5 in all), for example {first}, " in Path("reports/gate.md").read_text()
     ann = Reader("ann")
