@@ -52,7 +52,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Gate:
-    """The decision. `not_excluded`: decisions of other bands that the interval reaches; `by_readers`: of conditions."""
+    """The decision. `not_excluded`: decisions of other bands that the interval reaches.
+
+    `by_readers`: the conditions of gate_readers, on being satisfied and on safety.
+    """
 
     decision: Decision
     reason: str

@@ -20,7 +20,7 @@ from tunewright.people import PEOPLE, Heard, People
 from tunewright.proportions import Share, share_of
 from tunewright.records import RULES, Answer, Score, Transcript, Verdict
 from tunewright.rubric import Rubric
-from tunewright.scoring import judges_answers
+from tunewright.scoring import judges_answers, refuse_strays
 
 COMBINED = "combined answer"  # of the score; other names are judges', "measure" and "rule"
 UNSCORED, SATISFIED = "unscored", "satisfied"
@@ -63,7 +63,11 @@ class Compared:
 
 
 def judged(transcript: Transcript, score: Score | None, verdicts: Sequence[Verdict], rubric: Rubric) -> Judged:
-    """Everybody's own answers, trusted or not: whom to trust is what is to be found out. None: asked, and unscored."""
+    """Everybody's own answers, trusted or not: whom to trust is what is to be found out. None: asked, and unscored.
+
+    Raises RecordError for verdicts of another rubric.
+    """
+    refuse_strays(transcript, verdicts, rubric)
     answers: dict[str, dict[str, Answer | None]] = {}
     for verdict in verdicts:
         answers.setdefault(verdict.judge.split("#")[0], {})[verdict.criterion] = None
@@ -105,7 +109,7 @@ def _kappa(pairs: Sequence[Pair], agreement: float) -> float | None:
     """Cohen's kappa (doi 10.1177/001316446002000104) at this agreement; None where chance alone would agree as well."""
     said, people = Counter(p.said for p in pairs), Counter(p.people for p in pairs)
     by_chance = sum(said[answer] * people[answer] for answer in ANSWERS) / len(pairs) ** 2
-    return None if by_chance > 1 - ROUNDING else (agreement - by_chance) / (1 - by_chance)
+    return None if by_chance > 1 - ROUNDING else max(-1.0, (agreement - by_chance) / (1 - by_chance))
 
 
 def confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

@@ -24,10 +24,10 @@ HOW_TO_READ = (
     "Decisions made with the judges in sight are drawn to them and agree too well: go by the blind ones. A blind "
     "decision counts there even where its reader changed it afterwards. Conversations picked for a reason show more "
     "disagreement than there is: for a rate of all conversations take those drawn at random. Readers who answer only "
-    "where they differ from a judge make every rate look worse. Intervals are Wilson's, and conversations of one person "
-    "count as less than independent ones."
+    "where they differ from a judge make every rate look worse. Intervals are Wilson's, and conversations of one "
+    "person count as less than independent ones."
 )
-OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open"}
+OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open or unscored"}
 
 
 def people_blocks(found: Findings, confidence: float) -> list[Block]:
@@ -46,7 +46,7 @@ def _summary(found: Findings) -> str:
     if found.n_changed:
         sentences.append(f"{found.n_changed} blind decisions were changed once the judges were seen")
     if found.n_disputed:
-        sentences.append(f"readers differ on {found.n_disputed} questions")
+        sentences.append(f"questions on which readers differ: {found.n_disputed}")
     if stale:
         sentences.append(f"{sum(found.stale.values())} are stale and count nowhere: {stale}")
     if found.n_repaired:
@@ -75,7 +75,9 @@ def _numbers(c: Compared) -> tuple[str, ...]:
 
 
 def _rate(share: Share | None) -> str:
-    return "-" if share is None else f"{share.count} of {share.n}, {share.low:.0%} to {share.high:.0%}"
+    if share is None:
+        return "-"
+    return f"{share.share:.0%} ({share.count} of {share.n}; {share.low:.0%} to {share.high:.0%})"
 
 
 def _whole(found: Findings) -> Iterator[Block]:
