@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tunewright.measures import STATISTICS, words
 from tunewright.records import RULES, Answer, Quote, Verdict
-from tunewright.reviewing.deciding import WAYS, Way, combined_answer, compared, may_be_na, why_not
+from tunewright.reviewing.deciding import WAYS, Way, combined_answer, compared, may_be_na, why_no_example, why_not
 from tunewright.reviewing.material import Material, Reading
 from tunewright.reviewing.opinions import Opinions, Said, asked_criteria
 from tunewright.rubric import SAFETY, Criterion, Rubric
@@ -83,6 +83,8 @@ class CriterionView:
     compared: str  # the reader's answer with the combined one
     ways: tuple[Choice, ...]
     answers: tuple[Choice, ...]
+    why_no_example: str | None
+    n_exchanges: int
 
 
 def exchange_views(reading: Reading, rubric: Rubric) -> list[ExchangeView]:
@@ -135,6 +137,8 @@ def criterion_view(
         compared=compared(said.own.answer if said.own else None, combined),
         ways=ways,
         answers=_answers(criterion, criterion.na_allowed if hidden else may_be_na(criterion, reading)),
+        why_no_example=why_no_example(reading, said.own),
+        n_exchanges=len(reading.talk.exchanges),
     )
 
 
@@ -177,6 +181,6 @@ def _answers(criterion: Criterion, na: bool) -> tuple[Choice, ...]:
     return (
         Choice("label", "YES", "Yes", "y", None),
         Choice("label", "NO", "No", "x", None),
-        Choice("label", "NA", "Not applicable", "0", no_na),
+        Choice("label", "NA", "NA", "0", no_na),
         Choice("label", "unsure", "Unsure", "u", None),
     )
