@@ -24,8 +24,8 @@ ARGUMENTS = (  # --no-sandbox: Chromium has none for root; the others keep it fr
 )  # fmt: skip
 ADDRESS = re.compile(r"http://\S+")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 
 
 def launch(playwright: Playwright) -> Browser:

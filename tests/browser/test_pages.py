@@ -54,6 +54,7 @@ def test_the_search_is_reached_by_key_and_next_stays_within_what_it_found(app, o
     page.keyboard.press("Enter")
     expect(page.locator(".count")).to_contain_text("2 of 5")
     page.locator(".row a").first.click()
+    expect(page.locator("body")).to_have_attribute("data-transcript", SECOND)
     page.keyboard.press("n")
     expect(page.locator("body")).to_have_attribute("data-transcript", "simulated-persona-0003")
     page.keyboard.press("n")
