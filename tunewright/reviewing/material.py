@@ -19,14 +19,16 @@ from pydantic import BaseModel
 
 from tunewright.errors import MissingInputError
 from tunewright.label_book import LabelBook
-from tunewright.labels import LABELS, Label, in_force
+from tunewright.labels import Label
 from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing.settings import Settings
 from tunewright.rubric import Rubric, load_rubric
 
 R = TypeVar("R", bound=BaseModel)
-TRANSCRIPTS, VERDICTS, SCORES, PERSONAS = (f"data/generate/{n}.jsonl" for n in ("transcripts", "verdicts", "scores", "personas"))
+TRANSCRIPTS, VERDICTS, SCORES, PERSONAS = (
+    f"data/generate/{n}.jsonl" for n in ("transcripts", "verdicts", "scores", "personas")
+)
 FIRST_ID = re.compile(rb'\{"(?:transcript_)?id":("(?:[^"\\]|\\.)*")')  # records are written with their id first
 Stamp = tuple[int, int, int]
 
@@ -76,7 +78,6 @@ class Shelf:
         self._files = [root / path for path in (QUEUE, TRANSCRIPTS, VERDICTS, SCORES, PERSONAS)]
         self._lock = Lock()
         self._material: tuple[list[Stamp | None], Material] | None = None
-        self._labels: tuple[Stamp | None, list[Label]] | None = None
 
     def material(self) -> Material:
         """What there is to read; raises MissingInputError naming the stage that makes a file, RecordError."""
@@ -87,15 +88,13 @@ class Shelf:
             return self._material[1]
 
     def labels(self) -> list[Label]:
-        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError."""
-        with self._lock:
-            stamp = _stamp(self.reviews / LABELS)
-            if self._labels is None or self._labels[0] != stamp:
-                self._labels = stamp, in_force(self.book.read())
-            return self._labels[1]
+        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError, StorageError."""
+        return self.book.in_force()
 
 
-def load_material(rubric: str, queue: Path, transcripts: Path, verdicts: Path, scores: Path, personas: Path) -> Material:
+def load_material(
+    rubric: str, queue: Path, transcripts: Path, verdicts: Path, scores: Path, personas: Path
+) -> Material:
     """Read what the queue names; raises MissingInputError, RecordError, ConfigError."""
     items = read_jsonl(queue, QueueItem, "generate-review")
     wanted = {item.transcript_id for item in items}
@@ -104,7 +103,9 @@ def load_material(rubric: str, queue: Path, transcripts: Path, verdicts: Path, s
     for verdict in _lines_of(verdicts, Verdict, wanted, "generate-verdicts"):
         answers[verdict.transcript_id].append(verdict)
     results = {s.transcript_id: s for s in _lines_of(scores, Score, wanted, "generate-scores")}
-    people = {p.id: p for p in _lines_of(personas, Persona, {t.persona_id for t in talks.values()}, "generate-personas")}
+    people = {
+        p.id: p for p in _lines_of(personas, Persona, {t.persona_id for t in talks.values()}, "generate-personas")
+    }
     readings = {
         item.transcript_id: Reading(
             item, talk, talk.content_hash, tuple(answers[talk.id]), results.get(talk.id), people.get(talk.persona_id)
