@@ -79,8 +79,8 @@ def queue(request: Request) -> HTMLResponse:
     wanted = narrowed(found, wish)
     return page(
         request, "queue.html", rows=wanted, n_all=len(rows), totals=totals(r.progress for r in rows), wish=wish,
-        facets=facets(found, wish), narrow=_narrow, gone=material.gone, elsewhere=opinions.elsewhere(), blind=desk.blind,
-        address=address, next=next((r for r in wanted if r.progress.overall is None), None),
+        facets=facets(found, wish), narrow=_narrow, gone=material.gone, elsewhere=opinions.elsewhere(),
+        blind=desk.blind, address=address, next=next((r for r in wanted if r.progress.overall is None), None),
     )  # fmt: skip
 
 
@@ -101,9 +101,9 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     desk.remember(reading, views)
     row = next(r for r in rows if r.reading is reading)
     return page(
-        request, "read.html", reading=reading, row=row, groups=_groups(views), exchanges=exchange_views(reading, material.rubric),
-        limit=ratio_limit(material.rubric), blind=desk.blind, totals=totals(r.progress for r in rows), wish=wish,
-        before=before and address(before, wish), after=after and address(after, wish),
+        request, "read.html", reading=reading, row=row, groups=_groups(views), blind=desk.blind, wish=wish,
+        exchanges=exchange_views(reading, material.rubric), totals=totals(r.progress for r in rows),
+        limit=ratio_limit(material.rubric), before=before and address(before, wish), after=after and address(after, wish),
         overall=opinions.said(transcript_id, None), homeless=opinions.without_place(transcript_id),
         old_pick=reading.item.content_hash != reading.content_hash,
     )  # fmt: skip
