@@ -134,8 +134,8 @@ class Appender:
         try:
             self._write(line)
             while not _is_at(self._path, self._handle):  # git put another file there meanwhile: the line belongs there
-                self.close()
-                self._handle = _held(self._path)
+                replaced, self._handle = self._handle, _held(self._path)
+                os.close(replaced)
                 self._write(line)
         except OSError as error:
             raise _not_kept(self._path, error) from None

@@ -77,7 +77,8 @@ def in_force(labels: Iterable[Label]) -> list[Label]:
 
 def subject(label: Label) -> tuple[str | None, ...]:
     """What a label is about: of one person's labels on it the latest holds. Each remark is about itself."""
-    return label.content_hash, label.criterion, label.id if label.label in REMARKS else None
+    own = label.id if label.label in REMARKS else None
+    return label.transcript_id, label.content_hash, label.criterion, own
 
 
 def why_stale(label: Label, contents: Mapping[str, str], rubric: Rubric) -> str | None:

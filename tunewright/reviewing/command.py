@@ -15,8 +15,6 @@ import typer
 from tunewright.adoption import domain_named
 from tunewright.config import Domain, load_domain
 from tunewright.errors import ConfigError, MissingInputError
-from tunewright.label_book import LabelBook
-from tunewright.preferences import PreferenceBook
 from tunewright.reviewing.address import Place, listen
 from tunewright.reviewing.reviewer import reviewer_named
 from tunewright.reviewing.settings import Settings
@@ -118,6 +116,9 @@ def serve(settings: Settings, place: Place) -> None:
 
 def written_by(reader: str, domain: Domain) -> tuple[set[str], set[str]]:
     """The ids of the lines that a reviewer has written: labels, and preferences."""
+    from tunewright.label_book import LabelBook
+    from tunewright.preferences import PreferenceBook
+
     books = (LabelBook(domain.reviews, reader), PreferenceBook(domain.reviews, reader))
     labels, preferences = ({line.id for line in book.read() if line.reviewer == reader} for book in books)
     return labels, preferences

@@ -10,9 +10,12 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from tunewright.labels import Said
+from tunewright.calibration import CalibrationExample
+from tunewright.label_book import is_private
+from tunewright.labels import Label, Said
 from tunewright.records import Answer
 from tunewright.reviewing.material import Material, Reading
+from tunewright.reviewing.proposing import example_of
 from tunewright.rubric import Criterion
 
 Way = Literal["agree", "false pass", "false fail"]
@@ -129,11 +132,34 @@ def why_not(way: Way, combined: Answer | None) -> str | None:
     return None
 
 
+def why_no_example(reading: Reading, own: Label | None) -> str | None:
+    """Why no calibration example can be made of a reader's word on a criterion; None: one can."""
+    if is_private(reading.talk):
+        return (
+            "this conversation holds imported words: they are private and must not get into reviews/, which is in git"
+        )
+    if own is None:
+        return "decide on this criterion first: an example needs the right answer"
+    return None if own.answer else "an example needs an answer that you are sure of"
+
+
+def proposed_example(proposal: Proposal, reading: Reading, own: Label | None) -> CalibrationExample:
+    """The example that a proposal is for; Refused, with the reason, where it can be none."""
+    answer = own.answer if own else None
+    if (why := why_no_example(reading, own)) or answer is None:
+        raise Refused(409, why or "an example needs an answer")
+    try:
+        return example_of(reading.talk, answer, proposal.reason, proposal.borderline, proposal.until)
+    except ValueError as error:
+        raise Refused(422, str(error)) from None
+
+
 def compared(own: Answer | None, combined: Answer | None) -> str:
     """What a reader's answer says of the combined one: agree, false pass, false fail, differs; "" without both."""
     if own is None or combined is None:
         return ""
     if own == combined:
         return "agree"
-    ways: dict[Answer, str] = {"NO": "false pass", "YES": "false fail" if combined == "NO" else "differs", "NA": "differs"}
-    return ways[own]
+    if own == "NO":
+        return "false pass"
+    return "false fail" if (own, combined) == ("YES", "NO") else "differs"

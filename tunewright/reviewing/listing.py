@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunewright.review_queue import Reason
 from tunewright.reviewing.material import Material, Reading
@@ -62,6 +62,16 @@ class Wish:
         return {k: v for k, v in (("show", self.show), ("reason", self.reason), ("q", self.text)) if v}
 
 
+@dataclass(frozen=True)
+class Facet:
+    """A way to narrow the list: a link."""
+
+    says: str
+    query: dict[str, str]
+    n: int
+    current: bool
+
+
 def wish_of(parameters: Mapping[str, str]) -> Wish:
     """The wish in GET parameters; what is unknown counts as not given."""
     show = parameters.get("show", "")
@@ -73,9 +83,27 @@ def rows_of(material: Material, opinions: Opinions, blind: bool) -> list[Row]:
     return [_row(reading, opinions, blind) for reading in material.readings.values()]
 
 
-def wanted_rows(rows: Sequence[Row], wish: Wish, opinions: Opinions) -> list[Row]:
-    """The rows that a wish is for."""
-    return [row for row in rows if _shown(row, wish) and _found(row, wish.text, opinions)]
+def found_rows(rows: Sequence[Row], text: str, opinions: Opinions) -> list[Row]:
+    """The rows that a search is for."""
+    return [row for row in rows if _found(row, text, opinions)]
+
+
+def narrowed(rows: Sequence[Row], wish: Wish) -> list[Row]:
+    """The rows that a wish is for, but for its search."""
+    return [row for row in rows if _shown(row, wish)]
+
+
+def facets(rows: Sequence[Row], wish: Wish) -> list[tuple[str, list[Facet]]]:
+    """What the rows can be narrowed to from here, each with how many would be left; not what would leave none."""
+    shows = [(says, replace(wish, show=value)) for value, says in SHOWS.items()]
+    kinds = list(dict.fromkeys(reason.kind for row in rows for reason in row.reasons))
+    reasons = [("any reason", replace(wish, reason="")), *((kind, replace(wish, reason=kind)) for kind in kinds)]
+    return [(title, _facets(rows, wishes, wish)) for title, wishes in (("Show", shows), ("Picked for", reasons))]
+
+
+def _facets(rows: Sequence[Row], wishes: Sequence[tuple[str, Wish]], now: Wish) -> list[Facet]:
+    found = [Facet(says, one.query, len(narrowed(rows, one)), one == now) for says, one in wishes]
+    return [facet for facet in found if facet.n or facet.current]
 
 
 def totals(progresses: Iterable[Progress]) -> Totals:
@@ -87,11 +115,6 @@ def totals(progresses: Iterable[Progress]) -> Totals:
         answers=sum(p.asked for p in found),
         answers_decided=sum(p.decided for p in found),
     )
-
-
-def reason_kinds(rows: Iterable[Row]) -> list[str]:
-    """The kinds of reasons that rows show, in their order."""
-    return list(dict.fromkeys(reason.kind for row in rows for reason in row.reasons))
 
 
 def outcome_of(reading: Reading) -> str:

@@ -13,11 +13,21 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from tunewright.labels import Label
-from tunewright.reviewing.deciding import About, Decision, Refused, criterion_of, label_of, reading_of
-from tunewright.reviewing.listing import SHOWS, Wish, outcome_of, reason_kinds, rows_of, totals, wanted_rows, wish_of
+from tunewright.reviewing.deciding import (
+    About,
+    Decision,
+    Proposal,
+    Refused,
+    criterion_of,
+    label_of,
+    proposed_example,
+    reading_of,
+)
+from tunewright.reviewing.listing import Wish, facets, found_rows, narrowed, rows_of, totals, wish_of
 from tunewright.reviewing.material import Material, Reading, Shelf, neighbours
 from tunewright.reviewing.opinions import Opinions
 from tunewright.reviewing.pages import page, part
+from tunewright.reviewing.proposing import PROPOSED, propose
 from tunewright.reviewing.views import CriterionView, criterion_view, criterion_views, exchange_views, ratio_limit
 
 router = APIRouter()
@@ -65,11 +75,12 @@ def queue(request: Request) -> HTMLResponse:
     opinions = desk.opinions(material)
     rows = rows_of(material, opinions, desk.blind)
     wish = wish_of(request.query_params)
-    wanted = wanted_rows(rows, wish, opinions)
+    found = found_rows(rows, wish.text, opinions)
+    wanted = narrowed(found, wish)
     return page(
         request, "queue.html", rows=wanted, n_all=len(rows), totals=totals(r.progress for r in rows), wish=wish,
-        shows=SHOWS, reasons=reason_kinds(rows), gone=material.gone, elsewhere=opinions.elsewhere(), blind=desk.blind,
-        address=address, next=next((r for r in wanted if r.progress.overall is None), None),
+        facets=facets(found, wish), narrow=_narrow, gone=material.gone, elsewhere=opinions.elsewhere(),
+        blind=desk.blind, address=address, next=next((r for r in wanted if r.progress.overall is None), None),
     )  # fmt: skip
 
 
@@ -84,17 +95,17 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     opinions = desk.opinions(material)
     wish = wish_of(request.query_params)
     rows = rows_of(material, opinions, desk.blind)
-    ids = [row.reading.talk.id for row in wanted_rows(rows, wish, opinions)]
+    ids = [row.reading.talk.id for row in narrowed(found_rows(rows, wish.text, opinions), wish)]
     before, after = neighbours(ids, list(material.readings), transcript_id)
     views = criterion_views(reading, material, opinions, desk.blind)
     desk.remember(reading, views)
     row = next(r for r in rows if r.reading is reading)
     return page(
-        request, "read.html", reading=reading, row=row, groups=_groups(views), exchanges=exchange_views(reading, material.rubric),
-        limit=ratio_limit(material.rubric), blind=desk.blind, totals=totals(r.progress for r in rows), wish=wish,
-        before=before and address(before, wish), after=after and address(after, wish),
+        request, "read.html", reading=reading, row=row, groups=_groups(views), blind=desk.blind, wish=wish,
+        exchanges=exchange_views(reading, material.rubric), totals=totals(r.progress for r in rows),
+        limit=ratio_limit(material.rubric), before=before and address(before, wish), after=after and address(after, wish),
         overall=opinions.said(transcript_id, None), homeless=opinions.without_place(transcript_id),
-        old_pick=reading.item.content_hash != reading.content_hash, outcome=outcome_of(reading),
+        old_pick=reading.item.content_hash != reading.content_hash,
     )  # fmt: skip
 
 
@@ -125,6 +136,20 @@ def undo(request: Request, about: About) -> dict[str, Any]:
     return _state(desk, material, reading, line.criterion, line) | {"undone": undone and undone.model_dump()}
 
 
+@router.post("/calibration")
+def calibrate(request: Request, proposal: Proposal) -> dict[str, Any]:
+    """Write the reader's answer and reason down as a calibration example, for a person to move over."""
+    desk = desk_of(request)
+    domain = request.app.state.settings.domain
+    material = desk.shelf.material()
+    reading = reading_of(material, proposal)
+    criterion = criterion_of(material, proposal.criterion)
+    own = desk.opinions(material).said(reading.talk.id, criterion.id).own
+    example = proposed_example(proposal, reading, own)
+    n = propose(desk.shelf.reviews, domain.calibration, criterion.id, example)
+    return {"criterion": criterion.id, "file": f"{domain.reviews}/{PROPOSED}", "n": n}
+
+
 @router.post("/blind")
 def hide(request: Request, mode: Mode) -> dict[str, Any]:
     """Hide or show the judges from now on."""
@@ -136,6 +161,10 @@ def address(transcript_id: str, wish: Wish) -> str:
     """The page of a conversation, within a list as it was narrowed."""
     asked = urlencode(wish.query)
     return f"/read/{quote(transcript_id, safe='')}" + (f"?{asked}" if asked else "")
+
+
+def _narrow(query: dict[str, str]) -> str:
+    return "/queue" + (f"?{urlencode(query)}" if query else "")
 
 
 def _state(desk: Desk, material: Material, reading: Reading, criterion: str | None, label: Label) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tunewright.measures import STATISTICS, words
 from tunewright.records import RULES, Answer, Quote, Verdict
-from tunewright.reviewing.deciding import WAYS, Way, combined_answer, compared, may_be_na, why_not
+from tunewright.reviewing.deciding import WAYS, Way, combined_answer, compared, may_be_na, why_no_example, why_not
 from tunewright.reviewing.material import Material, Reading
 from tunewright.reviewing.opinions import Opinions, Said, asked_criteria
 from tunewright.rubric import SAFETY, Criterion, Rubric
@@ -83,6 +83,8 @@ class CriterionView:
     compared: str  # the reader's answer with the combined one
     ways: tuple[Choice, ...]
     answers: tuple[Choice, ...]
+    why_no_example: str | None
+    n_exchanges: int
 
 
 def exchange_views(reading: Reading, rubric: Rubric) -> list[ExchangeView]:
@@ -98,8 +100,8 @@ def exchange_views(reading: Reading, rubric: Rubric) -> list[ExchangeView]:
 
 def ratio_limit(rubric: Rubric) -> float:
     """The most words of a reply for each word of the user's, as the rubric bounds it, else twice."""
-    bounds = [c.measure["length_ratio_max"].max for c in rubric.criteria if "length_ratio_max" in (c.measure or {})]
-    return min([b for b in bounds if b is not None], default=TWICE)
+    measured = [item for c in rubric.criteria for item in (c.measure or {}).items()]
+    return min([b.max for name, b in measured if name == "length_ratio_max" and b.max is not None], default=TWICE)
 
 
 def criterion_views(reading: Reading, material: Material, opinions: Opinions, blind: bool) -> list[CriterionView]:
@@ -113,7 +115,7 @@ def criterion_views(reading: Reading, material: Material, opinions: Opinions, bl
 def criterion_view(
     criterion: Criterion, reading: Reading, material: Material, opinions: Opinions, blind: bool
 ) -> CriterionView:
-    """One criterion; in blind mode nothing that judges, measures or rules say is in it before the reader has decided."""
+    """One criterion; in blind mode without anything that was answered, until the reader has decided."""
     said = opinions.said(reading.talk.id, criterion.id)
     hidden = blind and said.own is None
     verdicts = [] if hidden else [v for v in reading.verdicts if v.criterion == criterion.id]
@@ -135,6 +137,8 @@ def criterion_view(
         compared=compared(said.own.answer if said.own else None, combined),
         ways=ways,
         answers=_answers(criterion, criterion.na_allowed if hidden else may_be_na(criterion, reading)),
+        why_no_example=why_no_example(reading, said.own),
+        n_exchanges=len(reading.talk.exchanges),
     )
 
 
@@ -177,6 +181,6 @@ def _answers(criterion: Criterion, na: bool) -> tuple[Choice, ...]:
     return (
         Choice("label", "YES", "Yes", "y", None),
         Choice("label", "NO", "No", "x", None),
-        Choice("label", "NA", "Not applicable", "0", no_na),
+        Choice("label", "NA", "NA", "0", no_na),
         Choice("label", "unsure", "Unsure", "u", None),
     )

@@ -8,6 +8,7 @@ const twoPanes = matchMedia("(min-width: 60rem)");
 let current = null; // the card that keys act on
 let chain = Promise.resolve(); // decisions are sent one after another
 let pending = 0;
+let latest = null; // the id of the card that was decided last
 const failed = new Map(); // card id -> what was not saved
 
 const cards = () => [...document.querySelectorAll(".card")];
@@ -16,13 +17,14 @@ body.classList.add("scripted");
 
 // ---- which criterion is current
 
-function select(card, { focus = true, follow = true } = {}) {
+function select(card, { focus = true, follow = true, scroll = true } = {}) {
   if (!card) return;
   if (current && current !== card) open(current, false);
   current = card;
   open(card, true);
   if (focus) card.querySelector(".head").focus({ preventScroll: true });
-  card.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
+  const room = twoPanes.matches ? card.closest(".criteria").clientHeight : innerHeight;
+  if (scroll) card.scrollIntoView({ block: card.offsetHeight > room - 80 ? "start" : "nearest" });
   lightAll(card, follow && twoPanes.matches);
 }
 
@@ -151,12 +153,14 @@ function decide(card, what) {
   const word = what.decision || what.label;
   save(card, word, () => send("/labels", sent), () => clear(field, sent.note));
   card.dataset.decided = word;
-  if (card.id !== "overall") goOn(card);
-  else onward();
+  if (card.id === "overall") return onward();
+  latest = card.id;
+  goOn(card);
 }
 
 function save(card, word, post, after) {
-  mark(card, "saving", `Saving: ${word} ...`);
+  card = document.getElementById(card.id); // another answer may have put a fresh one in its place
+  mark(card, "saving", `Saving: ${word} ...`, `saving ${word}`);
   failed.delete(card.id);
   pending += 1;
   chain = chain.then(post).then(
@@ -169,16 +173,21 @@ function save(card, word, post, after) {
   ).finally(() => { pending -= 1; trouble(); });
 }
 
-function mark(card, state, text) {
+function reason(error) {
+  return error instanceof TypeError ? "the app does not answer; is `tunewright review` still running?" : error.message.trim();
+}
+
+function mark(card, state, text, brief) {
   card.dataset.state = state;
   card.querySelector(".state").textContent = text;
+  card.querySelector(".yours").textContent = brief;
 }
 
 function fail(card, word, error, again) {
+  card = document.getElementById(card.id);
   card.dataset.decided = "";
   failed.set(card.id, word);
-  const why = error instanceof TypeError ? "the app does not answer; is `tunewright review` still running?" : error.message;
-  mark(card, "failed", `NOT SAVED (${word}): ${why} `);
+  mark(card, "failed", `NOT SAVED (${word}): ${reason(error)} `, "NOT SAVED");
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Try again";
@@ -253,12 +262,12 @@ function undo() {
       select(card);
       say(`Undone: ${answer.undone.label}, ${card?.dataset.name || answer.criterion}.`);
     },
-    (error) => say(`Not undone: ${error.message}`),
+    (error) => say(`Not undone: ${reason(error)}.`),
   ).finally(() => { pending -= 1; });
 }
 
 function blind() {
-  chain = chain.then(() => send("/blind", { blind: page.blind !== "1" })).then(() => leave(() => location.reload()), (error) => say(`Not possible: ${error.message}`));
+  chain = chain.then(() => send("/blind", { blind: page.blind !== "1" })).then(() => leave(() => location.reload()), (error) => say(`Not possible: ${reason(error)}.`));
 }
 
 function leave(go) {
@@ -306,12 +315,47 @@ function answer(label) {
   else decide(current, { label });
 }
 
-function example() { say("Not there yet."); }
+// ---- calibration examples
+
+function example(card) {
+  const wanted = undecided(card) && latest ? latest : card.id;
+  chain.then(() => {
+    const found = document.getElementById(wanted);
+    const why = found.querySelector("[data-act=example]")?.dataset.why;
+    const form = found.querySelector("form.example");
+    if (!form) return say(`Not possible: ${why || "choose a criterion first (j, k)"}.`);
+    select(found, { focus: false });
+    form.hidden = false;
+    form.querySelector(".why").focus();
+    form.scrollIntoView({ block: "nearest" });
+  });
+}
+
+function propose(form) {
+  const card = form.closest(".card");
+  const whole = Number(form.querySelector(".until").max);
+  const until = Number(form.querySelector(".until").value) || whole;
+  const sent = { ...about, criterion: card.dataset.criterion, reason: form.querySelector(".why").value };
+  chain = chain.then(() => send("/calibration", { ...sent, until: until === whole ? null : until, borderline: form.querySelector(".borderline").checked })).then(
+    (found) => {
+      done(form);
+      say(`Proposed, in ${found.file}: ${found.n} for ${card.dataset.name}.`);
+    },
+    (error) => { form.querySelector(".told").textContent = `Not proposed: ${reason(error)}.`; },
+  );
+}
+
+function done(form) {
+  form.hidden = true;
+  form.querySelector(".told").textContent = "";
+  form.closest(".card").querySelector(".head").focus();
+}
 
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest("textarea");
-  if (field && event.key === "Escape") field.closest(".card").querySelector(".head").focus();
-  if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey)) field.parentElement.querySelector("[data-act]").click();
+  if (event.key === "Escape" && event.target.form?.matches(".example")) done(event.target.form);
+  else if (field && event.key === "Escape") field.closest(".card").querySelector(".head").focus();
+  if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey)) field.parentElement.querySelector("button").click();
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (event.target.matches("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
   if (localStorage.getItem("keys") === "off") return;
@@ -341,10 +385,17 @@ document.addEventListener("click", (event) => {
   else if (button.dataset.act === "note") remark(card, card.querySelector(".note"), "note");
   else if (button.dataset.act === "missing") remark(card, card.querySelector(".missing"), "criterion missing");
   else if (button.dataset.act === "example") example(card);
+  else if (button.dataset.act === "cancel") done(button.form);
   else if (button.dataset.act === "undo") undo();
   else if (button.dataset.act === "blind") blind();
   else if (button.dataset.act === "help") KEYS["?"]();
   else if (button.id === "back") { button.hidden = true; select(current); }
+});
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches(".example")) return;
+  event.preventDefault();
+  propose(event.target);
 });
 
 const keysOn = document.getElementById("keys-on");
@@ -352,4 +403,4 @@ keysOn.checked = localStorage.getItem("keys") !== "off";
 keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
 
 for (const card of cards()) open(card, false);
-select(cards().find(undecided) || overall(), { focus: false });
+select(cards().find(undecided) || overall(), { focus: false, follow: false, scroll: twoPanes.matches });
