@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
-from tests.conftest import persona, transcript
+from tests.conftest import ROOT, persona, rubric_fields, transcript
 from tests.test_pairing import write_sides
-from tunewright.config import load_domain
+from tunewright.config import load_domain, read_yaml
 from tunewright.pairing import TalkPair
 from tunewright.records import Exchange, write_jsonl
 from tunewright.reviewing.app import create_app
@@ -24,6 +26,11 @@ RULES = {
     "pairs": 2, "confidence": 0.95, "judges_tie": 0.02, "permutation_samples": 100, "exact_permutation_max": 15,
     "seed": 1,
 }  # fmt: skip
+
+
+@cache
+def shipped_domain():
+    return read_yaml(ROOT / "params.yaml")["domain"]
 
 
 def said(id, reply, **rest):
@@ -52,13 +59,17 @@ class Client:
 
 
 class Compared:
-    """A folder with pairs, and the app on it."""
+    """The working directory with pairs in it, and the app on it."""
 
-    def __init__(self, workspace):
-        workspace.use_small_rubric()
-        workspace.params["domain"] |= {"id": "cats", "reviews": "reviews/cats"}
-        workspace.write_params("evaluate.sanity", RULES)
+    def __init__(self):
+        Path("rubric.yaml").write_text(yaml.safe_dump(rubric_fields(), sort_keys=False))
+        self.of_domain("cats")
         self.put([said(f"pair-{n}", "I see") for n in range(3)], [said(f"pair-{n}", "Which cat") for n in range(3)])
+
+    def of_domain(self, id):
+        own = {"id": id, "reviews": "reviews/cats", "rubric": "rubric.yaml"}
+        params = {"domain": shipped_domain() | own, "evaluate": {"sanity": RULES}}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
 
     def put(self, base, tuned):
         write_sides(base, tuned)
@@ -81,8 +92,9 @@ class Compared:
 
 
 @pytest.fixture
-def compared(workspace):
-    return Compared(workspace)
+def compared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Compared()
 
 
 def asked(compared):
@@ -92,18 +104,18 @@ def asked(compared):
 
 def test_a_page_is_the_same_byte_for_byte_whichever_model_said_what(compared):
     """For ids where the same words are A with the models changed round, no byte may differ, nor any answer."""
-    ids = [f"pair-{n}" for n in range(20)]
+    ids, client = [f"pair-{n}" for n in range(12)], compared.client()
     one, other = [said(id, "I see") for id in ids], [said(id, "Which cat") for id in ids]
     compared.put(one, other)
     before = dict(compared.pairs)
-    pages = {id: compared.page(id) for id in ids}
-    answers = {id: compared.decide(compared.client(), id, "A").json() for id in ids[:5]}
+    pages = {id: compared.page(id, client) for id in ids}
+    answers = {id: compared.decide(client, id, "A").json() for id in ids[:5]}
     Path("reviews/cats/preferences.jsonl").unlink()
     compared.put(other, one)
     alike = [id for id in ids if before[id].base_is_a != compared.pairs[id].base_is_a]
-    assert 2 <= len(alike) < 20
-    assert [compared.page(id) for id in alike] == [pages[id] for id in alike]
-    again = {id: compared.decide(compared.client(), id, "A").json() for id in ids[:5]}
+    assert 2 <= len(alike) < 12
+    assert [compared.page(id, client) for id in alike] == [pages[id] for id in alike]
+    again = {id: compared.decide(client, id, "A").json() for id in ids[:5]}
     assert all(again[id]["answers"] == answers[id]["answers"] for id in ids[:5])
 
 
@@ -166,7 +178,11 @@ def test_what_is_no_decision_on_a_pair_is_refused_and_nothing_is_written(compare
     sent = {"pair": "pair-0", "token": token, "question": "overall", "side": "A"} | change
     assert compared.client().post("/preferences", sent).status_code == status
     assert not Path("reviews/cats/preferences.jsonl").exists()
-    assert compared.client().get("/compare/..%2F..%2Fetc%2Fpasswd").status_code == 404
+
+
+def test_an_address_that_is_no_pair_shows_nothing(compared):
+    assert compared.client().get("/compare/pair-9").status_code == 404
+    assert compared.client().get("/compare/..%2F..%2Fparams.yaml").status_code in (400, 404)
 
 
 def test_the_result_is_shown_when_all_pairs_are_decided_and_not_before(compared):
@@ -203,9 +219,8 @@ def test_words_of_models_and_people_are_never_markup(compared):
     assert not re.search(r"<script(?! src=)|\sstyle=|\son\w+=[\"']", page.replace("onerror=&#34;", ""))
 
 
-def test_without_conversations_the_page_names_the_command_and_other_domains_are_not_mixed_in(compared, workspace):
-    workspace.params["domain"]["id"] = "dogs"
-    workspace.write_params("evaluate.sanity", RULES)
+def test_without_conversations_the_page_names_the_command_and_other_domains_are_not_mixed_in(compared):
+    compared.of_domain("dogs")
     found = compared.client().get("/compare")
     assert found.status_code == 409 and "no two whole conversations of one person in the domain dogs" in found.text
     Path("data/evaluate/transcripts/tuned.jsonl").unlink()
