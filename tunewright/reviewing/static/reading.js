@@ -212,7 +212,8 @@ function button(text, act) {
 function show(answer) {
   if (answer.html) replace(answer.criterion, answer.html);
   for (const place of document.querySelectorAll("[data-total]")) place.textContent = answer.totals[place.dataset.total];
-  document.getElementById("here").textContent = `${answer.progress.decided} of ${answer.progress.asked} decided`;
+  const here = document.getElementById("here");
+  if (here) here.textContent = `${answer.progress.decided} of ${answer.progress.asked} decided`;
   const bar = document.getElementById("bar");
   bar.value = answer.totals.answers_decided + answer.totals.conversations_decided;
 }
