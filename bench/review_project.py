@@ -60,6 +60,13 @@ class ReviewProject:
         about = {"id": told["id"], "persona_id": person, "user_kind": "simulated", "ended": "planned"}
         return source.model_copy(update=models | about)
 
+    def copies(self, n: int) -> list[Transcript]:
+        """The first `n` authored conversations, as generated ones."""
+        return [
+            self.generated({"id": f"simulated-copy-{i:04}", "authored": a})
+            for i, a in enumerate(list(self._talks)[:n], 1)
+        ]
+
     def long(self, n_exchanges: int, n_bytes: int) -> Transcript:
         """A conversation of at least so many bytes: authored exchanges, each message several of them joined."""
         source = cycle([e for t in self._talks.values() for e in t.exchanges])
