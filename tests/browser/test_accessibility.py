@@ -49,3 +49,13 @@ def test_the_list_of_keys_is_accessible_and_closes_by_key(app, open_page, path, 
     assert grave_findings(page) == []
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
+
+
+def test_the_first_tab_offers_to_skip_to_the_content(app, open_page):
+    page = open_page(app, READ)
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
