@@ -56,7 +56,7 @@ class ReviewProject:
         """A conversation as the simulation would have made it."""
         source = self._talks[told["authored"]]
         person = told["id"].removeprefix("simulated-")
-        models = {"user": "gemini/gemini-2.5-flash", "assistant": "anthropic/claude-sonnet-4-5"}
+        models = {"user": "example/user", "assistant": "example/assistant"}
         about = {"id": told["id"], "persona_id": person, "user_kind": "simulated", "ended": "planned"}
         return source.model_copy(update=models | about)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.browser import DESK, RunningApp, launch, running_app
 from bench.review_project import ReviewProject
 from tests.browser.faults import watch
 
-PATIENCE_MS = 10_000  # a state that has not come by then does not come
+PATIENCE_MS = 30_000  # a state that has not come by then does not come; a busy machine may take seconds
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")

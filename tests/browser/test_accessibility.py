@@ -9,11 +9,12 @@ from tests.browser.accessibility import grave_findings
 from tests.browser.reader import Reader
 
 READ = "/read/simulated-persona-0001"
+PAIR = "/compare/pair-authored-14-hana-1"
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 @SCHEMES
-@pytest.mark.parametrize("path", ["/queue", READ, "/read/nobody", "/compare"])
+@pytest.mark.parametrize("path", ["/queue", READ, "/read/nobody", "/compare", PAIR])
 def test_a_page_is_accessible(app, open_page, faults, path, scheme):
     page = open_page(app, path, color_scheme=scheme)
     assert grave_findings(page) == []
@@ -40,10 +41,21 @@ def test_blind_mode_is_accessible(start_app, open_page, scheme):
 
 
 @SCHEMES
-def test_the_list_of_keys_is_accessible_and_closes_by_key(app, open_page, scheme):
-    page = open_page(app, READ, color_scheme=scheme)
+@pytest.mark.parametrize("path", [READ, PAIR])
+def test_the_list_of_keys_is_accessible_and_closes_by_key(app, open_page, path, scheme):
+    page = open_page(app, path, color_scheme=scheme)
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
     assert grave_findings(page) == []
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
+
+
+def test_the_first_tab_offers_to_skip_to_the_content(app, open_page):
+    page = open_page(app, READ)
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()

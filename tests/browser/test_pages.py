@@ -12,7 +12,7 @@ from tests.browser.reader import Reader
 from tunewright.records import Verdict, read_jsonl, write_jsonl
 
 FIRST, SECOND = "simulated-persona-0001", "simulated-persona-0002"
-PAGES = ("/queue", f"/read/{FIRST}", "/compare")
+PAGES = ("/queue", f"/read/{FIRST}", "/compare", "/compare/pair-authored-14-hana-1")
 HOSTILE = '</div><script>window.hacked = 1</script><img src=x onerror="window.hacked = 2"><b>bold'
 
 

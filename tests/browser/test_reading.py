@@ -137,6 +137,24 @@ def change_first_transcript(folder):
     write_jsonl(folder / TRANSCRIPTS, [first.model_copy(update={"exchanges": (said, *first.exchanges[1:])}), *others])
 
 
+def test_a_decision_that_does_not_reach_the_disk_is_said_and_can_be_tried_again(start_app, open_page, project, faults):
+    reader = Reader(open_page(start_app("--reviewer", "ann")))
+    reader.start()
+    reader.page.route("**/labels", lambda route: route.abort())
+    first = reader.at
+    reader.page.keyboard.press("a")
+    expect(reader.page.locator("#trouble")).to_contain_text("NOT saved")
+    assert labels_on_disk(project.folder) == [] and "ERR_FAILED" in faults.pop()
+    reader.page.keyboard.press("n")  # it is not left behind
+    expect(reader.page.locator("#said")).to_contain_text("not saved yet")
+    reader.page.unroute("**/labels")
+    reader.go_to(first)
+    reader.page.get_by_role("button", name="Try again").press("Enter")
+    reader.see_saved(first)
+    expect(reader.page.locator("#trouble")).to_have_text("")
+    assert answers_on_disk(project.folder, "ann") == {(ONE, first): "NA"}
+
+
 def test_two_readers_at_once_lose_nothing_and_see_each_other_only_after_deciding(start_app, open_page, project):
     ann, ben = (Reader(open_page(start_app("--reviewer", name))) for name in ("Ann Lee", "Ben Cho"))
     for reader in (ann, ben):
