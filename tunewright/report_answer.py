@@ -75,7 +75,7 @@ def _how_sure(compare: Metrics, sure: bool) -> str:
 def _not_shown(compare: Metrics, rubric: Rubric, asked: bool) -> str:
     missing = []
     if not any(c.evaluator == "judge" and compare["criteria"].get(c.id, {}).get("n") for c in rubric.criteria):
-        missing.append("that the replies make better sense, since only their form was counted")
+        missing.append("that the replies make better sense (only their form was counted)")
     elif compare["n_criteria_scored"] < compare["n_criteria_total"]:
         missing.append("anything about the criteria that were not scored")
     if compare["n_gates_scored"] < compare["n_gates_total"]:

@@ -39,11 +39,11 @@ def headline_numbers(preferences: Mapping[str, Any]) -> dict[str, Any]:
 def said(preferences: Mapping[str, Any]) -> str:
     """One line on what people prefer."""
     overall = preferences["questions"].get(OVERALL)
-    stale = f"; {preferences['n_stale']} decisions are stale" if preferences["n_stale"] else ""
+    stale = f"; stale: {preferences['n_stale']}" if preferences["n_stale"] else ""
     if not overall:
         return f"nobody has compared base with tuned: tunewright review --compare{stale}"
     people = overall["people"]
-    return f"people prefer tuned in {people['win_rate']:.0%} of {people['n_pairs']} pairs{stale}"
+    return f"with people tuned has a win rate of {people['win_rate']:.0%} over {people['n_pairs']} pairs{stale}"
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     perplexity = read_json("data/evaluate/perplexity.json", "evaluate-perplexity")
     base, tuned = (read_jsonl(f"data/evaluate/scores/{s}.jsonl", Score, f"evaluate-scores@{s}") for s in SIDES)
     pairs, lines = read_pairs(), read_preferences(domain.reviews)
-    stage.start(f"{len(pairs)} pairs of conversations, {len(lines)} decisions by people")
+    stage.start(f"{len(pairs)} pairs of conversations, {len(lines)} lines of preferences")
     scored = aligned_pairs(base, tuned, rubric)
     preferences = as_json(preference_numbers(lines, pairs, scored, rubric, config))
     write_json("data/evaluate/sanity.json", perplexity | {"preferences": preferences})

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.browser import DESK, RunningApp, launch, running_app
 from bench.review_project import ReviewProject
 from tests.browser.faults import watch
 
-PATIENCE_MS = 10_000  # a state that has not come by then does not come
+PATIENCE_MS = 30_000  # a state that has not come by then does not come; a busy machine may take seconds
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,15 @@ def start_app(project: ReviewProject) -> Iterator[Callable[..., RunningApp]]:
         yield lambda *options: stack.enter_context(running_app(project.folder, *options))
 
 
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """One app for all tests that decide nothing."""
+    folder = tmp_path_factory.mktemp("app") / "project"
+    ReviewProject(folder).write()
+    with running_app(folder, "--reviewer", "ann") as app:
+        yield app
+
+
 @pytest.fixture
 def faults() -> Iterator[list[str]]:
     """What went wrong on the pages of a test; the test takes off what it expects, and nothing may be left."""
@@ -48,7 +58,7 @@ def faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(browser: Browser, faults: list[str]) -> Iterator[Callable[..., Page]]:
-    """A factory: an app to the page that its address opens, in a browser profile of its own; options are Playwright's."""
+    """A factory: an app to the page that its address opens, in a browser profile of its own (Playwright's options)."""
     with ExitStack() as stack:
 
         def open_one(app: RunningApp, path: str | None = None, **options: Any) -> Page:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.reader import Reader, labels_on_disk
 
 # What stands in no blind page of the first conversation: judges, reasoning, quotes as evidence, values, outcome.
-TELLING = ("gpt", "gemini", "Nobody is in danger", "data-quote", "wanted", "judges differ", "outcome-passed", "0.80")
+TELLING = ("alder", "birch", "Nobody is in danger", "data-quote", "wanted", "judges differ", "outcome-passed", "0.80")
 
 
 def test_no_answer_is_in_the_page_or_its_source_until_the_reader_has_decided(start_app, open_page, project):
@@ -21,7 +21,7 @@ def test_no_answer_is_in_the_page_or_its_source_until_the_reader_has_decided(sta
     reader.go_to(criterion)
     expect(reader.card(criterion)).to_contain_text("Nobody is in danger")
     others = [c.inner_text() for c in reader.page.locator(f".card:not(#c-{criterion})").all()]
-    assert [text for text in others if "gpt" in text or "gemini" in text] == []
+    assert [text for text in others if "alder" in text or "birch" in text] == []
     assert [(x.criterion, x.label, x.blind) for x in labels_on_disk(project.folder)] == [(criterion, "NA", True)]
 
 
@@ -31,7 +31,7 @@ def test_who_has_seen_the_answers_does_not_decide_blind(start_app, open_page, pr
     with reader.page.expect_navigation():
         reader.page.keyboard.press("b")
     expect(reader.page.locator("body")).to_have_attribute("data-blind", "1")
-    assert "gemini" not in reader.page.content()
+    assert "birch" not in reader.page.content()
     reader.decide("y")
     assert [x.blind for x in labels_on_disk(project.folder)] == [False]
 

@@ -19,16 +19,14 @@ from pydantic import BaseModel
 
 from tunewright.errors import MissingInputError
 from tunewright.label_book import LabelBook
-from tunewright.labels import LABELS, Label
+from tunewright.labels import Label
 from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing.settings import Settings
 from tunewright.rubric import Rubric, load_rubric
 
 R = TypeVar("R", bound=BaseModel)
-TRANSCRIPTS, VERDICTS, SCORES, PERSONAS = (
-    f"data/generate/{n}.jsonl" for n in ("transcripts", "verdicts", "scores", "personas")
-)
+FILES = (QUEUE, *(f"data/generate/{name}.jsonl" for name in ("transcripts", "verdicts", "scores", "personas")))
 FIRST_ID = re.compile(rb'\{"(?:transcript_)?id":("(?:[^"\\]|\\.)*")')  # records are written with their id first
 Stamp = tuple[int, int, int]
 
@@ -75,32 +73,26 @@ class Shelf:
         self.reviews = root / domain.reviews
         self.book = LabelBook(self.reviews, settings.reviewer)
         self._rubric = root / domain.rubric
-        self._files = [root / path for path in (QUEUE, TRANSCRIPTS, VERDICTS, SCORES, PERSONAS)]
+        self._files = [root / path for path in FILES]
         self._lock = Lock()
         self._material: tuple[list[Stamp | None], Material] | None = None
-        self._labels: tuple[Stamp | None, list[Label]] | None = None
 
     def material(self) -> Material:
         """What there is to read; raises MissingInputError naming the stage that makes a file, RecordError."""
         with self._lock:
             stamps = [_stamp(path) for path in (self._rubric, *self._files)]
             if self._material is None or self._material[0] != stamps:
-                self._material = stamps, load_material(str(self._rubric), *self._files)
+                self._material = stamps, load_material(str(self._rubric), self._files)
             return self._material[1]
 
     def labels(self) -> list[Label]:
-        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError."""
-        with self._lock:
-            stamp = _stamp(self.reviews / LABELS)
-            if self._labels is None or self._labels[0] != stamp:
-                self._labels = stamp, self.book.in_force()
-            return self._labels[1]
+        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError, StorageError."""
+        return self.book.in_force()
 
 
-def load_material(
-    rubric: str, queue: Path, transcripts: Path, verdicts: Path, scores: Path, personas: Path
-) -> Material:
-    """Read what the queue names; raises MissingInputError, RecordError, ConfigError."""
+def load_material(rubric: str, files: Sequence[Path]) -> Material:
+    """Read what the queue names; `files` in the order of FILES. Raises MissingInputError, RecordError, ConfigError."""
+    queue, transcripts, verdicts, scores, personas = files
     items = read_jsonl(queue, QueueItem, "generate-review")
     wanted = {item.transcript_id for item in items}
     talks = {t.id: t for t in _lines_of(transcripts, Transcript, wanted, "generate-transcripts")}
@@ -108,9 +100,8 @@ def load_material(
     for verdict in _lines_of(verdicts, Verdict, wanted, "generate-verdicts"):
         answers[verdict.transcript_id].append(verdict)
     results = {s.transcript_id: s for s in _lines_of(scores, Score, wanted, "generate-scores")}
-    people = {
-        p.id: p for p in _lines_of(personas, Persona, {t.persona_id for t in talks.values()}, "generate-personas")
-    }
+    writers = {t.persona_id for t in talks.values()}
+    people = {p.id: p for p in _lines_of(personas, Persona, writers, "generate-personas")}
     readings = {
         item.transcript_id: Reading(
             item, talk, talk.content_hash, tuple(answers[talk.id]), results.get(talk.id), people.get(talk.persona_id)

@@ -81,7 +81,8 @@ def text_of(examples: Mapping[str, tuple[CalibrationExample, ...]], target: str)
 
 def _fields(example: CalibrationExample) -> dict[str, Any]:
     """An example as design files write it: nothing that is left at what it would be anyway."""
-    return example.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    found = example.model_dump(mode="json", exclude_defaults=True)
+    return {key: found[key] for key in (*(k for k in found if k != "exchanges"), "exchanges")}
 
 
 @contextmanager

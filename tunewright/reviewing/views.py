@@ -72,7 +72,7 @@ class CriterionView:
     criterion: Criterion
     name: str
     place: str
-    asked: bool
+    why_not_asked: str | None  # None: it is asked of readers
     hidden: bool
     combined: Answer | None
     unscored: str
@@ -100,8 +100,8 @@ def exchange_views(reading: Reading, rubric: Rubric) -> list[ExchangeView]:
 
 def ratio_limit(rubric: Rubric) -> float:
     """The most words of a reply for each word of the user's, as the rubric bounds it, else twice."""
-    bounds = [c.measure["length_ratio_max"].max for c in rubric.criteria if "length_ratio_max" in (c.measure or {})]
-    return min([b for b in bounds if b is not None], default=TWICE)
+    measured = [item for c in rubric.criteria for item in (c.measure or {}).items()]
+    return min([b.max for name, b in measured if name == "length_ratio_max" and b.max is not None], default=TWICE)
 
 
 def criterion_views(reading: Reading, material: Material, opinions: Opinions, blind: bool) -> list[CriterionView]:
@@ -115,7 +115,7 @@ def criterion_views(reading: Reading, material: Material, opinions: Opinions, bl
 def criterion_view(
     criterion: Criterion, reading: Reading, material: Material, opinions: Opinions, blind: bool
 ) -> CriterionView:
-    """One criterion; in blind mode nothing that judges, measures or rules say is in it before the reader has decided."""
+    """One criterion; in blind mode without anything that was answered, until the reader has decided."""
     said = opinions.said(reading.talk.id, criterion.id)
     hidden = blind and said.own is None
     verdicts = [] if hidden else [v for v in reading.verdicts if v.criterion == criterion.id]
@@ -126,7 +126,7 @@ def criterion_view(
         criterion=criterion,
         name=readable(criterion.id),
         place="Safety gate" if criterion.gate else material.rubric.categories[criterion.category].title,
-        asked=bool(asked_criteria([criterion], reading)),
+        why_not_asked=_why_not_asked(criterion, reading),
         hidden=hidden,
         combined=combined,
         unscored=score.unscored.get(criterion.id, "no verdict") if score and combined is None else "",
@@ -145,6 +145,14 @@ def criterion_view(
 def readable(id: str) -> str:
     """An id as words."""
     return id.replace("_", " ").capitalize()
+
+
+def _why_not_asked(criterion: Criterion, reading: Reading) -> str | None:
+    if asked_criteria([criterion], reading):
+        return None
+    if criterion.evaluator == "measure":
+        return "Measured, not judged"
+    return "Too short to tell" if reading.score else "Not judged"
 
 
 def _judge(verdict: Verdict, criterion: Criterion) -> JudgeView:

@@ -147,7 +147,7 @@ def test_the_first_lines_say_what_was_scored_and_whom_not_to_trust(run):
 
 def test_the_answer_says_what_is_not_shown(run):
     third = (
-        "It does not show that the replies make better sense, since only their form was counted, that the tuned model"
+        "It does not show that the replies make better sense (only their form was counted), that the tuned model"
     )
     assert f"{third} is safe or that people prefer it: nobody was asked." in markdown()
 

@@ -56,7 +56,7 @@ def test_preferences_are_counted_with_the_judges_beside_them_and_stale_ones_apar
     assert (found["judges_agree"], found["n_stale"]) == (0.6667, 1)
     rows = read_json("data/evaluate/sanity.json")["preferences"]["questions"]
     assert list(rows) == ["form", "overall"] and rows["form"]["judges"]["n"] == 0
-    assert "prefer tuned in 50% of 3 pairs; 1 decisions are stale" in capsys.readouterr().err
+    assert "a win rate of 50% over 3 pairs; stale: 1" in capsys.readouterr().err
 
 
 def test_the_same_inputs_give_the_same_bytes_in_any_order_of_lines(evaluated):
