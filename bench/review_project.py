@@ -155,7 +155,7 @@ class ReviewProject:
 
     def _queued(self, talk: Transcript, told: Mapping[str, Any] | None) -> QueueItem:
         reason = Reason.model_validate(told["reason"] if told else {"kind": "random", "says": "drawn at random"})
-        return QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=(reason,))
+        return QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=(reason,), drawn=1.0)
 
 
 def _joined(source: Iterator[Exchange], n_bytes: float) -> Exchange:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
@@ -15,6 +16,8 @@ from stages.generate import verdicts as verdicts_stage
 from stages.generate.personas import Config, sample
 from tests.conftest import CONDUCT, GUIDANCE, ROOT, persona, spec, transcript, write_reviews
 from tests.record_fixtures import AUTHORED, GENERATED, RecordedProject, first_run
+from tunewright import forgetting
+from tunewright.append_only import appending
 from tunewright.cache import ReplyCache
 from tunewright.cli import app
 from tunewright.errors import RecordError
@@ -23,7 +26,7 @@ from tunewright.forgotten import Forgotten, tombstone
 from tunewright.fragments import Fragments
 from tunewright.freshness import file_md5
 from tunewright.personas import load_taxonomy, load_template
-from tunewright.records import write_jsonl
+from tunewright.records import Record, write_jsonl, write_text
 from tunewright.tracing import load_project
 
 PHRASE = "Marigold Quillfeather of 14 Tansy Row"
@@ -146,6 +149,32 @@ def test_what_people_said_of_it_goes_too_and_other_lines_keep_their_bytes(projec
     assert Path(f"{AUTHORED}/forgotten.txt").read_text().split() == sorted(
         tombstone(id) for id in ("ann-1", "replay-ann-1", "pair-ann-1")
     )
+
+
+def test_what_somebody_decides_while_labels_are_cleared_is_kept(project, monkeypatch):
+    labels = Path("reviews/cats/labels.jsonl")
+    project.write({str(labels): '{"transcript_id":"ann-1","note":"Quillfeather!"}\n'})
+    deciding = Thread(target=lambda: decide(labels))
+
+    def slow_write(path, text):
+        if Path(path) == labels:
+            deciding.start()
+            deciding.join(0.2)  # it must wait: what it wrote now would be replaced
+        write_text(path, text)
+
+    monkeypatch.setattr(forgetting, "write_text", slow_write)
+    assert CliRunner().invoke(app, ["forget", "ann-1", "--yes"]).exit_code == 0
+    deciding.join()
+    assert labels.read_text() == '{"says":"fine"}\n'
+
+
+def decide(path):
+    with appending(path) as end:
+        end.add(Remark(says="fine"))
+
+
+class Remark(Record):
+    says: str
 
 
 def test_an_import_is_cleared_and_what_dvc_holds_beyond_it_is_named(project):

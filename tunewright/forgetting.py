@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from tunewright.append_only import appending
 from tunewright.cache import ReplyCache
 from tunewright.errors import RecordError
 from tunewright.file_versions import Version, changes
@@ -119,8 +121,9 @@ def execute(project: Project, found: Plan) -> None:
     Forgotten(project.domain["authored"]).add(found.ids)
     for holding in holdings(project.domain):
         if holding.path in found.lines and not holding.stage:
-            kept = [line for line in _file_lines(holding.path) if not _goes(holding, line, found)]
-            write_text(holding.path, b"".join(kept).decode("utf-8"))
+            with appending(holding.path) if holding.part == "reviews" else nullcontext():  # people may be deciding now
+                kept = [line for line in _file_lines(holding.path) if not _goes(holding, line, found)]
+                write_text(holding.path, b"".join(kept).decode("utf-8"))
 
 
 def left(project: Project, found: Plan) -> dict[str, str]:

@@ -47,9 +47,13 @@ def names_in(text: str) -> list[str]:
 def test_pairs_are_compared_with_the_keyboard_alone_and_nothing_sent_names_a_side(start_app, open_page, project):
     page = open_page(start_app("--compare", "--reviewer", "ann"))
     sent: list[str] = []
-    page.on(
-        "requestfinished", lambda request: sent.append(request.response().text() if request.method == "POST" else "")
-    )
+
+    def note_answer(request: Request) -> None:
+        answer = request.response()
+        if request.method == "POST" and answer:
+            sent.append(answer.text())
+
+    page.on("requestfinished", note_answer)
     expected, sides = {}, set()
     start(page)
     for _ in range(5):

@@ -124,7 +124,7 @@ def test_labels_on_a_transcript_that_changed_are_shown_as_stale_and_stay(start_a
     reader.page.reload()
     expect(reader.card(criterion)).to_have_attribute("data-decided", "")
     reader.go_to(criterion)
-    expect(reader.card(criterion).locator(".stale")).to_contain_text("its conversation has changed")
+    expect(reader.card(criterion).locator(".stale")).to_contain_text("on an earlier text")
     reader.page.goto(reader.page.url.split("/read")[0] + "/queue?show=stale")
     expect(reader.page.locator(".row")).to_have_count(1)
     expect(reader.page.locator(".row")).to_contain_text("stale labels")

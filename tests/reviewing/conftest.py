@@ -90,13 +90,14 @@ def verdicts(talk):
     ]
 
 
+def item(id, content_hash, kind="batch", says="all of it"):
+    reason = Reason(kind=kind, says=says)
+    return QueueItem(transcript_id=id, content_hash=content_hash, reasons=(reason,), drawn=1.0)
+
+
 def write_talks(folder, *talks, scores=None):
     """Everything that the pages read of these conversations."""
-    items = [
-        QueueItem(transcript_id=t.id, content_hash=t.content_hash, reasons=(Reason(kind="batch", says="all of it"),))
-        for t in talks
-    ]
-    write_jsonl(folder / QUEUE, items)
+    write_jsonl(folder / QUEUE, [item(t.id, t.content_hash) for t in talks])
     write_jsonl(folder / TALKS, talks)
     write_jsonl(folder / "data/generate/verdicts.jsonl", [v for t in talks for v in verdicts(t)])
     write_jsonl(folder / "data/generate/scores.jsonl", scores or [score(t) for t in talks])

@@ -6,9 +6,9 @@ from html import unescape
 import pytest
 
 from tests.conftest import transcript
-from tests.reviewing.conftest import TALKS, on_disk, score, write_talks
+from tests.reviewing.conftest import TALKS, item, on_disk, score, write_talks
 from tunewright.records import Exchange, Transcript, read_jsonl, write_jsonl
-from tunewright.review_queue import QUEUE, QueueItem, Reason
+from tunewright.review_queue import QUEUE
 from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
 
@@ -58,9 +58,8 @@ def test_the_list_is_narrowed_by_what_its_address_asks_for(ann, talks, query, le
     write_talks(
         ann.folder, *talks, scores=[score(one), score(two, False, disagreements=("safe",)), score(three, None)]
     )  # fmt: skip
-    items = [QueueItem(transcript_id=t.id, content_hash=t.content_hash, reasons=()) for t in talks]
-    gate = items[1].model_copy(update={"reasons": (Reason(kind="gate", says="safe"),)})
-    write_jsonl(ann.folder / QUEUE, [items[0], gate, items[2]])
+    kinds = {"t1": "batch", "t2": "gate", "t3": "random"}
+    write_jsonl(ann.folder / QUEUE, [item(t.id, t.content_hash, kinds[t.id]) for t in talks])
     ann.post("/labels", label="not satisfied", note="a word of mine")
     assert rows(ann.get("/queue", **query)) == left
 
@@ -207,7 +206,7 @@ def test_labels_on_what_is_no_longer_in_the_queue_are_told_of(ann, talks):
     ann.post("/labels", criterion="warm", label="NO", note="too short")
     write_talks(ann.folder, *talks[1:])
     assert "1 label of yours on conversations outside this queue" in ann.get("/queue")
-    write_jsonl(ann.folder / QUEUE, [QueueItem(transcript_id="t9", content_hash="x", reasons=())])
+    write_jsonl(ann.folder / QUEUE, [item("t9", "x")])
     html = ann.get("/queue")
     assert "1 picked conversation no longer there" in html and "dvc repro generate-review" in html
 
@@ -258,3 +257,18 @@ def test_what_a_run_makes_meanwhile_is_shown_without_a_new_start(ann, talks):
     html = ann.get("/read/t1")
     assert "Another reply" in html and "not the one that was picked" in html
     assert len(read_jsonl(ann.folder / TALKS, Transcript)) == 3
+
+
+def test_a_conversation_that_was_left_out_is_shown_and_asks_only_whether_one_is_satisfied(ann, talks):
+    failed = talks[0].model_copy(update={"exchanges": (), "failure": "the model gave no answer"})
+    write_talks(ann.folder, failed, *talks[1:], scores=[score(t) for t in talks[1:]])
+    html = ann.get("/read/t1")
+    assert "It ended in a failure: the model gave no answer" in html and "Nothing was said." in html
+    assert 'data-asked="1"' not in html and "Not judged: you need not decide this" in card(html, "warm")
+    assert ann.post("/labels", label="not satisfied").json()["totals"]["conversations_decided"] == 1
+    assert "overall only" in ann.get("/queue")
+
+
+def test_an_empty_queue_says_so(ann):
+    write_talks(ann.folder)
+    assert "The queue is empty" in ann.get("/queue")

@@ -103,7 +103,7 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     return page(
         request, "read.html", reading=reading, row=row, groups=_groups(views), blind=desk.blind, wish=wish,
         exchanges=exchange_views(reading, material.rubric), totals=totals(r.progress for r in rows),
-        limit=ratio_limit(material.rubric), before=before and address(before, wish),
+        limit=ratio_limit(material.rubric), list=_narrow(wish.query), before=before and address(before, wish),
         after=after and address(after, wish),
         overall=opinions.said(transcript_id, None), homeless=opinions.without_place(transcript_id),
         old_pick=reading.item.content_hash != reading.content_hash,
