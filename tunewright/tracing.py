@@ -130,7 +130,7 @@ def _descendants(project: Project, ids: Collection[str], known: Collection[str])
 
 
 def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:
-    """People, examples, scores, verdicts, places in the review queue, labels and preferences of the transcripts."""
+    """What was made of the transcripts and said of them, and the people in them."""
     talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}
     people = {row["persona_id"] for _, row in found.transcripts} | ({found.asked} if found.kind == "persona" else set())
     found.personas = _of(project, "persona", "id", people)
