@@ -1,5 +1,6 @@
 # make run    set everything up and take the domain through the whole pipeline
 # make test   set everything up and pass the tests
+# make test-browser  the review app in Chromium (Debian's is installed if there is none and we may)
 # make bench  run every benchmark into bench/results.md (about an hour; installs Ray)
 # make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
 PYTHON ?= python3
@@ -7,7 +8,12 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test bench params lint clean
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq
+GET_CHROMIUM = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Debian's chromium" \
+	&& $(APT) update && $(APT) install --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || { \
+	echo "make test-browser needs Chromium on PATH: install Debian's package chromium" >&2; exit 1; }
+
+.PHONY: run test test-browser bench params lint clean
 
 run: .venv/.ready
 	@tunewright params --check-keys
@@ -20,6 +26,11 @@ test: .venv/.ready
 	@ruff format --check tunewright stages bench tests
 	@pyright
 	@python -m pytest
+
+test-browser: .venv/.ready
+	@command -v chromium >/dev/null || $(GET_CHROMIUM)
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[review,browser]'
+	@python -m pytest tests/browser
 
 bench: .venv/.ready
 	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'

@@ -10,7 +10,7 @@ from tunewright.records import write_jsonl
 TALK = transcript("t1")
 
 
-IDS = iter(f"{n:016x}" for n in range(1, 1000))
+IDS = iter(f"{n:016d}" for n in range(1, 1000))
 
 
 def label(rubric, said="YES", reviewer="ann", talk=TALK, criterion="warm", **rest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tunewright.records import Score
 from tunewright.rubric import Rubric
 from tunewright.scoring import category_scores, coverage_of, weighted_score
@@ -16,6 +18,14 @@ def aligned(pair: Pair, rubric: Rubric) -> tuple[Pair, int]:
     """
     unshared = {c.id for c in rubric.criteria if not c.gate and len({s.answers.get(c.id) is None for s in pair}) == 2}
     return (_without(pair[0], unshared, rubric), _without(pair[1], unshared, rubric)), len(unshared)
+
+
+def aligned_pairs(base: Sequence[Score], tuned: Sequence[Score], rubric: Rubric) -> list[Pair]:
+    """Pairs that have a score on both sides, in the order of their ids, on the criteria answered on both."""
+    others = {s.transcript_id: s for s in tuned}
+    both = [(b, others[b.transcript_id]) for b in base if b.transcript_id in others]
+    pairs = [aligned(pair, rubric)[0] for pair in sorted(both, key=lambda pair: pair[0].transcript_id)]
+    return [(b, t) for b, t in pairs if b.score is not None and t.score is not None]
 
 
 def _without(score: Score, criteria: set[str], rubric: Rubric) -> Score:

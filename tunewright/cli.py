@@ -21,6 +21,7 @@ from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
 from tunewright.record_commands import diff, forget, lineage
 from tunewright.records import read_json, write_text
+from tunewright.reviewing.command import review_command
 from tunewright.sources import plain_text
 from tunewright.terminal import show_difference, waiting
 
@@ -133,6 +134,7 @@ def ask(one: Candidate) -> str:
 
 
 app.command(name="import")(import_command)
+app.command(name="review")(review_command)
 
 
 @app.command()

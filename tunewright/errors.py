@@ -4,6 +4,7 @@
     |-- ConfigError              params.yaml, conf/, a rubric, a taxonomy or a prompt is wrong
     |-- RecordError              a data file holds a line that does not fit its schema, or is cut off
     |-- MissingInputError        a file that an earlier stage makes is not there
+    |-- StorageError             what somebody decided cannot be written down: a full disk, a read-only folder
     |-- RepositoryError          git has no answer: no repository here, no commit, a damaged object
     |-- ModelError               the model side failed in a way that more calls will not mend
     |   |-- ModelAuthError       the provider refused the key
@@ -41,6 +42,10 @@ class RecordError(TunewrightError):
 
 class MissingInputError(TunewrightError):
     """An input that another stage makes does not exist."""
+
+
+class StorageError(TunewrightError):
+    """A file cannot be read or written: a full disk, a read-only folder."""
 
 
 class RepositoryError(TunewrightError):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from tunewright.records import Answer
 
 Opinions = Mapping[str, Mapping[str, Answer | None]]  # of one transcript: answers that count, by judge and criterion
 Both = tuple[Answer, Answer]  # what two judges say of one criterion
 ROUNDING = 1e-9
+A = TypeVar("A", bound=str)  # what may be answered
 
 
 class Agreeing:
@@ -50,7 +51,7 @@ def lowest_agreement(found: Mapping[str, Mapping[str, Any]]) -> float | None:
     return min(shares, default=None)
 
 
-def compared(counts: Counter[Both]) -> dict[str, float | int | None]:
+def compared(counts: Counter[tuple[A, A]]) -> dict[str, float | int | None]:
     """The share of equal answers (0 to 1) and Cohen's kappa (doi 10.1177/001316446002000104).
 
     Kappa is None where both judges give one and the same answer throughout: chance alone would then agree as well.
@@ -59,7 +60,7 @@ def compared(counts: Counter[Both]) -> dict[str, float | int | None]:
     if not n:
         return {"n": 0, "agreement": None, "kappa": None}
     agreement = sum(times for (one, other), times in counts.items() if one == other) / n
-    first, second = Counter[Answer](), Counter[Answer]()
+    first, second = Counter[A](), Counter[A]()
     for (one, other), times in counts.items():
         first[one] += times
         second[other] += times

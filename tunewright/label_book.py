@@ -1,4 +1,4 @@
-"""Writing decisions down: a label, and beside it the text that it is about, each once.
+"""Writing labels down: a label, and beside it the text that it is about, each once.
 
 The text goes first, so that there is no label without its text. Conversations with imported words stay out of
 reviews/, which is in git: private logs never get there, and labels on them count while the conversation is in data/.
@@ -6,22 +6,14 @@ reviews/, which is in git: private logs never get there, and labels on them coun
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tunewright.append_only import appending, read_appended
-from tunewright.labels import LABELS, TEXTS, Label, in_force, read_labels
+from tunewright.append_only import Growing, appending
+from tunewright.decisions import Book
+from tunewright.labels import LABELS, TEXTS, Label, subject
 from tunewright.records import Transcript
-
-FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-def now() -> str:
-    """The time as labels keep it: UTC, microseconds."""
-    return datetime.now(UTC).strftime(FORM)
 
 
 def is_private(transcript: Transcript) -> bool:
@@ -33,48 +25,57 @@ class LabelBook:
     """One domain's labels, for one reviewer to write in."""
 
     def __init__(self, folder: Path | str, reviewer: str) -> None:
-        self._folder = Path(folder)
-        self._reviewer = reviewer
+        self._lines = Book(Path(folder) / LABELS, Label, subject, reviewer)
+        self._texts = Texts(Path(folder) / TEXTS)
 
     def read(self) -> list[Label]:
-        """Everybody's lines, as they are on disk now."""
-        return read_labels(self._folder)
+        """Everybody's lines, as they are on disk now. Raises RecordError, StorageError."""
+        return self._lines.read()
+
+    def in_force(self) -> list[Label]:
+        """Everybody's labels that hold now, in the order of their times; stale ones too."""
+        return self._lines.in_force()
 
     def add(self, transcript: Transcript, fields: Mapping[str, Any]) -> Label:
         """Write a decision of this reviewer down and return it; it is on disk then. `fields`: the rest of a Label.
 
-        Raises pydantic's ValidationError for a label that is not one, OSError where nothing can be written.
+        Raises pydantic's ValidationError for a label that is not one, StorageError where nothing can be written.
         """
-        own = {"id": secrets.token_hex(8), "reviewer": self._reviewer, "time": self._next_time()}
-        about = {"transcript_id": transcript.id, "content_hash": transcript.content_hash}
-        label = Label.model_validate({**fields, **own, **about})
         if not is_private(transcript):
-            self._keep(transcript)
-        with appending(self._folder / LABELS) as end:
-            end.add(label)
-        return label
+            self._texts.keep(transcript)
+        return self._lines.add({**fields, **_about(transcript)})
 
     def undo(self, transcript: Transcript, rubric_version: str) -> Label | None:
         """Take this reviewer's last decision on a conversation back, with a line of its own; None: there is none."""
-        own = [x for x in in_force(self.read()) if x.reviewer == self._reviewer and x.transcript_id == transcript.id]
-        last = next((x for x in reversed(own) if x.content_hash == transcript.content_hash), None)
-        if last is None:
-            return None
-        fields = {"criterion": last.criterion, "label": "undo", "undoes": last.id, "blind": last.blind}
-        more = {"question_hash": last.question_hash, "rubric_version": rubric_version}
-        return self.add(transcript, fields | more)
 
-    def _next_time(self) -> str:
-        """Now, or just after this reviewer's last line where the clock was set back: the latest decision must hold."""
-        last = max((x.time for x in self.read() if x.reviewer == self._reviewer), default="")
-        return max(now(), _after(last)) if last else now()
+        def taking_back(last: Label) -> dict[str, Any]:
+            kept = last.model_dump(include={"criterion", "blind", "question_hash"})
+            return kept | _about(transcript) | {"label": "undo", "rubric_version": rubric_version}
 
-    def _keep(self, transcript: Transcript) -> None:
-        with appending(self._folder / TEXTS) as end:
-            kept = read_appended(self._folder / TEXTS, Transcript)
-            if all(k.content_hash != transcript.content_hash or k.id != transcript.id for k in kept):
+        about = (transcript.id, transcript.content_hash)
+        return self._lines.undo(lambda label: (label.transcript_id, label.content_hash) == about, taking_back)
+
+
+class Texts:
+    """The transcripts that labels are about."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept = Growing(path, Transcript, _text)
+
+    def keep(self, transcript: Transcript) -> None:
+        """Write a transcript down unless it is there. Raises RecordError, StorageError."""
+        text = _text(transcript)
+        if text in self._kept.read():
+            return
+        with appending(self._path) as end:
+            if text not in self._kept.read():  # another process may have kept it meanwhile
                 end.add(transcript)
 
 
-def _after(time: str) -> str:
-    return (datetime.strptime(time, FORM) + timedelta(microseconds=1)).strftime(FORM)
+def _about(transcript: Transcript) -> dict[str, str]:
+    return {"transcript_id": transcript.id, "content_hash": transcript.content_hash}
+
+
+def _text(transcript: Transcript) -> tuple[str, str]:
+    return transcript.id, transcript.content_hash

@@ -17,7 +17,8 @@ from pydantic import model_validator
 
 from tunewright.append_only import read_appended
 from tunewright.calibration import Labelled
-from tunewright.records import Answer, Record, Transcript
+from tunewright.decisions import Decision, held
+from tunewright.records import Answer, Transcript
 from tunewright.rubric import Rubric
 
 LABELS, TEXTS = "labels.jsonl", "transcripts.jsonl"
@@ -26,21 +27,15 @@ Said = Literal["YES", "NO", "NA", "unsure", "satisfied", "not satisfied", "crite
 REMARKS = ("criterion missing", "note")  # these add up; of all others the latest holds
 
 
-class Label(Record):
+class Label(Decision):
     """One line: an answer to a criterion, an overall decision, a remark, or the undoing of an earlier line."""
 
-    id: str  # 16 hex digits at random: merged files may hold a line twice
     transcript_id: str
     content_hash: str  # Transcript.content_hash of what was read
     criterion: str | None  # None: the conversation as a whole
     label: Said
-    undoes: str | None = None  # the id of the line that is taken back
-    note: str = ""
     blind: bool  # decided before the judges' answers were shown
-    reviewer: str
-    time: str  # UTC, ISO 8601 with microseconds and a Z
     question_hash: str | None  # Rubric.question_hash of the criterion as it was read
-    rubric_version: str  # Rubric.fingerprint
 
     @property
     def answer(self) -> Answer | None:
@@ -77,23 +72,25 @@ def read_texts(folder: str | Path) -> dict[str, Transcript]:
 
 def in_force(labels: Iterable[Label]) -> list[Label]:
     """The labels that nobody took back or replaced, in the order of their times; stale ones too."""
-    lines = sorted({label.id: label for label in labels}.values(), key=lambda label: (label.time, label.id))
-    undone = {label.undoes for label in lines}
-    latest: dict[tuple[str | None, ...], Label] = {}
-    for label in lines:
-        if label.label != "undo" and label.id not in undone:
-            own = label.id if label.label in REMARKS else None
-            key = (label.content_hash, label.criterion, label.reviewer, own)
-            latest.pop(key, None)  # so that it stands at the place of the last one
-            latest[key] = label
-    return list(latest.values())
+    return held(labels, subject)
+
+
+def subject(label: Label) -> tuple[str | None, ...]:
+    """What a label is about: of one person's labels on it the latest holds. Each remark is about itself."""
+    own = label.id if label.label in REMARKS else None
+    return label.transcript_id, label.content_hash, label.criterion, own
 
 
 def why_stale(label: Label, contents: Mapping[str, str], rubric: Rubric) -> str | None:
     """Why a label no longer counts, given today's content hashes by transcript id; None: it holds."""
-    if contents.get(label.transcript_id) != label.content_hash:
-        return "its conversation has changed" if label.transcript_id in contents else "its conversation is gone"
-    return why_criterion_stale(label, rubric)
+    return why_text_stale(label, contents) or why_criterion_stale(label, rubric)
+
+
+def why_text_stale(label: Label, contents: Mapping[str, str]) -> str | None:
+    """Why a label's conversation is another now; None: it is the same."""
+    if contents.get(label.transcript_id) == label.content_hash:
+        return None
+    return "its conversation has changed" if label.transcript_id in contents else "its conversation is gone"
 
 
 def why_criterion_stale(label: Label, rubric: Rubric) -> str | None:

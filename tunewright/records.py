@@ -225,11 +225,10 @@ def iter_jsonl(path: Path | str, model: type[R], made_by: str = "") -> Iterator[
             yield parse_line(path, number, raw, model, made_by)
 
 
-def parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str = "") -> R:
-    """One line as a record; `made_by` is the stage to run again. Raises RecordError with file, line and field."""
-    again = (
-        f"make it again with: dvc repro -f {made_by}" if made_by else "restore it with: git checkout -- " + str(path)
-    )
+def parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str = "", mend: str = "") -> R:
+    """One line as a record. Raises RecordError with file, line and field, and what to do: `mend`, or run `made_by`."""
+    again = f"make it again with: dvc repro -f {made_by}" if made_by else f"restore it with: git checkout -- {path}"
+    again = mend or again
     if not raw.endswith(b"\n"):
         raise RecordError(
             f"{path}, line {number}: the file is cut off (its last line has {len(raw)} bytes and no line end); "

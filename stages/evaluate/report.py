@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from tunewright import report_sections as sections
-from tunewright.aligning import aligned
+from tunewright.aligning import aligned_pairs
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
 from tunewright.document import Block, Code, Figure, Heading, Table, Text, Verdict, to_html, to_markdown
@@ -66,11 +66,7 @@ class Inputs:
     @property
     def pairs(self) -> list[tuple[Score, Score]]:
         """Scored pairs in the order of their ids, on the criteria answered on both sides, as evaluate-compare's are."""
-        tuned = {s.transcript_id: s for s in self.scores["tuned"]}
-        base = sorted(self.scores["base"], key=lambda s: s.transcript_id)
-        both = [(b, tuned[b.transcript_id]) for b in base if b.transcript_id in tuned]
-        pairs = [aligned(pair, self.rubric)[0] for pair in both]
-        return [(b, t) for b, t in pairs if b.score is not None and t.score is not None]
+        return aligned_pairs(self.scores["base"], self.scores["tuned"], self.rubric)
 
 
 def figures(inputs: Inputs) -> dict[str, Figure]:

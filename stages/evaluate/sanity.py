@@ -1,124 +1,64 @@
-"""evaluate-sanity: held-out perplexity of the assistant's words, base against tuned.
+"""evaluate-sanity: what does not rest on the judges' scores, in one place: perplexity, and what people prefer.
 
-Independent of any judge: did tuning make replies like the held-out ones more probable, for people whom no training
-example came from? Only supervised tokens count, by the same labels as in training. The interval is on the paired
-difference of log-perplexity, clustered on persona (arXiv 2411.00640).
+Calls no model, so that a person's new preference changes this and the report in a second. Preferences on words that
+have changed since are counted apart. The judges are held against the people: do they prefer the same side of a pair?
 
-Reads data/generate/holdout.jsonl, models/base/, models/merged/. Writes metrics/evaluate-sanity.json.
+Reads data/evaluate/perplexity.json, data/evaluate/{transcripts,simulator,scores}/{base,tuned}.jsonl, the domain's
+rubric and reviews/<domain>/preferences.jsonl. Writes data/evaluate/sanity.json (everything) and
+metrics/evaluate-sanity.json.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from tunewright.aligning import aligned_pairs
+from tunewright.config import load, load_domain
+from tunewright.errors import run_main
+from tunewright.pairing import SIDES, read_pairs
+from tunewright.preference_rates import PreferenceRules as Config
+from tunewright.preference_rates import preference_numbers
+from tunewright.preferences import OVERALL, read_preferences
+from tunewright.records import Score, read_json, read_jsonl, write_json
+from tunewright.rounding import as_json
+from tunewright.rubric import load_rubric
+from tunewright.terminal import Stage
 
-from tunewright.chat_labels import Labelled, label_example
-from tunewright.chat_tokenizer import load_tokenizer
-from tunewright.config import Config as BaseConfig
-from tunewright.config import load
-from tunewright.errors import MissingInputError, TrainingError, run_main
-from tunewright.likelihood import Likelihood, likelihoods, pooled_loss
-from tunewright.quiet import quiet_libraries
-from tunewright.records import Example, read_jsonl, write_json
-from tunewright.statistics import clustered_mean
-from tunewright.terminal import Stage, bar
-
-HOLDOUT = Path("data/generate/holdout.jsonl")
-BASE, TUNED = Path("models/base"), Path("models/merged")
-METRICS = Path("metrics/evaluate-sanity.json")
+HEADLINE = ("n_decisions", "n_pairs", "n_readers", "wins", "losses", "ties", "win_rate", "low", "high", "p_value")
 
 
-class Config(BaseConfig):
-    """Params section evaluate.sanity."""
-
-    batch_size: int = Field(ge=1)
-    max_tokens: int = Field(ge=1)
-    confidence: float = Field(gt=0, lt=1)
-
-
-def longest_per_transcript(examples: Sequence[Example]) -> list[Example]:
-    """One example a transcript: slices of one conversation repeat each other, so only the longest counts."""
-    longest: dict[str, Example] = {}
-    for example in examples:
-        kept = longest.get(example.transcript_id)
-        if kept is None or example.n_exchanges > kept.n_exchanges:
-            longest[example.transcript_id] = example
-    return [longest[key] for key in sorted(longest)]
+def headline_numbers(preferences: Mapping[str, Any]) -> dict[str, Any]:
+    """The few numbers that a person compares between experiments: the overall question, and the judges beside it."""
+    overall = preferences["questions"].get(OVERALL)
+    people = overall["people"] if overall else {"n_decisions": 0, "n_pairs": 0, "n_readers": 0}
+    judges = overall["judges"]["agreement"] if overall else None
+    return {key: people.get(key) for key in HEADLINE} | {"judges_agree": judges, "n_stale": preferences["n_stale"]}
 
 
-def measure_model(folder: Path, labelled: Sequence[Labelled], batch_size: int) -> list[Likelihood]:
-    """Likelihoods under the model in `folder`; both models at one precision, so that they differ in weights only.
-
-    float32 on a CPU: bfloat16 rounds small updates away (a change of -9.5% where float32 shows -11.3%), and without
-    AMX it is also three times as slow (measured 2026-11-22).
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    if not folder.exists():
-        raise MissingInputError(f"{folder}: no such directory; make it with: dvc repro train-merge")
-    device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
-    model.to(device)
-    with bar(f"perplexity of {folder}", len(labelled)) as progress:
-        return likelihoods(model, labelled, batch_size, progress.advance)
-
-
-def compare(
-    base: Sequence[Likelihood], tuned: Sequence[Likelihood], personas: Sequence[str], confidence: float
-) -> dict[str, Any]:
-    """Token-weighted perplexities, and the mean over conversations of log(tuned / base) with its clustered interval."""
-    before, after = math.exp(pooled_loss(base)), math.exp(pooled_loss(tuned))
-    differences = [b.mean - a.mean for a, b in zip(base, tuned, strict=True)]
-    if len(set(personas)) > 1:
-        ratio = clustered_mean(differences, list(personas), confidence)
-        interval: dict[str, float | None] = {
-            "log_ratio_mean": ratio.mean,
-            "log_ratio_low": ratio.low,
-            "log_ratio_high": ratio.high,
-        }
-    else:  # one person gives no interval
-        interval = {
-            "log_ratio_mean": math.fsum(differences) / len(differences),
-            "log_ratio_low": None,
-            "log_ratio_high": None,
-        }
-    return {
-        "n_conversations": len(base),
-        "n_personas": len(set(personas)),
-        "n_tokens": sum(one.n_tokens for one in base),
-        "base_perplexity": before,
-        "tuned_perplexity": after,
-        "relative_change": after / before - 1,
-        **interval,
-    }
+def said(preferences: Mapping[str, Any]) -> str:
+    """One line on what people prefer."""
+    overall = preferences["questions"].get(OVERALL)
+    stale = f"; {preferences['n_stale']} decisions are stale" if preferences["n_stale"] else ""
+    if not overall:
+        return f"nobody has compared base with tuned: tunewright review --compare{stale}"
+    people = overall["people"]
+    return f"people prefer tuned in {people['win_rate']:.0%} of {people['n_pairs']} pairs{stale}"
 
 
 def main() -> None:
-    """Label, measure both models, compare, write."""
-    config, stage = load("evaluate.sanity", Config), Stage("evaluate-sanity")
-    examples = longest_per_transcript(read_jsonl(HOLDOUT, Example, made_by="generate-slices"))
-    if not examples:
-        raise TrainingError(
-            f"{HOLDOUT}: no held-out conversation; raise generate.slices.shares.holdout in conf/config.yaml"
-        )
-    tokenizer = load_tokenizer(BASE)
-    labelled = [label_example(example, tokenizer, config.max_tokens) for example in examples]
-    stage.start(
-        f"{len(labelled)} held-out conversations, {sum(e.n_supervised for e in labelled):,} assistant tokens, 2 models"
-    )
-    with quiet_libraries():
-        base, tuned = (measure_model(folder, labelled, config.batch_size) for folder in (BASE, TUNED))
-    found = compare(base, tuned, [example.persona_id for example in examples], config.confidence)
-    write_json(METRICS, found)
-    stage.end(
-        f"perplexity {found['base_perplexity']:.2f} -> {found['tuned_perplexity']:.2f} "
-        f"({found['relative_change']:+.1%})"
-    )
+    """Bring the independent checks together."""
+    config, domain, stage = load("evaluate.sanity", Config), load_domain(), Stage("evaluate-sanity")
+    rubric = load_rubric(domain.rubric)
+    perplexity = read_json("data/evaluate/perplexity.json", "evaluate-perplexity")
+    base, tuned = (read_jsonl(f"data/evaluate/scores/{s}.jsonl", Score, f"evaluate-scores@{s}") for s in SIDES)
+    pairs, lines = read_pairs(), read_preferences(domain.reviews)
+    stage.start(f"{len(pairs)} pairs of conversations, {len(lines)} decisions by people")
+    scored = aligned_pairs(base, tuned, rubric)
+    preferences = as_json(preference_numbers(lines, pairs, scored, rubric, config))
+    write_json("data/evaluate/sanity.json", perplexity | {"preferences": preferences})
+    write_json("metrics/evaluate-sanity.json", perplexity | {"preferences": headline_numbers(preferences)})
+    stage.end(said(preferences))
 
 
 if __name__ == "__main__":

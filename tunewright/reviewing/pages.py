@@ -28,3 +28,8 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     """A template as an answer; every page knows the settings and the script's token."""
     settings: Settings = request.app.state.settings
     return HTMLResponse(templates().get_template(name).render(settings=settings, **values), status)
+
+
+def part(name: str, **values: Any) -> str:
+    """A template as a piece of a page, for the script to put in its place."""
+    return templates().get_template(name).render(**values)

@@ -1,6 +1,8 @@
 // What every page's script needs: sending a decision with the token, and saying what happened.
 "use strict";
 const TOKEN = document.querySelector('meta[name="tunewright-token"]').content;
+const SAID_MS = 8000; // how long a message stays; what matters stands in the page too
+let quietLater = 0;
 
 async function send(path, body) {
   const answer = await fetch(path, {
@@ -14,5 +16,8 @@ async function send(path, body) {
 }
 
 function say(text) {
-  document.getElementById("said").textContent = text;
+  const place = document.getElementById("said");
+  place.textContent = text;
+  clearTimeout(quietLater);
+  quietLater = setTimeout(() => { place.textContent = ""; }, SAID_MS);
 }

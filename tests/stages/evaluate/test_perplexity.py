@@ -1,4 +1,4 @@
-"""evaluate-sanity: held-out perplexity, token-weighted, paired, clustered on persona."""
+"""evaluate-perplexity: held-out perplexity, token-weighted, paired, clustered on persona."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import shutil
 
 import pytest
 
-from stages.evaluate import sanity
+from stages.evaluate import perplexity
 from tests.model_fixtures import make_example, metrics
 from tunewright.chat_labels import label_example
 from tunewright.likelihood import Likelihood, batches, likelihoods, pooled_loss
+from tunewright.records import read_json
 
 
 def test_the_pooled_loss_weighs_tokens_and_not_conversations() -> None:
@@ -22,7 +23,7 @@ def test_the_pooled_loss_weighs_tokens_and_not_conversations() -> None:
 def test_perplexities_and_the_paired_interval_by_hand() -> None:
     base = [Likelihood("a", 20.0, 10), Likelihood("b", 30.0, 10)]
     tuned = [Likelihood("a", 10.0, 10), Likelihood("b", 10.0, 10)]
-    found = sanity.compare(base, tuned, ["p", "q"], 0.95)
+    found = perplexity.compare(base, tuned, ["p", "q"], 0.95)
     assert found["base_perplexity"] == pytest.approx(math.exp(2.5))
     assert found["tuned_perplexity"] == pytest.approx(math.e)
     assert found["relative_change"] == pytest.approx(math.exp(-1.5) - 1)
@@ -33,13 +34,13 @@ def test_perplexities_and_the_paired_interval_by_hand() -> None:
 
 def test_one_person_gives_no_interval() -> None:
     one = [Likelihood("a", 20.0, 10)]
-    assert sanity.compare(one, one, ["p"], 0.95)["log_ratio_low"] is None
+    assert perplexity.compare(one, one, ["p"], 0.95)["log_ratio_low"] is None
 
 
 def test_only_the_longest_slice_of_a_conversation_counts() -> None:
     short, long = make_example(1, "Hi", "Yes."), make_example(1, "Hi", "Yes.", "And?", "No.")
     other = make_example(0, "Hi", "Yes.")
-    assert sanity.longest_per_transcript([short, long, other]) == [other, long]
+    assert perplexity.longest_per_transcript([short, long, other]) == [other, long]
 
 
 def test_likelihoods_do_not_depend_on_the_batch_and_equal_a_plain_forward(tiny_base, chat) -> None:
@@ -61,7 +62,10 @@ def test_likelihoods_do_not_depend_on_the_batch_and_equal_a_plain_forward(tiny_b
 
 def test_equal_models_have_equal_perplexity(project) -> None:
     shutil.copytree("models/base", "models/merged")
-    sanity.main()
-    found = metrics(project, "evaluate-sanity")
+    perplexity.main()
+    found = read_json("data/evaluate/perplexity.json")
     assert (found["n_conversations"], found["n_personas"], found["relative_change"]) == (3, 3, 0.0)
     assert found["base_perplexity"] == pytest.approx(49152, rel=0.2)  # a random model is near uniform
+    assert metrics(project, "evaluate-perplexity") == {
+        key: found[key] for key in ("base_perplexity", "tuned_perplexity", "relative_change")
+    }
