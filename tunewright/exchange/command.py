@@ -42,10 +42,6 @@ def export_command(
 
     write = {"label-studio": write_tasks, "csv": write_table}[_format(file, form)]
     material = gather(_domain(domain), with_private, not no_labels, blind)
-    if with_private:
-        typer.echo(
-            "warning: conversations with imported words are written as they are; keep the files private", err=True
-        )
     for line in sent(material, write(file, material)):
         typer.echo(line)
 

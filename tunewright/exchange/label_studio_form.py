@@ -40,6 +40,8 @@ def read_form(raw: Any, terms: Terms, found: Found) -> Form:
                 "answers of judges that were filled in and nobody touched, left out; --prefilled takes them"
             ] += 1
             continue
+        if control in values and choices_of(control):
+            raise SaidFault(f"{control}: found {shown([*values[control], *said])}, expected one answer")
         values.setdefault(control, []).extend(said)
         ids.add(str(result.get("id")))
     time = raw.get("updated_at") or raw.get("created_at")

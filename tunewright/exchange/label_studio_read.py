@@ -147,7 +147,7 @@ def _answered(
             rest.remove(same)
             yield criterion, "note", same
     if chosen:
-        yield criterion, chosen[-1], "\n".join(rest)
+        yield criterion, chosen[0], "\n".join(rest)
     else:
         yield from ((criterion, "note", text) for text in rest if text.strip())
 

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from tunewright.decisions import FORM
+from tunewright.document import plain
 from tunewright.errors import ConfigError
-from tunewright.label_book import FORM
 from tunewright.labels import REMARKS, Label
 from tunewright.records import Record, digest
+from tunewright.reviewing.reviewer import MAX_CHARS
 
 SHOWN_CHARS = 60  # of what was found
 
@@ -111,6 +113,8 @@ def new_label(
     and time. Raises SaidFault for one that is none.
     """
     criterion, question_hash = on
+    if " ".join(plain(by[0]).split()) != by[0] or len(by[0]) > MAX_CHARS:
+        raise SaidFault(f"reviewer: found {shown(by[0])}, expected at most {MAX_CHARS} visible characters on one line")
     about = {"transcript_id": asked.transcript_id, "content_hash": asked.content_hash, "criterion": criterion}
     words = {"label": says[0], "note": says[1], "reviewer": by[0]}
     when = "" if says[0] in REMARKS else by[1]  # a remark that is handed in again is the same remark

@@ -43,10 +43,10 @@ def read_sheet(path: Path, terms: Terms) -> Found:
     for number, row in read_table(path, (*ASKED, "key")):
         try:
             if label := _said(row, terms, found):
-                found.said.append(Said(f"line {number} ({label.transcript_id})", label))
+                found.said.append(Said(f"row {number} ({label.transcript_id})", label))
         except SaidFault as fault:
             where = "".join(f", {row[name].strip()}" for name in ("transcript_id", "criterion") if row.get(name))
-            found.faults.append(f"line {number}{where}: {fault}")
+            found.faults.append(f"row {number}{where}: {fault}")
     return found
 
 
