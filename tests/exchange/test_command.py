@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import persona, rubric_fields, transcript
+from tests.conftest import ROOT, persona, rubric_fields, transcript
 from tests.exchange.pieces import TALKS, label, verdict
 from tunewright.cli import app
+from tunewright.config import read_yaml
 from tunewright.errors import ConfigError, MissingInputError, RecordError
 from tunewright.label_book import LabelBook
 from tunewright.labels import read_labels, read_texts
@@ -29,11 +30,12 @@ def write_queue(*talks):
 
 
 @pytest.fixture
-def run(workspace):
+def run(tmp_path, monkeypatch):
     """Run a command in a domain with two conversations of this run and one with imported words in the queue."""
-    workspace.use_small_rubric()
-    workspace.params["domain"]["reviews"] = "reviews"
-    workspace.write_params("generate.scores", {})
+    monkeypatch.chdir(tmp_path)
+    domain = read_yaml(ROOT / "params.yaml")["domain"] | {"rubric": "rubric.yaml", "reviews": "reviews"}
+    Path("params.yaml").write_text(json.dumps({"domain": domain}))
+    Path("rubric.yaml").write_text(json.dumps(rubric_fields()))
     talks = (*TALKS, PRIVATE)
     write_jsonl("data/generate/transcripts.jsonl", talks)
     write_jsonl("data/generate/verdicts.jsonl", [verdict("warm", "YES", talk=t.id) for t in talks])

@@ -4,7 +4,7 @@ import tempfile
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import rubric_fields
@@ -56,6 +56,7 @@ def labels(draw):
 @pytest.mark.parametrize("form", ["label-studio", "csv"])
 @settings(max_examples=40)
 @given(labels(), st.booleans())
+@example([label(RUBRIC, "note", n=n, note="odd") for n in (1, 2)], False)
 def test_the_labels_in_force_arrive_in_an_empty_domain_as_they_were(form, given_labels, blind):
     held = in_force(given_labels)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -165,6 +166,12 @@ def test_a_bad_row_is_told_with_the_number_that_a_spreadsheet_shows(sheet, chang
     read = found.read()
     assert read.said == [] and len(read.faults) == 1
     assert read.faults[0].startswith("row 3, ") and fault in read.faults[0]
+
+
+def test_a_table_of_another_domain_is_refused(rubric, tmp_path):
+    other = replace(material(rubric, [label(rubric)]), domain="support")
+    found = read("csv", write("csv", tmp_path, other))
+    assert found.said == [] and "found the domain 'support' (version 1), expected 'therapy'" in found.faults[0]
 
 
 def test_two_answers_of_one_person_in_one_table_are_a_contradiction(sheet):
