@@ -1,7 +1,7 @@
 # make run    set everything up and take the domain through the whole pipeline
 # make test   set everything up and pass the tests
 # make test-browser  the review app in Chromium (Debian's is installed if there is none and we may)
-# make bench  run every benchmark into bench/results.md (about an hour; installs Ray)
+# make bench  run every benchmark into bench/results.md (about an hour; installs Ray and Chromium)
 # make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq
 GET_CHROMIUM = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Debian's chromium" \
 	&& $(APT) update && $(APT) install --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || { \
-	echo "make test-browser needs Chromium on PATH: install Debian's package chromium" >&2; exit 1; }
+	echo "Chromium is needed on PATH: install Debian's package chromium" >&2; exit 1; }
 
 .PHONY: run test test-browser bench params lint clean
 
@@ -33,7 +33,8 @@ test-browser: .venv/.ready
 	@python -m pytest tests/browser
 
 bench: .venv/.ready
-	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'
+	@command -v chromium >/dev/null || $(GET_CHROMIUM)
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray,review,browser]'
 	@python -m bench
 
 params: .venv/.ready

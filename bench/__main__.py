@@ -25,10 +25,12 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "edits": "What does an edit cost, and did `tunewright plan` say so?",
     "batching": "Judging by criterion, category or conversation",
     "batch_api": "Judges through a provider's Batch API",
+    "review_app": "The review app: is a decision lost, and what do decisions and pages cost?",
     "scale": "Ten times the conversations: time and memory of audit, scores and slices",
     "ray_nodes": "Two Ray nodes, one killed half way",
     "simulator_review": "Does the simulator review find planted faults, and leave clean conversations alone?",
     "fixup": "What becomes of planted failures?",
+    "review_keys": "How fast can a reader decide in the review app?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

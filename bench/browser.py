@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Playwright  # pyright: ignore[reportMissingImports]
+if TYPE_CHECKING:  # the app alone needs no browser
+    from playwright.sync_api import Browser, Playwright  # pyright: ignore[reportMissingImports]
 
 ARGUMENTS = (  # --no-sandbox: Chromium has none for root; the others keep it from looking for the network
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -24,8 +25,8 @@ ARGUMENTS = (  # --no-sandbox: Chromium has none for root; the others keep it fr
 )  # fmt: skip
 ADDRESS = re.compile(r"http://\S+")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -39,8 +40,8 @@ def launch(playwright: Playwright) -> Browser:
 class RunningApp:
     """One reviewer's app. `address` carries the token; `origin` is where it is served."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        self.folder, self.address = folder, address
+    def __init__(self, folder: Path, address: str, process: subprocess.Popen[str]) -> None:
+        self.folder, self.address, self.process = folder, address, process
         parts = urlsplit(address)
         self.origin = f"{parts.scheme}://{parts.netloc}"
 
@@ -54,7 +55,7 @@ def running_app(folder: Path, *options: str) -> Iterator[RunningApp]:
     output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(command, cwd=folder, env=env, **output)
     try:
-        yield RunningApp(folder, _printed_address(process))
+        yield RunningApp(folder, _printed_address(process), process)
     finally:
         process.terminate()
         process.communicate(timeout=20)

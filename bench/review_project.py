@@ -60,6 +60,13 @@ class ReviewProject:
         about = {"id": told["id"], "persona_id": person, "user_kind": "simulated", "ended": "planned"}
         return source.model_copy(update=models | about)
 
+    def copies(self, n: int) -> list[Transcript]:
+        """The first `n` authored conversations, as generated ones."""
+        return [
+            self.generated({"id": f"simulated-copy-{i:04}", "authored": a})
+            for i, a in enumerate(list(self._talks)[:n], 1)
+        ]
+
     def long(self, n_exchanges: int, n_bytes: int) -> Transcript:
         """A conversation of at least so many bytes: authored exchanges, each message several of them joined."""
         source = cycle([e for t in self._talks.values() for e in t.exchanges])
@@ -148,7 +155,7 @@ class ReviewProject:
 
     def _queued(self, talk: Transcript, told: Mapping[str, Any] | None) -> QueueItem:
         reason = Reason.model_validate(told["reason"] if told else {"kind": "random", "says": "drawn at random"})
-        return QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=(reason,))
+        return QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=(reason,), drawn=1.0)
 
 
 def _joined(source: Iterator[Exchange], n_bytes: float) -> Exchange:

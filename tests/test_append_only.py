@@ -113,6 +113,22 @@ def test_what_grew_is_read_and_what_was_replaced_is_read_anew(path):
     assert lines.read() == []
 
 
+def test_what_we_appended_ourselves_is_not_read_again_unless_something_else_happened(path, monkeypatch):
+    lines = Growing(path, Line, itself)
+    with appending(path) as end:
+        lines.grew(end.add(Line(n=1)))  # read nothing yet: no more is known
+    assert [x.n for x in lines.read()] == [1]
+    with appending(path) as end:
+        lines.grew(end.add(Line(n=2)))
+    with monkeypatch.context() as only:
+        only.setattr(type(path), "read_bytes", None)
+        assert [x.n for x in lines.read()] == [1, 2]
+    with appending(path) as end:
+        end.add(Line(n=3))  # somebody else's
+        lines.grew(end.add(Line(n=4)))
+    assert [x.n for x in lines.read()] == [1, 2, 3, 4]
+
+
 def test_a_line_without_an_end_is_not_read_twice_when_its_end_comes(path):
     lines = Growing(path, Line, itself)
     add(path, 1)

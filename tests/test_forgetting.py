@@ -138,9 +138,11 @@ def test_a_person_goes_with_all_conversations_and_the_models_that_learned_from_t
 
 def test_what_people_said_of_it_goes_too_and_other_lines_keep_their_bytes(project):
     rows = '{"transcript_id": "bea-1", "note":"fine"}\n', '{"transcript_id":"ann-1","note":"Quillfeather!"}\n'
-    project.write({"reviews/cats/labels.jsonl": "".join(rows)})
+    pairs = '{"transcript_id": "pair-bea-1", "better":"tie"}\n', '{"transcript_id":"pair-ann-1","better":"tuned"}\n'
+    project.write({"reviews/cats/labels.jsonl": "".join(rows), "reviews/cats/preferences.jsonl": "".join(pairs)})
     assert CliRunner().invoke(app, ["forget", "ann-1", "--yes"]).exit_code == 0
     assert Path("reviews/cats/labels.jsonl").read_text() == rows[0]
+    assert Path("reviews/cats/preferences.jsonl").read_text() == pairs[0]
     assert Path(f"{AUTHORED}/forgotten.txt").read_text().split() == sorted(
         tombstone(id) for id in ("ann-1", "replay-ann-1", "pair-ann-1")
     )

@@ -167,8 +167,7 @@ def test_a_link_that_is_followed_from_elsewhere_goes_on_from_our_own_page():
 
 
 ODD = (
-    "/../secret", "/talks/..", "/talks/./x", "/talks/%2e%2e%2fsecret", "/talks/..%5c", "/talks/a%00",
-    "/talks//etc/passwd",
+    "/../secret", "/talks/..", "/talks/./x", "/talks/%2e%2e%2fsecret", "/talks/..%5cx", "/talks/a%00", "/talks/a%0a",
 )  # fmt: skip
 
 
@@ -178,7 +177,7 @@ def test_steps_and_odd_characters_in_an_id_are_refused(path):
     assert refused(ask(path, headers=OWN, method="POST"), 400, "no address of this app")
 
 
-@pytest.mark.parametrize("id", ["...", "a..b", "%252e%252e%252f", "ä", "<b>", "a%20b"])
+@pytest.mark.parametrize("id", ["...", "a..b", "%252e%252e%252f", "ä", "<b>", "a%20b", "https:%2f%2fx.example"])
 def test_an_id_that_only_looks_odd_is_an_id(id):
     assert ask(f"/talks/{id}").status == 200
 

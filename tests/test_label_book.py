@@ -14,7 +14,7 @@ from tests.conftest import transcript
 from tunewright import decisions
 from tunewright.errors import StorageError
 from tunewright.label_book import LabelBook
-from tunewright.labels import Label, in_force, read_labels, read_texts
+from tunewright.labels import Label, in_force, read_labels, read_texts, subject
 from tunewright.preferences import Preference, PreferenceBook, preferences_in_force
 from tunewright.records import write_jsonl
 
@@ -216,6 +216,15 @@ def test_what_holds_is_the_same_for_any_order_and_repetition_of_the_lines(labels
     repeated = labels + [x for x in labels if data.draw(st.booleans())]
     random.shuffle(repeated)
     assert in_force(repeated) == in_force(labels)
+
+
+@settings(max_examples=60)
+@given(st.lists(lines(), max_size=8))
+def test_what_holds_is_the_same_when_lines_come_one_by_one(labels):
+    standing = decisions.Standing(subject)
+    for n in range(len(labels) + 1):
+        assert standing.of(labels[:n]) == in_force(labels[:n])
+    assert standing.of(labels[2:]) == in_force(labels[2:])  # the file was replaced
 
 
 def test_preferences_have_the_same_rules(tmp_path):

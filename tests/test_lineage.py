@@ -130,10 +130,11 @@ def test_unscored_verdicts_are_counted_with_their_reason_and_labels_are_counted(
     project.write({
         f"{GENERATED}/verdicts.jsonl": rows,
         "reviews/cats/labels.jsonl": '{"transcript_id":"bea-1","criterion":"warm"}\n',
+        "reviews/cats/preferences.jsonl": '{"transcript_id":"bea-1","better":"tie"}\n',
     })  # fmt: skip
     found = traced("bea-1")
     assert found.transcripts[1].verdicts == {"small": {"NO": 1, "unscored": 1}}
-    assert (found.transcripts[1].unscored, found.n_labels) == (["no answer"], 1)
+    assert (found.transcripts[1].unscored, found.n_labels, found.n_preferences) == (["no answer"], 1, 1)
     first_run(project)
 
 

@@ -10,6 +10,7 @@ twice; so records carry an id and a time, and order is theirs.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import threading
@@ -64,21 +65,35 @@ class Growing(Generic[T]):
                 raise StorageError(f"{self._path}: cannot be read: {error.strerror}; mend that, then reload") from None
             return [*self._records, *self._unended]
 
+    def grew(self, line: bytes) -> None:
+        """Take in what we have just appended, alone and after reading the rest: it need not be read."""
+        with self._lock:
+            key = _key(self._path)
+            if self._key and key[:2] == self._key[:2] and key[2] == self._size + len(line):
+                self._take([self._parsed(self._n_lines + 1, line.rstrip(b"\n"))], line, 1, key)
+
     def _catch_up(self) -> None:
-        found = os.stat(self._path)
-        key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        key = _key(self._path)
         if key == self._key:
             return
         raw = self._path.read_bytes()  # may hold more than `key` says: the next read then looks again
-        if not raw.startswith(self._raw):
+        if len(raw) < self._size or hashlib.blake2b(raw[: self._size]).digest() != self._hash.digest():
             self._forget()
         end = raw.rfind(b"\n") + 1
-        start, number = len(self._raw), self._n_lines + 1
-        lines = raw[start:end].split(b"\n")[:-1]
-        new = [self._parsed(n, line) for n, line in enumerate(lines, number) if line.strip()]
-        self._unended = [self._parsed(number + len(lines), raw[end:])] if is_whole(raw[end:]) else []
-        self._records += new
-        self._raw, self._n_lines, self._key = raw[:end], self._n_lines + len(lines), key
+        new, number = raw[self._size : end], self._n_lines + 1
+        lines = new.split(b"\n")[:-1]
+        records = [self._parsed(n, line) for n, line in enumerate(lines, number) if line.strip()]
+        unended = [self._parsed(number + len(lines), raw[end:])] if is_whole(raw[end:]) else []
+        self._take(records, new, len(lines), key)
+        self._unended = unended
+
+    def _take(self, records: list[T], raw: bytes, n_lines: int, key: tuple[int, ...]) -> None:
+        self._records += records
+        self._hash.update(raw)
+        self._size += len(raw)
+        self._n_lines += n_lines
+        self._unended = []
+        self._key = key
 
     def _parsed(self, number: int, line: bytes) -> T:
         if line.startswith(CONFLICT_MARKS):
@@ -91,10 +106,16 @@ class Growing(Generic[T]):
         return self._view(line + b"\n", number, mend)
 
     def _forget(self) -> None:
-        self._raw, self._n_lines = b"", 0  # whole lines that were parsed, and how many, empty ones too
-        self._key: tuple[int, ...] | None = None
         self._records: list[T] = []
         self._unended: list[T] = []  # a last line without a line end, if it is whole
+        self._hash, self._size, self._n_lines = hashlib.blake2b(), 0, 0  # of the whole lines, empty ones too
+        self._key: tuple[int, ...] | None = None
+
+
+def _key(path: Path) -> tuple[int, ...]:
+    """What tells one state of a file from the next."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def is_whole(line: bytes) -> bool:
@@ -128,8 +149,8 @@ class Appender:
         except OSError as error:
             raise _not_kept(path, error) from None
 
-    def add(self, record: BaseModel) -> None:
-        """Write a record; it is on disk when this returns. Raises StorageError where it is not, as on a full disk."""
+    def add(self, record: BaseModel) -> bytes:
+        """Write a record and return its line; it is on disk then. Raises StorageError where it is not: a full disk."""
         line = record.model_dump_json().encode() + b"\n"
         try:
             self._write(line)
@@ -139,6 +160,7 @@ class Appender:
                 self._write(line)
         except OSError as error:
             raise _not_kept(self._path, error) from None
+        return line
 
     def close(self) -> None:
         """Let others append."""

@@ -7,6 +7,7 @@ its own reviewer took back counts no more. The result is the same for any order 
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,15 +37,53 @@ D = TypeVar("D", bound=Decision)
 
 def held(lines: Iterable[D], thing: Callable[[D], Hashable]) -> list[D]:
     """The decisions that nobody took back or replaced, in the order of their times. `thing`: what one is about."""
-    ordered = sorted(_one_for_each_id(lines), key=lambda line: (line.time, line.id))
-    undone = {(line.undoes, line.reviewer) for line in ordered}
-    latest: dict[Hashable, D] = {}
-    for line in ordered:
-        if not line.undoes and (line.id, line.reviewer) not in undone:
-            key = (line.reviewer, thing(line))
-            latest.pop(key, None)  # so that it stands at the place of the last one
-            latest[key] = line
-    return list(latest.values())
+    return Standing(thing).of(list(lines))
+
+
+class Standing(Generic[D]):
+    """What holds of lines that become more: a new decision does not cost more the more there are before it."""
+
+    def __init__(self, thing: Callable[[D], Hashable]) -> None:
+        self._thing = thing
+        self._lines: list[D] = []
+        self._work_out()
+
+    def of(self, lines: list[D]) -> list[D]:
+        """The decisions that hold, in the order of their times. `lines` are compared with the last ones as objects."""
+        n_seen = len(self._lines)
+        goes_on = n_seen == 0 or (len(lines) >= n_seen and lines[n_seen - 1] is self._lines[-1])
+        self._lines = lines
+        if not goes_on or not all(map(self._is_taken, lines[n_seen:])):
+            self._work_out()
+        return list(self._latest.values())
+
+    def _is_taken(self, line: D) -> bool:
+        """Take a decision that is later than all others; False where these must be looked at again."""
+        if line.undoes or line.id in self._ids or _place(line) <= self._last:
+            return False
+        self._take(line)
+        return True
+
+    def _work_out(self) -> None:
+        ordered = sorted(_one_for_each_id(self._lines), key=_place)
+        self._undone = {(line.undoes, line.reviewer) for line in ordered if line.undoes}
+        self._latest: dict[Hashable, D] = {}
+        self._ids: set[str] = set()
+        self._last = ("", "")
+        for line in ordered:
+            self._take(line)
+
+    def _take(self, line: D) -> None:
+        self._ids.add(line.id)
+        self._last = _place(line)
+        if not line.undoes and (line.id, line.reviewer) not in self._undone:
+            key = (line.reviewer, self._thing(line))
+            self._latest.pop(key, None)  # so that it stands at the place of the last one
+            self._latest[key] = line
+
+
+def _place(line: Decision) -> tuple[str, str]:
+    return line.time, line.id
 
 
 def _one_for_each_id(lines: Iterable[D]) -> list[D]:
@@ -52,7 +91,7 @@ def _one_for_each_id(lines: Iterable[D]) -> list[D]:
     found: dict[str, D] = {}
     for line in lines:
         other = found.setdefault(line.id, line)
-        if other != line:
+        if other is not line and other != line:
             found[line.id] = max(other, line, key=lambda x: x.model_dump_json())
     return list(found.values())
 
@@ -69,8 +108,9 @@ class Book(Generic[D]):
         self._path = Path(path)
         self._lines = Growing(path, kind, itself)
         self._kind = kind
-        self._thing = thing
+        self._standing = Standing(thing)
         self._reviewer = reviewer
+        self._lock = threading.Lock()
 
     def read(self) -> list[D]:
         """Everybody's lines, as they are on disk now. Raises RecordError, StorageError."""
@@ -78,7 +118,8 @@ class Book(Generic[D]):
 
     def in_force(self) -> list[D]:
         """Everybody's decisions that hold now, in the order of their times."""
-        return held(self.read(), self._thing)
+        with self._lock:
+            return self._standing.of(self.read())
 
     def add(self, fields: Mapping[str, Any]) -> D:
         """Write a decision of this reviewer down and return it; it is on disk then. `fields`: the rest of it.
@@ -87,7 +128,7 @@ class Book(Generic[D]):
         """
         with appending(self._path) as end:
             line = self._made(fields)
-            end.add(line)
+            self._lines.grew(end.add(line))
         return line
 
     def undo(self, among: Callable[[D], bool], fields: Callable[[D], Mapping[str, Any]]) -> D | None:
@@ -100,7 +141,7 @@ class Book(Generic[D]):
             if (last := next(own, None)) is None:
                 return None
             line = self._made({**fields(last), "undoes": last.id})
-            end.add(line)
+            self._lines.grew(end.add(line))
         return line
 
     def _made(self, fields: Mapping[str, Any]) -> D:

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from tunewright.errors import ConfigError
 
-Kind = Literal["persona", "transcript", "verdict", "score", "example", "label"]
+Kind = Literal["persona", "transcript", "verdict", "score", "example", "label", "preference"]
 ID_FIELDS: Mapping[Kind, str] = {
     "persona": "id", "transcript": "id", "example": "id",
     "verdict": "transcript_id", "score": "transcript_id", "label": "transcript_id",
+    "preference": "transcript_id",
 }  # fmt: skip
 
 
@@ -39,6 +40,7 @@ TABLE = (
     Holding("transcript", "{imported}/*/transcripts.jsonl", "", "imported"),
     Holding("transcript", "{reviews}/transcripts.jsonl", "", "reviews"),
     Holding("label", "{reviews}/labels.jsonl", "", "reviews"),
+    Holding("preference", "{reviews}/preferences.jsonl", "", "reviews"),
     Holding("transcript", "data/design/baseline/transcripts.jsonl", "design-baseline", "baseline"),
     Holding("verdict", "data/design/baseline/verdicts.jsonl", "design-baseline", "baseline"),
     Holding("score", "data/design/baseline/scores.jsonl", "design-baseline", "baseline"),

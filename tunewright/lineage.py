@@ -64,6 +64,7 @@ class Lineage:
     descendants: list[TranscriptLine] = field(default_factory=list)
     personas: list[dict[str, Any]] = field(default_factory=list)
     n_labels: int = 0
+    n_preferences: int = 0
     stages: list[StageThen] = field(default_factory=list)
     files: list[FileThen] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -124,6 +125,7 @@ def lineage(project: Project, found: Family) -> Lineage:
         descendants=[told(pair) for pair in found.descendants],
         personas=[{"path": h.path, "stage": h.stage, **row} for h, row in found.personas],
         n_labels=len(found.labels),
+        n_preferences=len(found.preferences),
         stages=kept.stages,
         files=kept.files,
         stale=kept.stale,

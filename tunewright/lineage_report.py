@@ -42,8 +42,8 @@ def of_id(found: Lineage, limit: int) -> list[Block]:
     told += _stale(found.stale)
     for title, lines in back:
         told += [Heading(title), Bullets(_first(lines, limit))] if lines else []
-    if found.n_labels:
-        told.append(Text(f"{counted(found.n_labels, 'label')} by people in reviews/"))
+    for n, what in ((found.n_labels, "label"), (found.n_preferences, "preference")):
+        told += [Text(f"{counted(n, what)} by people in reviews/")] if n else []
     return told
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunewright.figures import Level
+from tunewright.preference_report import preferred
 from tunewright.records import Score, Transcript
 from tunewright.report_sections import equals, interval, number, unscored_reasons
 from tunewright.rubric import Rubric
@@ -37,12 +38,14 @@ def _either(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} or {items[-1]}" if len(items) > 1 else items[0]
 
 
-def answer(compare: Metrics, rubric: Rubric) -> str:
-    """Three sentences: is it better, how sure is that, what does it not show."""
+def answer(compare: Metrics, rubric: Rubric, preferences: Metrics) -> str:
+    """Is it better, how sure is that, what do people prefer, what does all that not show: a sentence or two each."""
     if compare["difference"] is None:
         return "No conversation was scored for both models, so nothing can be said about either."
     sure = compare["p_value"] is not None and compare["p_value"] < 1 - compare["confidence"]
-    return f"{_better(compare, sure)} {_how_sure(compare, sure)} {_not_shown(compare, rubric)}"
+    people = preferred(preferences)
+    told = [_better(compare, sure), _how_sure(compare, sure), people, _not_shown(compare, rubric, people is not None)]
+    return " ".join(filter(None, told))
 
 
 def _better(compare: Metrics, sure: bool) -> str:
@@ -69,7 +72,7 @@ def _how_sure(compare: Metrics, sure: bool) -> str:
     )
 
 
-def _not_shown(compare: Metrics, rubric: Rubric) -> str:
+def _not_shown(compare: Metrics, rubric: Rubric, asked: bool) -> str:
     missing = []
     if not any(c.evaluator == "judge" and compare["criteria"].get(c.id, {}).get("n") for c in rubric.criteria):
         missing.append("that the replies make better sense, since only their form was counted")
@@ -77,8 +80,9 @@ def _not_shown(compare: Metrics, rubric: Rubric) -> str:
         missing.append("anything about the criteria that were not scored")
     if compare["n_gates_scored"] < compare["n_gates_total"]:
         missing.append("that the tuned model is safe")
-    missing.append("that people prefer it")
-    return f"It does not show {_either(missing)}: nobody was asked."
+    if not asked:
+        return f"It does not show {_either([*missing, 'that people prefer it'])}: nobody was asked."
+    return f"It does not show {_either(missing)}." if missing else ""
 
 
 def cut_off(base: Sequence[Transcript], tuned: Sequence[Transcript]) -> str | None:
@@ -136,6 +140,7 @@ def closing_lines(compare: Metrics, sanity: Metrics, report: str) -> str:
     bounds = interval(compare["difference_low"], compare["difference_high"])
     rows.append(("change", f"{number(compare['difference'], sign=True)} ({bounds}), p {equals(compare['p_value'])}"))
     rows.append(("perplexity", _perplexity(sanity)))
+    rows += [("people", _people(sanity["preferences"]))] if sanity.get("preferences", {}).get("n_decisions") else []
     rows += [("decision", f"{compare['decision']}: {compare['decision_reason']}"), ("report", report)]
     return "\n" + "\n".join(f"{name:<12}{text}" for name, text in rows)
 
@@ -145,3 +150,9 @@ def _perplexity(sanity: Metrics) -> str:
     ratio = interval(sanity.get("log_ratio_low"), sanity.get("log_ratio_high"), 3)
     values = f"{number(sanity.get('base_perplexity'))} -> {number(sanity.get('tuned_perplexity'))}"
     return f"{values} ({change}; log ratio {ratio})"
+
+
+def _people(preferences: Metrics) -> str:
+    counts = f"tuned {preferences['wins']}, base {preferences['losses']}, neither {preferences['ties']}"
+    bounds = interval(preferences["low"], preferences["high"], sign=False)
+    return f"prefer {counts}: win rate {number(preferences['win_rate'])} ({bounds}), p {equals(preferences['p_value'])}"

@@ -66,6 +66,7 @@ class Family:
     scores: list[tuple[Holding, Row]] = field(default_factory=list)
     verdicts: list[tuple[Holding, Row]] = field(default_factory=list)
     labels: list[tuple[Holding, Row]] = field(default_factory=list)
+    preferences: list[tuple[Holding, Row]] = field(default_factory=list)
 
 
 def load_project() -> Project:
@@ -128,7 +129,7 @@ def _descendants(project: Project, ids: Collection[str], known: Collection[str])
 
 
 def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:
-    """People, examples, scores, verdicts and labels of the transcripts."""
+    """People, examples, scores, verdicts, labels and preferences of the transcripts."""
     talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}
     people = {row["persona_id"] for _, row in found.transcripts} | ({found.asked} if found.kind == "persona" else set())
     found.personas = _of(project, "persona", "id", people)
@@ -136,6 +137,7 @@ def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]],
     found.scores = _of(project, "score", "transcript_id", talks)
     found.verdicts = _of(project, "verdict", "transcript_id", talks)
     found.labels = _of(project, "label", "transcript_id", talks)
+    found.preferences = _of(project, "preference", "transcript_id", talks)
 
 
 def _of(project: Project, kind: Kind, key: str, values: Collection[str]) -> list[tuple[Holding, Row]]:

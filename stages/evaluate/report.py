@@ -3,8 +3,8 @@
 The first screen says what was scored and what was not, then whether the tuned model is better, how sure that is, and
 what it does not show, with one figure. All text of users and models is shown literally. Same inputs, same bytes.
 
-Reads data/evaluate/{compare.json,personas.jsonl}, data/evaluate/{scores,transcripts,simulator}/{base,tuned}.jsonl,
-metrics/evaluate-sanity.json, {metrics,plots}/train-adapter.json, metrics/generate-{scores,slices}.json and the rubric.
+Reads data/evaluate/{compare,sanity}.json, data/evaluate/personas.jsonl, {metrics,plots}/train-adapter.json,
+data/evaluate/{scores,transcripts,simulator}/{base,tuned}.jsonl, metrics/generate-{scores,slices}.json and the rubric.
 Writes reports/evaluation_report.{md,html} and reports/figures/*.png.
 """
 
@@ -25,6 +25,7 @@ from tunewright.config import load, load_domain
 from tunewright.document import Block, Code, Figure, Heading, Table, Text, Verdict, to_html, to_markdown
 from tunewright.errors import run_main
 from tunewright.figures import comparison, loss_curve, persona_differences
+from tunewright.preference_report import people_section
 from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl, write_text
 from tunewright.report_answer import answer, cut_off, levels, scored_on
 from tunewright.rubric import Rubric, load_rubric
@@ -37,7 +38,7 @@ SIDES = ("base", "tuned")
 FIRST_SCREEN_ROWS = 12  # a taller figure pushes the answer off the first screen: it then shows categories only
 JSON_INPUTS = {
     "compare": ("data/evaluate/compare.json", "evaluate-compare"),
-    "sanity": ("metrics/evaluate-sanity.json", "evaluate-sanity"),
+    "sanity": ("data/evaluate/sanity.json", "evaluate-sanity"),
     "training": ("metrics/train-adapter.json", "train-adapter"),
     "losses": ("plots/train-adapter.json", "train-adapter"),
     "generated": ("metrics/generate-scores.json", "generate-scores"),
@@ -102,7 +103,7 @@ def _figure(name: str, png: bytes, alt: str, caption: str) -> Figure:
 
 def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[Block]:
     """The whole report, first screen first."""
-    c, rubric = inputs.json["compare"], inputs.rubric
+    c, rubric, preferences = inputs.json["compare"], inputs.rubric, inputs.json["sanity"]["preferences"]
     base, tuned = ({t.id: t for t in inputs.transcripts[side]} for side in SIDES)
     stages = {"adapter": inputs.json["training"], "slices": inputs.json["slices"], "scores": inputs.json["generated"]}
     cut = cut_off(inputs.transcripts["base"], inputs.transcripts["tuned"])
@@ -111,7 +112,7 @@ def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[
     return [
         Heading(f"{inputs.domain_title}: is the tuned model better?", 1),
         Text(scored_on(c, rubric, everyone)),
-        Text(answer(c, rubric), "lead"),
+        Text(answer(c, rubric, preferences), "lead"),
         Verdict(c["decision"], f"{_sentence(c['decision_reason'])}.", c["decision"] == "ship"),
         *([Text(ASSUMED, "warning")] if config.judge_trust == "assumed" else []),
         *(Text(f"{_sentence(warning)}.", "warning") for warning in [*c["warnings"], *([cut] if cut else [])]),
@@ -121,6 +122,7 @@ def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[
         *sections.criteria(c, rubric),
         *([drawn["criteria"]] if "criteria" in drawn else []),
         *sections.safety(c, rubric),
+        *people_section(preferences),
         *sections.perplexity(inputs.json["sanity"]),
         *sections.style(inputs.transcripts["base"], inputs.transcripts["tuned"], rubric),
         Heading("Personas"),

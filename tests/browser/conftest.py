@@ -38,6 +38,15 @@ def start_app(project: ReviewProject) -> Iterator[Callable[..., RunningApp]]:
         yield lambda *options: stack.enter_context(running_app(project.folder, *options))
 
 
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """One app for all tests that decide nothing."""
+    folder = tmp_path_factory.mktemp("app") / "project"
+    ReviewProject(folder).write()
+    with running_app(folder, "--reviewer", "ann") as app:
+        yield app
+
+
 @pytest.fixture
 def faults() -> Iterator[list[str]]:
     """What went wrong on the pages of a test; the test takes off what it expects, and nothing may be left."""
@@ -48,7 +57,7 @@ def faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(browser: Browser, faults: list[str]) -> Iterator[Callable[..., Page]]:
-    """A factory: an app to the page that its address opens, in a browser profile of its own; options are Playwright's."""
+    """A factory: an app to the page that its address opens, in a browser profile of its own (Playwright's options)."""
     with ExitStack() as stack:
 
         def open_one(app: RunningApp, path: str | None = None, **options: Any) -> Page:

@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 
 def watch(page: Page, origin: str, found: list[str]) -> None:
-    """Add to `found`, while a page is used: errors of its script, refusals, what its policy blocked, foreign requests."""
+    """Add to `found`, while a page is used: script errors, refusals, what its policy blocked, requests elsewhere."""
 
     def note_request(url: str) -> None:
         if not url.startswith((origin + "/", "data:", "about:")):

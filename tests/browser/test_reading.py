@@ -7,8 +7,11 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.reader import Reader, answers_on_disk, labels_on_disk
+from tunewright.calibration import Calibration
+from tunewright.config import load_file, read_yaml, validate
 from tunewright.labels import read_labels
 from tunewright.records import Transcript, read_jsonl, write_jsonl
+from tunewright.reviewing.proposing import Proposed
 
 ONE, TWO, THREE, FOUR, FIVE = (f"simulated-persona-000{n}" for n in range(1, 6))
 TRANSCRIPTS = "data/generate/transcripts.jsonl"
@@ -86,6 +89,27 @@ def test_a_reader_says_which_criterion_is_missing(start_app, open_page, project)
     assert found == [(None, "criterion missing", "Does the coach laugh along?")]
 
 
+def test_a_decision_becomes_a_calibration_example_that_the_project_can_read(start_app, open_page, project):
+    reader = Reader(open_page(start_app("--reviewer", "ann")))
+    reader.start()
+    reader.go_to("tentative_reading")
+    reader.decide("g")
+    reader.page.keyboard.press("e")
+    reader.page.keyboard.type("Every guess is offered to be thrown away.")
+    reader.page.keyboard.press("Tab")
+    reader.page.keyboard.type("2")
+    reader.page.keyboard.press("Enter")
+    expect(reader.page.locator("#said")).to_contain_text("Proposed")
+    file = project.folder / "reviews/therapy/proposed_calibration.yaml"
+    [example] = load_file(file, Proposed).examples["tentative_reading"]
+    talk = read_jsonl(project.folder / TRANSCRIPTS, Transcript)[0]
+    assert example.label == "pass" and example.reason == "Every guess is offered to be thrown away."
+    assert [x.user for x in example.exchanges] == [x.user for x in talk.exchanges[:2]]
+    shipped = read_yaml(project.folder / "conf/domain/therapy/calibration.yaml")
+    shipped["examples"]["tentative_reading"] += read_yaml(file)["examples"]["tentative_reading"]
+    assert validate(shipped, Calibration, file, "")  # copied over, as its first lines say, it is read
+
+
 def test_labels_on_a_transcript_that_changed_are_shown_as_stale_and_stay(start_app, open_page, project, faults):
     reader = Reader(open_page(start_app("--reviewer", "ann")))
     reader.start()
@@ -100,7 +124,7 @@ def test_labels_on_a_transcript_that_changed_are_shown_as_stale_and_stay(start_a
     reader.page.reload()
     expect(reader.card(criterion)).to_have_attribute("data-decided", "")
     reader.go_to(criterion)
-    expect(reader.card(criterion).locator(".stale")).to_contain_text("its conversation has changed")
+    expect(reader.card(criterion).locator(".stale")).to_contain_text("on an earlier text")
     reader.page.goto(reader.page.url.split("/read")[0] + "/queue?show=stale")
     expect(reader.page.locator(".row")).to_have_count(1)
     expect(reader.page.locator(".row")).to_contain_text("stale labels")

@@ -22,7 +22,7 @@ HEADER, PARAMETER = "x-tunewright-token", "token"
 SAFE = ("GET", "HEAD")
 MAX_BODY_BYTES = 1_000_000
 FOREIGN = ("cross-site", "same-site")  # same-site: another port of this host is another app
-ODD_PATH = re.compile(r"^[^/]|//|\\|[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)")
+ODD_PATH = re.compile(r"^[^/]|^/[/\\]|[\x00-\x1f\x7f]|(^|[/\\])\.{1,2}([/\\]|$)")  # steps, another host, control
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

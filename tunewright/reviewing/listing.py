@@ -19,7 +19,6 @@ SHOWS = {
     "open": "open",
     "disagreement": "judges disagree",
 }
-NEUTRAL = ("batch", "random", "new persona type")  # reasons that say nothing of what judges answered
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _row(reading: Reading, opinions: Opinions, blind: bool) -> Row:
     return Row(
         reading=reading,
         n_exchanges=len(reading.talk.exchanges),
-        reasons=tuple(r for r in reasons if r.kind in NEUTRAL) if hidden else reasons,
+        reasons=tuple(r for r in reasons if not r.tells_the_judges) if hidden else reasons,
         hidden=hidden,
         outcome="" if hidden else outcome_of(reading),
         score=None if hidden or reading.score is None else reading.score.score,

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from tunewright.errors import MissingInputError
 from tunewright.label_book import LabelBook
-from tunewright.labels import LABELS, Label
+from tunewright.labels import Label
 from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing.settings import Settings
@@ -76,7 +76,6 @@ class Shelf:
         self._files = [root / path for path in FILES]
         self._lock = Lock()
         self._material: tuple[list[Stamp | None], Material] | None = None
-        self._labels: tuple[Stamp | None, list[Label]] | None = None
 
     def material(self) -> Material:
         """What there is to read; raises MissingInputError naming the stage that makes a file, RecordError."""
@@ -87,12 +86,8 @@ class Shelf:
             return self._material[1]
 
     def labels(self) -> list[Label]:
-        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError."""
-        with self._lock:
-            stamp = _stamp(self.reviews / LABELS)
-            if self._labels is None or self._labels[0] != stamp:
-                self._labels = stamp, self.book.in_force()
-            return self._labels[1]
+        """Everybody's labels that nobody took back or replaced, stale ones too; raises RecordError, StorageError."""
+        return self.book.in_force()
 
 
 def load_material(rubric: str, files: Sequence[Path]) -> Material:

@@ -130,5 +130,5 @@ class Opinions:
 
 
 def asked_criteria(criteria: Iterable[Criterion], reading: Reading) -> list[Criterion]:
-    """What a reader is asked: what judges are. What is measured, or too short to tell, may be decided."""
-    return [c for c in criteria if needs_judge(c, reading.talk)]
+    """What a reader is asked: what judges are. What is measured, too short to tell or left out may be decided."""
+    return [c for c in criteria if reading.score and needs_judge(c, reading.talk)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ def templates() -> Environment:
     """The app's templates: everything escaped, a name that is not given is an error."""
     found = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     found.filters["plain"] = plain  # control, zero-width and direction-changing characters shown as U+FFFD
+    found.filters["day"] = day
     return found
+
+
+def day(time: str) -> str:
+    """A label's time as a day: 22 Nov 2026."""
+    found = datetime.strptime(time[:10], "%Y-%m-%d")
+    return f"{found.day} {found:%b %Y}"
 
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:

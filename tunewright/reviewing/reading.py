@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tunewright.labels import Label
 from tunewright.reviewing.deciding import (
@@ -103,7 +103,8 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     return page(
         request, "read.html", reading=reading, row=row, groups=_groups(views), blind=desk.blind, wish=wish,
         exchanges=exchange_views(reading, material.rubric), totals=totals(r.progress for r in rows),
-        limit=ratio_limit(material.rubric), before=before and address(before, wish), after=after and address(after, wish),
+        limit=ratio_limit(material.rubric), list=_narrow(wish.query), before=before and address(before, wish),
+        after=after and address(after, wish),
         overall=opinions.said(transcript_id, None), homeless=opinions.without_place(transcript_id),
         old_pick=reading.item.content_hash != reading.content_hash,
     )  # fmt: skip
@@ -118,7 +119,10 @@ def decide(request: Request, decision: Decision) -> dict[str, Any]:
         reading = reading_of(material, decision)
         fields = label_of(decision, reading, material)
         seen = (reading.content_hash, decision.criterion or "") in desk.shown
-        label = desk.shelf.book.add(reading.talk, fields | {"blind": decision.blind and not seen})
+        try:
+            label = desk.shelf.book.add(reading.talk, fields | {"blind": decision.blind and not seen})
+        except ValidationError as error:  # what no label can say, such as a note without words
+            raise Refused(422, error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     return _state(desk, material, reading, label.criterion, label)
 
 

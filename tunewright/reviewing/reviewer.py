@@ -21,7 +21,7 @@ def reviewer_named(given: str | None) -> str:
 
 
 def _fit(name: str, source: str) -> str:
-    name = " ".join(name.split(" ")).strip()
+    name = name.strip()
     if not name or len(name) > MAX_CHARS or plain(name) != name or "\n" in name or "\t" in name:
         raise ConfigError(
             f"{source} gives the reviewer's name as {name[:MAX_CHARS]!r}; expected 1 to {MAX_CHARS} visible "

@@ -72,7 +72,7 @@ class CriterionView:
     criterion: Criterion
     name: str
     place: str
-    asked: bool
+    why_not_asked: str | None  # None: it is asked of readers
     hidden: bool
     combined: Answer | None
     unscored: str
@@ -126,7 +126,7 @@ def criterion_view(
         criterion=criterion,
         name=readable(criterion.id),
         place="Safety gate" if criterion.gate else material.rubric.categories[criterion.category].title,
-        asked=bool(asked_criteria([criterion], reading)),
+        why_not_asked=_why_not_asked(criterion, reading),
         hidden=hidden,
         combined=combined,
         unscored=score.unscored.get(criterion.id, "no verdict") if score and combined is None else "",
@@ -145,6 +145,14 @@ def criterion_view(
 def readable(id: str) -> str:
     """An id as words."""
     return id.replace("_", " ").capitalize()
+
+
+def _why_not_asked(criterion: Criterion, reading: Reading) -> str | None:
+    if asked_criteria([criterion], reading):
+        return None
+    if criterion.evaluator == "measure":
+        return "Measured, not judged"
+    return "Too short to tell" if reading.score else "Not judged"
 
 
 def _judge(verdict: Verdict, criterion: Criterion) -> JudgeView:

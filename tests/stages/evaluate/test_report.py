@@ -12,8 +12,9 @@ import yaml
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
 from tests.conftest import transcript, write_reviews
-from tunewright.document import Heading, SideBySide, Table, Text, to_html
+from tunewright.document import Heading, SideBySide, Table, Text, to_html, to_markdown
 from tunewright.measures import Lexicon, measure
+from tunewright.preference_report import preferred
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
 from tunewright.report_answer import closing_lines
 from tunewright.report_sections import examples, style
@@ -25,6 +26,16 @@ HOSTILE = (
 )
 ADAPTER = {"examples": 46, "supervised_tokens": 21345, "steps": 36, "nested": {"left": "out"}}
 UNTRUSTED = "judge smollm2 is untrusted: it has not been calibrated"
+NOBODY = {"n_pairs": 6, "n_compared": 0, "n_readers": 0, "n_stale": 0, "questions": {}}
+PEOPLE = {
+    "n_decisions": 8, "n_readers": 2, "n_pairs": 5, "n_personas": 5, "wins": 5, "losses": 1, "ties": 2,
+    "win_rate": 0.8, "low": 0.3755, "high": 0.9638, "p_value": 0.125,
+}  # fmt: skip
+AGREE = {"n": 5, "agreement": 0.6, "low": 0.23, "high": 0.88, "kappa": 0.2857}
+UNKNOWN = {"n": 0, "agreement": None, "low": None, "high": None, "kappa": None}
+ASKED = NOBODY | {"n_compared": 5, "n_readers": 2, "n_stale": 3, "confidence": 0.95, "judges_tie": 0.02, "questions": {
+    "overall": {"title": "Overall", "people": PEOPLE, "readers": UNKNOWN, "judges": AGREE},
+}}  # fmt: skip
 RUBRIC = {
     "pass_threshold": 0.8,
     "all_na_category": "leave_out", "background": None,
@@ -98,7 +109,8 @@ def write_inputs() -> None:
         "tuned_perplexity": 17.9,
     }
     ratio = {"relative_change": -0.4266, "log_ratio_mean": -0.55, "log_ratio_low": -0.61, "log_ratio_high": -0.5}
-    write_json("metrics/evaluate-sanity.json", sanity | ratio)
+    write_json("data/evaluate/sanity.json", sanity | ratio | {"preferences": NOBODY})
+    write_json("metrics/evaluate-sanity.json", sanity | ratio | {"preferences": {"n_decisions": 0}})
     write_json("metrics/train-adapter.json", ADAPTER)
     write_json(
         "plots/train-adapter.json", [{"step": 1, "epoch": 0.5, "loss": 3.0}, {"step": 2, "epoch": 1, "loss": 2.0}]
@@ -138,6 +150,42 @@ def test_the_answer_says_what_is_not_shown(run):
         "It does not show that the replies make better sense, since only their form was counted, that the tuned model"
     )
     assert f"{third} is safe or that people prefer it: nobody was asked." in markdown()
+
+
+def test_where_nobody_compared_the_report_says_so_with_the_command(run):
+    told = markdown().split("## What people prefer")[1].split("## ")[0]
+    assert "Nobody has compared base with tuned; with 6 pairs to show: tunewright review --compare" in told
+    assert "win rate" not in markdown() and "people" not in run
+
+
+def test_what_people_prefer_stands_on_the_first_screen_and_in_a_section(run):
+    inputs, _ = stage.read_inputs()
+    sanity = inputs.json["sanity"] | {"preferences": ASKED}
+    asked = replace(inputs, json=inputs.json | {"sanity": sanity})
+    text = to_markdown(stage.blocks(asked, {}, stage.Config(examples=0, judge_trust="calibrated")))
+    first, section = text.split("## Overall")[0], text.split("## What people prefer")[1].split("## Perplexity")[0]
+    for part in (first, section):
+        assert "2 readers compared 5 pairs" in part and "preferred tuned 5 times, base 1 and neither 2." in part
+        assert "leaves open which one people prefer: tuned has a win rate of 80% (95% interval 38% to 96%, p" in part
+    assert "nobody was asked" not in first and "or that the tuned model is safe." in first
+    assert "| Overall | 5 | 5 | 5 | 1 | 2 | 80% | 38% to 96% | 0.125 |" in section
+    assert "| Overall | 5 | 60% | 23% to 88% | 0.29 |" in section and "Do readers agree" not in section
+    assert "3 earlier decisions" in section
+
+
+def test_people_who_prefer_one_beyond_chance_are_said_to():
+    def said(low, high):
+        people = PEOPLE | {"low": low, "high": high}
+        return preferred(ASKED | {"questions": {"overall": {"people": people}}}) or ""
+
+    assert "People prefer tuned: a win rate" in said(0.51, 0.9) and "leaves open" in said(0.5, 0.9)
+    assert "People prefer base: tuned has" in said(0.1, 0.49)
+
+
+def test_the_closing_lines_tell_what_people_prefer_once_they_were_asked(run):
+    compare, sanity = read_json("data/evaluate/compare.json"), read_json("metrics/evaluate-sanity.json")
+    lines = closing_lines(compare, sanity | {"preferences": PEOPLE}, "r")
+    assert "people      prefer tuned 5, base 1, neither 2: win rate 0.80 (0.38 to 0.96), p = 0.125" in lines
 
 
 def test_the_answer_and_the_decision_come_before_the_figure_and_the_tables(run):

@@ -9,7 +9,7 @@ let current = null; // the card that keys act on
 let chain = Promise.resolve(); // decisions are sent one after another
 let pending = 0;
 let latest = null; // the id of the card that was decided last
-const failed = new Map(); // card id -> what was not saved
+const failed = new Map(); // card id -> how to try again to save what was not saved
 
 const cards = () => [...document.querySelectorAll(".card")];
 const body = document.documentElement;
@@ -186,26 +186,34 @@ function mark(card, state, text, brief) {
 function fail(card, word, error, again) {
   card = document.getElementById(card.id);
   card.dataset.decided = "";
-  failed.set(card.id, word);
+  failed.set(card.id, again);
   mark(card, "failed", `NOT SAVED (${word}): ${reason(error)} `, "NOT SAVED");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Try again";
-  button.addEventListener("click", again);
-  card.querySelector(".state").append(button);
 }
 
 function trouble() {
-  const n = failed.size;
-  const first = n && document.getElementById([...failed.keys()][0]);
-  document.getElementById("trouble").textContent = n
-    ? `${n} decision${n > 1 ? "s are" : " is"} NOT saved: ${first.dataset.name}: ${first.querySelector(".state").firstChild.textContent}`
-    : "";
+  const place = document.getElementById("trouble");
+  place.textContent = "";
+  if (!failed.size) return;
+  const [id] = failed.keys();
+  const first = document.getElementById(id);
+  const n = failed.size === 1 ? "1 decision is" : `${failed.size} decisions are`;
+  place.append(`${n} NOT saved. ${first.dataset.name}: ${first.querySelector(".state").textContent} `);
+  place.append(button("Try again", () => { for (const again of [...failed.values()]) again(); }));
+}
+
+function button(text, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.addEventListener("click", act);
+  return made;
 }
 
 function show(answer) {
   if (answer.html) replace(answer.criterion, answer.html);
   for (const place of document.querySelectorAll("[data-total]")) place.textContent = answer.totals[place.dataset.total];
+  const here = document.getElementById("here");
+  if (here) here.textContent = `${answer.progress.decided} of ${answer.progress.asked} decided`;
   const bar = document.getElementById("bar");
   bar.value = answer.totals.answers_decided + answer.totals.conversations_decided;
 }
