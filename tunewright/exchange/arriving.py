@@ -7,19 +7,18 @@ as a stale one and says nothing of the new words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunewright.append_only import appending
-from tunewright.exchange.material import TRANSCRIPTS, wanted_lines
 from tunewright.exchange.said import Found, Said, same_words
-from tunewright.label_book import is_private
-from tunewright.labels import LABELS, REMARKS, TEXTS, Label, in_force, read_texts, why_stale
-from tunewright.records import Transcript
+from tunewright.label_book import Texts, is_private
+from tunewright.labels import LABELS, REMARKS, TEXTS, Label, in_force, why_stale
+from tunewright.records import Transcript, iter_jsonl
 from tunewright.rubric import Rubric
 
-Thing = tuple[str, str, str | None, str]
+TRANSCRIPTS = "data/generate/transcripts.jsonl"
 
 
 @dataclass
@@ -56,8 +55,8 @@ def arrival(said: Sequence[Said], existing: Sequence[Label], contents: Mapping[s
 
 def take_contradictions_out(found: Found) -> None:
     """Make faults of what a file says twice, differently, of one person on one thing at one time."""
-    first: dict[tuple[Thing, str], Said] = {}
-    contradicted: set[tuple[Thing, str]] = set()
+    first: dict[tuple[Hashable, str], Said] = {}
+    contradicted: set[tuple[Hashable, str]] = set()
     for one in found.said:
         label, key = one.label, (_thing(one.label), one.label.time)
         other = one if label.label in REMARKS else first.setdefault(key, one)
@@ -75,16 +74,13 @@ def take_contradictions_out(found: Found) -> None:
 
 
 def keep(folder: Path, labels: Iterable[Label], texts: Iterable[Transcript]) -> None:
-    """Write labels down as they are, and before them the texts that are not there yet and may be in git."""
-    labels = [*labels]
+    """Write labels down as they are, in the order of their times, and before them the texts that may be in git."""
+    labels = sorted(labels, key=lambda label: (label.time, label.id))
     about = {(label.transcript_id, label.content_hash) for label in labels}
-    kept = {(t.id, t.content_hash) for t in read_texts(folder).values()}
-    with appending(folder / TEXTS) as end:
-        for talk in texts:
-            key = talk.id, talk.content_hash
-            if key in about and key not in kept and not is_private(talk):
-                end.add(talk)
-                kept.add(key)
+    book = Texts(folder / TEXTS)
+    for talk in texts:
+        if (talk.id, talk.content_hash) in about and not is_private(talk):
+            book.keep(talk)
     with appending(folder / LABELS) as end:
         for label in labels:
             end.add(label)
@@ -93,11 +89,13 @@ def keep(folder: Path, labels: Iterable[Label], texts: Iterable[Transcript]) -> 
 def talks_of(said: Iterable[Said]) -> list[Transcript]:
     """Today's conversations that a file speaks of; none where none are generated."""
     wanted = {one.label.transcript_id for one in said}
-    there = Path(TRANSCRIPTS).exists()
-    return [*wanted_lines(TRANSCRIPTS, Transcript, wanted, "generate-transcripts")] if there else []
+    if not Path(TRANSCRIPTS).exists():
+        return []
+    return [talk for talk in iter_jsonl(TRANSCRIPTS, Transcript, "generate-transcripts") if talk.id in wanted]
 
 
-def _thing(label: Label) -> Thing:
+def _thing(label: Label) -> Hashable:
+    """What a label is about, and whose it is; remarks on one thing are alike in that."""
     return label.transcript_id, label.content_hash, label.criterion, label.reviewer
 
 

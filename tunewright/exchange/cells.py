@@ -17,7 +17,7 @@ from tunewright.errors import RecordError
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four: the same in full width
 DELIMITERS = ",;\t|"
 CELL_MAX = 2**31 - 1  # characters; the csv module stops at 131,072 unless told
-SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel's own first line
+SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)  # Excel's own first line
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the machine's own encoding
 
 
@@ -41,19 +41,17 @@ def table_text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table by column, each with the line that it begins on; cells are unguarded, empty rows left out.
+    """The rows of a table by column, each with its number as spreadsheets show it (the header is row 1).
 
-    Commas, semicolons, tabs and bars are understood. Raises RecordError for a table that cannot be read, or lacks the
-    needed columns; a row of another length than the header has the key "" with what is wrong.
+    Commas, semicolons, tabs and bars are understood; cells are unguarded, empty rows left out. Raises RecordError for a
+    table that cannot be read, or lacks the needed columns; a row of another length than the header has the key "" with
+    what is wrong.
     """
-    text = _text(path)
-    if line := SEPARATOR_LINE.match(text):
-        text = text[line.end() :]
+    text = SEPARATOR_LINE.sub("", _text(path), count=1)
     csv.field_size_limit(CELL_MAX)
-    lines = _cells(text, _delimiter(text, needed, path), path, 1 if line else 0)
-    _, head = next(lines)
-    names = [_name(cell) for cell in head]
-    for number, cells in lines:
+    lines = _cells(text, _delimiter(text, needed, path), path)
+    names = [_name(cell) for cell in next(lines)]
+    for number, cells in enumerate(lines, 2):
         if any(cell.strip() for cell in cells):
             row = {name: unguarded(cell) for name, cell in zip(names, cells, strict=False)}
             wrong = f"found {len(cells)} cells, expected {len(names)} as in the header"
@@ -91,16 +89,15 @@ def _name(cell: str) -> str:
     return cell.strip().casefold()
 
 
-def _cells(text: str, delimiter: str, path: Path, before: int) -> Iterator[tuple[int, list[str]]]:
+def _cells(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
-        number = reader.line_num + 1 + before
+        number = reader.line_num + 1
         try:
-            cells = next(reader)
+            yield next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             raise RecordError(
                 f"{path}, line {number}: the table cannot be read on from here ({error}); mend the quotes of this row"
             ) from None
-        yield number, cells

@@ -42,10 +42,6 @@ def export_command(
 
     write = {"label-studio": write_tasks, "csv": write_table}[_format(file, form)]
     material = gather(_domain(domain), with_private, not no_labels, blind)
-    if with_private:
-        typer.echo(
-            "warning: conversations with imported words are written as they are; keep the files private", err=True
-        )
     for line in sent(material, write(file, material)):
         typer.echo(line)
 
@@ -58,6 +54,9 @@ def import_command(
         list[str] | None,
         typer.Option(metavar="NAME", help="who decided, where the file has no name; 3=NAME is whom it calls 3"),
     ] = None,
+    prefilled: Annotated[
+        bool, typer.Option("--prefilled", help="also judges' answers that Label Studio filled in and nobody touched")
+    ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and take the others")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="write without asking")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be written")] = False,
@@ -74,7 +73,7 @@ def import_command(
     from tunewright.rubric import load_rubric
 
     into = _domain(domain)
-    found = read_file(file, _format(file, form), into.id, reviewers_of(reviewer or []))
+    found = read_file(file, _format(file, form), into.id, reviewers_of(reviewer or []), prefilled)
     talks = talks_of(found.said)
     contents = {talk.id: talk.content_hash for talk in talks}
     arrived = arrival(found.said, read_labels(into.reviews), contents, load_rubric(into.rubric))

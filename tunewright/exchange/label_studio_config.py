@@ -16,16 +16,18 @@ CONVERSATION = "conversation"  # the object that all controls are about, and the
 SPEAKER, TEXT = "speaker", "text"
 JUDGES = "judges_"  # fields of a task: what the judges said of each criterion
 COLUMN = "flex: 1; overflow: auto; max-height: 90vh"
+ASKED = "font-size: 1em"
+SMALL = "font-size: 0.8em; font-weight: normal"
 
 
 def config_xml(material: Material) -> str:
     """The interface as XML. All text of the rubric is an attribute's value, escaped by the writer."""
     root = Element("View", style="display: flex; gap: 1em")
     left, right = SubElement(root, "View", style=COLUMN), SubElement(root, "View", style=COLUMN)
-    SubElement(left, "Header", value="$transcript_id", size="6")
+    SubElement(left, "Header", value="$transcript_id", style=SMALL)
     shown = {"value": f"${CONVERSATION}", "nameKey": SPEAKER, "textKey": TEXT, "layout": "dialogue"}
     SubElement(left, "Paragraphs", {"name": CONVERSATION} | shown)
-    SubElement(right, "Header", value="Picked for: $reasons", size="6")
+    SubElement(right, "Header", value="Picked for: $reasons", style=SMALL)
     for criterion in material.questions:
         _criterion(right, criterion, material.blind)
     _whole(right)
@@ -34,15 +36,15 @@ def config_xml(material: Material) -> str:
 
 
 def _criterion(parent: Element, criterion: Criterion, blind: bool) -> None:
-    SubElement(parent, "Header", value=plain(asked_text(criterion)), size="5")
+    SubElement(parent, "Header", value=plain(asked_text(criterion)), style=ASKED)
     if not blind:
-        SubElement(parent, "Header", value=f"${JUDGES}{criterion.id}", size="6")
+        SubElement(parent, "Header", value=f"${JUDGES}{criterion.id}", style=SMALL)
     _choices(parent, ANSWER + criterion.id)
     _text(parent, NOTE + criterion.id, "a note")
 
 
 def _whole(parent: Element) -> None:
-    SubElement(parent, "Header", value="The conversation as a whole", size="5")
+    SubElement(parent, "Header", value="The conversation as a whole", style=ASKED)
     _choices(parent, OVERALL)
     _text(parent, OVERALL_NOTE, "why")
     _text(parent, NOTES, "anything else")

@@ -1,27 +1,20 @@
-"""What an export holds: the queue's conversations with their verdicts, scores and the labels that count today.
-
-Only the lines of the wanted conversations are parsed: the files may be long.
-"""
+"""What an export holds: the queue's conversations with their verdicts, scores and the labels that count today."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from tunewright.config import Domain
-from tunewright.errors import MissingInputError, RecordError
+from tunewright.errors import RecordError
 from tunewright.label_book import is_private
-from tunewright.labels import Label, in_force, read_labels, why_criterion_stale
-from tunewright.record_index import id_of
-from tunewright.records import Record, Score, Transcript, Verdict, parse_line, read_jsonl
+from tunewright.labels import Label, in_force, read_labels, why_stale
+from tunewright.records import Score, Transcript, Verdict
 from tunewright.review_queue import QUEUE, QueueItem
-from tunewright.rubric import Criterion, Rubric, load_rubric
-
-TRANSCRIPTS, VERDICTS, SCORES = (f"data/generate/{name}.jsonl" for name in ("transcripts", "verdicts", "scores"))
-R = TypeVar("R", bound=Record)
+from tunewright.reviewing import material as reviewing
+from tunewright.rubric import Criterion, Rubric
 
 
 @dataclass(frozen=True)
@@ -66,70 +59,37 @@ def gather(domain: Domain, with_private: bool, with_labels: bool, blind: bool) -
 
     Raises MissingInputError naming the stage that makes a file, RecordError where the queue is older than the text.
     """
-    rubric = load_rubric(domain.rubric)
-    items = read_jsonl(QUEUE, QueueItem, "generate-review")
-    wanted = {item.transcript_id for item in items}
-    talks = {t.id: t for t in wanted_lines(TRANSCRIPTS, Transcript, wanted, "generate-transcripts")}
-    _refuse_old(items, talks)
-    shown = [i for i in items if with_private or not is_private(talks[i.transcript_id])]
+    found = reviewing.load_material(domain.rubric, [Path(path) for path in reviewing.FILES])
+    _refuse_old(found)
+    shown = [r for r in found.readings.values() if with_private or not is_private(r.talk)]
     labels = in_force(read_labels(domain.reviews)) if with_labels else []
-    held = _held(labels, shown, rubric)
-    answers = _by_talk([] if blind else wanted_lines(VERDICTS, Verdict, wanted, "generate-verdicts"))
-    results = {} if blind else {s.transcript_id: s for s in wanted_lines(SCORES, Score, wanted, "generate-scores")}
+    held = _held(labels, {r.talk.id: r.content_hash for r in shown}, found.rubric)
     pieces = tuple(
-        Piece(i, talks[id], tuple(answers[id]), results.get(id), tuple(held[id]))
-        for i in shown
-        for id in [i.transcript_id]
+        Piece(r.item, r.talk, labels=held[r.talk.id])
+        if blind
+        else Piece(r.item, r.talk, r.verdicts, r.score, held[r.talk.id])
+        for r in shown
     )
-    n_held = sum(len(found) for found in held.values())
-    return Material(domain.id, rubric, pieces, blind, len(items) - len(shown), len(labels) - n_held)
+    n_held = sum(len(piece.labels) for piece in pieces)
+    n_private = len(found.readings) - len(shown)
+    return Material(domain.id, found.rubric, pieces, blind, n_private, len(labels) - n_held)
 
 
-def wanted_lines(path: str, model: type[R], wanted: Collection[str], made_by: str) -> Iterator[R]:
-    """The records of some conversations; raises MissingInputError, RecordError."""
-    field = "id" if "id" in model.model_fields else "transcript_id"
-    try:
-        with open(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if _id_of(line, field) in wanted:
-                    yield parse_line(Path(path), number, line, model, made_by)
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file; make it with: dvc repro {made_by}") from None
+def _refuse_old(found: reviewing.Material) -> None:
+    changed = [r.item for r in found.readings.values() if r.content_hash != r.item.content_hash]
+    for item in (*found.gone, *changed):
+        what = "is no longer there" if item in found.gone else "has changed since"
+        raise RecordError(
+            f"{QUEUE}: the conversation {item.transcript_id} {what}: the queue is older; make it again with: "
+            "dvc repro generate-review"
+        )
 
 
-def _id_of(line: bytes, field: str) -> str | None:
-    try:
-        return id_of(line, field)
-    except ValueError:  # a damaged line is no wanted one
-        return None
-
-
-def _refuse_old(items: Iterable[QueueItem], talks: dict[str, Transcript]) -> None:
-    for item in items:
-        found = talks.get(item.transcript_id)
-        if found is None or found.content_hash != item.content_hash:
-            state = "is not in" if found is None else "has other words in"
-            raise RecordError(
-                f"{QUEUE}: the conversation {item.transcript_id} {state} {TRANSCRIPTS}: the queue is older; "
-                "make it again with: dvc repro generate-review"
-            )
-
-
-def _held(labels: Iterable[Label], shown: Sequence[QueueItem], rubric: Rubric) -> dict[str, list[Label]]:
+def _held(labels: Iterable[Label], contents: Mapping[str, str], rubric: Rubric) -> Mapping[str, tuple[Label, ...]]:
     """The labels on the text and the criteria of today, by conversation."""
-    contents = {item.transcript_id: item.content_hash for item in shown}
-    found: dict[str, list[Label]] = defaultdict(list)
-    known = {c.id for c in rubric.criteria}
+    known = {c.id for c in rubric.criteria} | {None}
+    found: dict[str, tuple[Label, ...]] = defaultdict(tuple)
     for label in labels:
-        is_there = label.criterion is None or label.criterion in known
-        is_current = contents.get(label.transcript_id) == label.content_hash
-        if is_current and is_there and not why_criterion_stale(label, rubric):
-            found[label.transcript_id].append(label)
-    return found
-
-
-def _by_talk(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    found: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        found[verdict.transcript_id].append(verdict)
+        if label.criterion in known and not why_stale(label, contents, rubric):
+            found[label.transcript_id] += (label,)
     return found

@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from tunewright.decisions import FORM
+from tunewright.document import plain
 from tunewright.errors import ConfigError
-from tunewright.label_book import FORM
 from tunewright.labels import REMARKS, Label
 from tunewright.records import Record, digest
+from tunewright.reviewing.reviewer import MAX_CHARS
+
+SHOWN_CHARS = 60  # of what was found
 
 
 class SaidFault(Exception):
@@ -48,6 +52,7 @@ class Found:
     said: list[Said] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # each with its place
     told: Counter[str] = field(default_factory=Counter)  # what is no fault but should be known
+    unnamed: set[str] = field(default_factory=set)  # people of the file whose name only --reviewer NAME gives
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,16 @@ class Reviewers:
     def named(self, who: str) -> str | None:
         """The name of somebody whom the file calls `who`; None where nothing says it."""
         return self.names.get(who, self.other)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an import goes by beside the file."""
+
+    domain: str
+    reviewers: Reviewers
+    saved: str  # when the file was saved: the time of decisions that have none
+    prefilled: bool  # whether judges' answers count that a tool filled in and nobody touched
 
 
 def reviewers_of(options: Iterable[str]) -> Reviewers:
@@ -92,19 +107,23 @@ def utc(text: object) -> str:
 
 
 def new_label(
-    asked: Asked, criterion: str | None, question_hash: str | None, label: str, note: str, reviewer: str, time: str,
-    blind: bool,
-) -> Label:  # fmt: skip
-    """A decision that was made in the tool; raises SaidFault for one that is none."""
+    asked: Asked, on: tuple[str | None, str | None], says: tuple[str, str], by: tuple[str, str], blind: bool
+) -> Label:
+    """A decision that was made in the tool. `on`: criterion and question hash; `says`: label and note; `by`: reviewer
+    and time. Raises SaidFault for one that is none.
+    """
+    criterion, question_hash = on
+    if " ".join(plain(by[0]).split()) != by[0] or len(by[0]) > MAX_CHARS:
+        raise SaidFault(f"reviewer: found {shown(by[0])}, expected at most {MAX_CHARS} visible characters on one line")
     about = {"transcript_id": asked.transcript_id, "content_hash": asked.content_hash, "criterion": criterion}
-    words = {"label": label, "note": note, "reviewer": reviewer}
-    when = "" if label in REMARKS else time  # a remark that is handed in again is the same remark
+    words = {"label": says[0], "note": says[1], "reviewer": by[0]}
+    when = "" if says[0] in REMARKS else by[1]  # a remark that is handed in again is the same remark
     read = {"question_hash": question_hash, "rubric_version": asked.rubric_version}
     try:
-        own = {"id": digest([about, words, when])[:16], "time": time, "blind": blind}
+        own = {"id": digest([about, words, when])[:16], "time": by[1], "blind": blind}
         return Label.model_validate({**about, **words, **own, **read})
     except UnicodeEncodeError:
-        raise SaidFault(f"found {words}, expected text that can be kept as UTF-8") from None
+        raise SaidFault(f"found {shown(says[1])} of {shown(by[0])}, expected text that UTF-8 can hold") from None
     except ValidationError as error:
         raise SaidFault(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from None
 
@@ -114,6 +133,15 @@ def same_words(one: str, other: str) -> bool:
     return one.split() == other.split()
 
 
+def check_asked(asked: Asked, terms: Terms) -> None:
+    """Raise SaidFault for what was exported of another domain, or by another version."""
+    if (asked.version, asked.domain) != (1, terms.domain):
+        raise SaidFault(
+            f"found the domain {asked.domain!r} (version {asked.version}), expected {terms.domain!r} (version 1); "
+            f"another one is named by --domain"
+        )
+
+
 def check_copy(asked: Asked, label: Label) -> None:
     """Raise SaidFault where a label that was exported is about something else than what it stands beside."""
     if (label.transcript_id, label.content_hash) != (asked.transcript_id, asked.content_hash) or label.undoes:
@@ -121,3 +149,9 @@ def check_copy(asked: Asked, label: Label) -> None:
             f"the copy of the label {label.id} is about {label.transcript_id}, expected {asked.transcript_id} as "
             "exported; leave what the export wrote as it is"
         )
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."

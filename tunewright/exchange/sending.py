@@ -10,6 +10,7 @@ from tunewright.exchange.label_studio_config import config_xml
 from tunewright.exchange.label_studio_write import tasks
 from tunewright.exchange.material import Material
 from tunewright.exchange.table_write import SPOKEN, header, rows, spoken
+from tunewright.label_book import is_private
 from tunewright.records import write_json, write_text
 
 
@@ -37,4 +38,6 @@ def sent(material: Material, written: list[Path]) -> Iterator[str]:
         yield f"  {material.n_labels_left} labels left out: stale, or on conversations that are not exported"
     if material.n_private:
         yield f"  {material.n_private} conversations with imported words left out; --with-private writes them too"
+    if n := sum(is_private(piece.transcript) for piece in material.pieces):
+        yield f"  warning: {n} conversations have imported words: keep these files private, and out of git"
     yield f"wrote {' and '.join(str(path) for path in written)}"

@@ -11,7 +11,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tunewright.exchange.cells import read_table
-from tunewright.exchange.said import Found, Reviewers, Said, SaidFault, check_copy, new_label, same_words
+from tunewright.exchange.said import (
+    Found,
+    Said,
+    SaidFault,
+    Terms,
+    check_asked,
+    check_copy,
+    new_label,
+    same_words,
+    shown,
+)
 from tunewright.exchange.table_write import ASKED, JUDGED, Key
 from tunewright.labels import Label
 
@@ -27,26 +37,26 @@ UNDERSTOOD = {"criterion": CRITERION, "overall": OVERALL, "missing": {"criterion
 REMARK = {"criterion": "note", "overall": "note", "missing": "criterion missing"}  # of a row with a note alone
 
 
-def read_sheet(path: Path, domain: str, reviewers: Reviewers, saved: str) -> Found:
-    """All that a table says. `saved`: when it was saved. Raises RecordError for what is no such table."""
+def read_sheet(path: Path, terms: Terms) -> Found:
+    """All that a table says. Raises RecordError for what is no such table."""
     found = Found()
     for number, row in read_table(path, (*ASKED, "key")):
         try:
-            if label := _said(row, domain, reviewers, saved, found):
-                found.said.append(Said(f"line {number} ({label.transcript_id})", label))
+            if label := _said(row, terms, found):
+                found.said.append(Said(f"row {number} ({label.transcript_id})", label))
         except SaidFault as fault:
             where = "".join(f", {row[name].strip()}" for name in ("transcript_id", "criterion") if row.get(name))
-            found.faults.append(f"line {number}{where}: {fault}")
+            found.faults.append(f"row {number}{where}: {fault}")
     return found
 
 
-def _said(row: dict[str, str], domain: str, reviewers: Reviewers, saved: str, found: Found) -> Label | None:
+def _said(row: dict[str, str], terms: Terms, found: Found) -> Label | None:
     """What a row says; None for an empty one. Raises SaidFault."""
     if wrong := row.get(""):
         raise SaidFault(wrong)
     if not (row["key"].strip() or row["label"].strip() or row["note"].strip()):
         return None
-    key = _key(row, domain)
+    key = _key(row, terms)
     label = _label(row["label"], key, row["note"])
     old = key.label
     if not label:
@@ -55,27 +65,26 @@ def _said(row: dict[str, str], domain: str, reviewers: Reviewers, saved: str, fo
     who = row["reviewer"].strip()
     if old and (old.label, old.reviewer.strip()) == (label, who) and same_words(old.note, row["note"]):
         return old
-    name = reviewers.names.get(who, who) if who else reviewers.other
+    name = terms.reviewers.names.get(who, who) if who else terms.reviewers.other
     if not name:
         raise SaidFault("reviewer: found nothing, expected a name; fill it in, or give: --reviewer NAME")
     is_blind = not set(JUDGED) & set(row)
-    return new_label(key, key.criterion, key.question_hash, label, row["note"], name, saved, is_blind)
+    return new_label(key, (key.criterion, key.question_hash), (label, row["note"]), (name, terms.saved), is_blind)
 
 
-def _key(row: dict[str, str], domain: str) -> Key:
+def _key(row: dict[str, str], terms: Terms) -> Key:
     try:
         key = Key.model_validate_json(row["key"])
     except ValidationError:
         raise SaidFault(
-            f"key: found {row['key'][:60]!r}, expected what `tunewright labels export` wrote there; to add a row, "
+            f"key: found {shown(row['key'])}, expected what `tunewright labels export` wrote there; to add a row, "
             "copy a whole one"
         ) from None
-    if (key.version, key.domain) != (1, domain):
-        raise SaidFault(f"found the domain {key.domain!r} (version {key.version}), expected {domain!r} (version 1)")
+    check_asked(key, terms)
     for name, value in {"transcript_id": key.transcript_id, "criterion": key.criterion or ""}.items():
         if name in row and row[name].strip() != value.strip():
             raise SaidFault(
-                f"{name}: found {row[name][:60]!r}, but the key of this row is that of {value!r}: were only some of "
+                f"{name}: found {shown(row[name])}, but the key of this row is that of {value!r}: were only some of "
                 "the columns sorted or pasted?"
             )
     if key.label:
@@ -93,5 +102,5 @@ def _label(cell: str, key: Key, note: str) -> str | None:
     understood = UNDERSTOOD[key.asks]
     if words not in understood:
         expected = ", ".join(dict.fromkeys(understood.values()))
-        raise SaidFault(f"label: found {cell[:60]!r}, expected one of {expected}, or nothing")
+        raise SaidFault(f"label: found {shown(cell)}, expected one of {expected}, or nothing")
     return understood[words]

@@ -10,18 +10,20 @@ from typing import Literal
 from tunewright.errors import MissingInputError
 from tunewright.exchange.arriving import Arrival, take_contradictions_out
 from tunewright.exchange.label_studio_read import read_tasks
-from tunewright.exchange.said import Found, Reviewers, utc
+from tunewright.exchange.said import Found, Reviewers, Terms, utc
 from tunewright.exchange.table_read import read_sheet
 
 SHOWN_FAULTS = 10
 
 
-def read_file(file: Path, form: Literal["label-studio", "csv"], domain: str, reviewers: Reviewers) -> Found:
+def read_file(
+    file: Path, form: Literal["label-studio", "csv"], domain: str, reviewers: Reviewers, prefilled: bool
+) -> Found:
     """What a file says, contradictions among its faults. Raises MissingInputError, RecordError."""
     read = {"label-studio": read_tasks, "csv": read_sheet}[form]
     try:
         saved = utc(datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat())
-        found = read(file, domain, reviewers, saved)
+        found = read(file, Terms(domain, reviewers, saved, prefilled))
     except OSError as error:
         raise MissingInputError(f"{file}: {error.strerror}; expected a file that another tool saved") from None
     take_contradictions_out(found)
