@@ -11,6 +11,7 @@ from tunewright.records import Exchange, Transcript, read_jsonl, write_jsonl
 from tunewright.review_queue import QUEUE
 from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
+from tunewright.reviewing.pages import HERE
 
 
 def card(html, criterion):
@@ -272,3 +273,11 @@ def test_a_conversation_that_was_left_out_is_shown_and_asks_only_whether_one_is_
 def test_an_empty_queue_says_so(ann):
     write_talks(ann.folder)
     assert "The queue is empty" in ann.get("/queue")
+
+
+def test_the_help_names_every_key_that_the_script_knows_and_no_other(ann):
+    script = (HERE / "static/reading.js").read_text("utf-8").split("const KEYS = {")[1].split("\n};")[0]
+    known = re.findall(r'(?<![\w"])"?([a-z0-9/?])"?: ', script)
+    html = ann.get("/read/t1")
+    told = re.findall(r"<kbd>(.)</kbd>", html[html.index("<dialog") : html.index("</dialog>")])
+    assert sorted(told) == sorted(known) and len(told) == 21
