@@ -31,7 +31,9 @@ OUTCOMES = {"YES": "passed", "NO": "failed", "unscored": "open or unscored"}
 
 
 def people_blocks(found: Findings, confidence: float) -> list[Block]:
-    """The whole part."""
+    """The whole part; nothing where there is no label at all: the page's beginning says so."""
+    if not (found.n_labels or found.stale or found.n_repaired or found.criteria_missing):
+        return []
     blocks: list[Block] = [Heading("What labels say"), Text(_summary(found))]
     if found.n_labels:
         note = Text(f"{HOW_TO_READ} Intervals hold {confidence:.0%} of the time.", "note")
