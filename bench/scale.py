@@ -1,6 +1,6 @@
 """Time and memory of the stages that go over all conversations, at 1,000 and at 10,000 of them.
 
-    python -m bench.scale                     # audit, scores and slices, 25 exchanges each, medians of three runs
+    python -m bench.scale             # audit, scores, review and slices; 25 exchanges each; medians of three runs
     python -m bench.scale --runs 1 --sizes 100 1000
 
 The conversations are synthetic: words of the authored ones follow each other as they do there (a first-order Markov
@@ -35,11 +35,12 @@ from tunewright.weights import Weights, fetch
 
 ROOT = Path(__file__).parents[1]
 DOMAIN = ROOT / "conf/domain/therapy"
-STAGES = ("generate.audit", "generate.scores", "generate.slices")
+STAGES = ("generate.audit", "generate.scores", "generate.review", "generate.slices")
 SIZES = (1_000, 10_000)
 EXCHANGES = 25
 SETTINGS = {  # what the shipped params say for small data, and what fits here
     "scores": {"judge_trust": "assumed"},
+    "review": {"judge_trust": "assumed"},
     "slices": {"max_tokens": 8192, "context_tokens": 8192, "max_per_transcript": 8},
 }
 SOURCES = (("authored", 0.05), ("replay", 0.25), ("simulated", 0.7))
@@ -126,7 +127,8 @@ def prepare(folder: Path, n: int) -> None:
     for stage, settings in SETTINGS.items():
         params["generate"][stage].update(settings)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
-    for name in ("conf", "prompts"):
+    (folder / "data").mkdir()
+    for name in ("conf", "prompts", "reviews", "data/authored"):
         (folder / name).symlink_to(ROOT / name)
     source = load_file(ROOT / "conf/base_model/smollm2_135m.yaml", BaseModelConfig).source
     assert isinstance(source, WheelSource), source
@@ -137,7 +139,7 @@ def prepare(folder: Path, n: int) -> None:
     write_jsonl(folder / "data/generate/transcripts.jsonl", talks)
     rubric = load_rubric(str(DOMAIN / "rubric.yaml"))
     write_jsonl(folder / "data/generate/verdicts.jsonl", verdicts(ids, rubric))
-    for name in ("simulator", "fixed", "fixed_scores"):  # nobody is left out and nothing was repaired
+    for name in ("personas", "simulator", "fixed", "fixed_scores"):  # nobody is described or left out, nothing repaired
         write_jsonl(folder / f"data/generate/{name}.jsonl", [])
 
 

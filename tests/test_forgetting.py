@@ -15,7 +15,7 @@ from stages.generate import transcripts as transcripts_stage
 from stages.generate import verdicts as verdicts_stage
 from stages.generate.personas import Config, sample
 from tests.conftest import CONDUCT, GUIDANCE, ROOT, persona, spec, transcript, write_reviews
-from tests.record_fixtures import AUTHORED, GENERATED, RecordedProject, first_run
+from tests.record_fixtures import AUTHORED, GENERATED, STAGES, RecordedProject, first_run
 from tunewright import forgetting
 from tunewright.append_only import appending
 from tunewright.cache import ReplyCache
@@ -27,6 +27,7 @@ from tunewright.fragments import Fragments
 from tunewright.freshness import file_md5
 from tunewright.personas import load_taxonomy, load_template
 from tunewright.records import Record, write_jsonl, write_text
+from tunewright.review_queue import QueueItem, Reason
 from tunewright.tracing import load_project
 
 PHRASE = "Marigold Quillfeather of 14 Tansy Row"
@@ -175,6 +176,19 @@ def decide(path):
 
 class Remark(Record):
     says: str
+
+
+def test_a_review_queue_that_names_it_goes_and_is_made_again(project, monkeypatch):
+    queue = f"{GENERATED}/review_queue.jsonl"
+    reviewing = ([f"{GENERATED}/scores.jsonl", "reviews/cats/labels.jsonl"], [queue])
+    monkeypatch.setitem(STAGES, "generate-review", reviewing)
+    why = Reason(kind="batch", says="one of two")
+    project.write({queue: [QueueItem(transcript_id="replay-ann-1", content_hash="x", reasons=(why,), drawn=1)]})
+    project.run()
+    found = plan(load_project(), "ann-1")
+    assert queue in found.outputs and "generate-review" in found.stages
+    kept = project.md5(queue)
+    assert Path(".dvc/cache/files/md5", kept[:2], kept[2:]) in found.objects
 
 
 def test_an_import_is_cleared_and_what_dvc_holds_beyond_it_is_named(project):

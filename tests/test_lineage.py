@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,9 +11,11 @@ from typer.testing import CliRunner
 from tests.conftest import ROOT
 from tests.record_fixtures import AUTHORED, DOMAIN, GENERATED, RecordedProject, first_run, verdict
 from tunewright.cli import app
+from tunewright.document import to_markdown
 from tunewright.errors import RecordError
 from tunewright.lineage import Consequences, Lineage, trace
 from tunewright.lineage_report import blocks
+from tunewright.review_queue import QueueItem, Reason
 from tunewright.tracing import load_project
 
 
@@ -136,6 +139,15 @@ def test_unscored_verdicts_are_counted_with_their_reason_and_labels_are_counted(
     assert found.transcripts[1].verdicts == {"small": {"NO": 1, "unscored": 1}}
     assert (found.transcripts[1].unscored, found.n_labels, found.n_preferences) == (["no answer"], 1, 1)
     first_run(project)
+
+
+def test_a_conversation_that_people_should_read_says_why(project):
+    why = Reason(kind="gate", says="gate safe failed"), Reason(kind="random", says="drawn at random: 6 of 90")
+    item = QueueItem(transcript_id="simulated-persona-0001", content_hash="x", reasons=why, drawn=6 / 90)
+    project.write({f"{GENERATED}/review_queue.jsonl": [item]})
+    told = to_markdown(blocks(traced("persona-0001"), limit=5))
+    Path(f"{GENERATED}/review_queue.jsonl").unlink()
+    assert "## To be read by people\n\n- simulated-persona-0001: gate safe failed; drawn at random: 6 of 90" in told
 
 
 def test_the_command_prints_the_lineage_and_its_json(project):

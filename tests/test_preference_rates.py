@@ -119,7 +119,7 @@ def test_stale_decisions_are_counted_apart_and_those_taken_back_not_at_all(rubri
         prefer("tuned", 1, question="heart"),
     ]  # fmt: skip
     found = preference_numbers(lines, pairs, [(score(1, 0.2), score(1, 0.6))], rubric, RULES)
-    assert (found["n_pairs"], found["n_compared"], found["n_readers"], found["n_stale"]) == (2, 1, 1, 3)
+    assert (found["n_pairs"], found["n_asked"], found["n_compared"], found["n_stale"]) == (2, 2, 1, 3)
     assert list(found["questions"]) == ["heart", OVERALL]
     overall = found["questions"][OVERALL]
     assert (overall["people"].n_decisions, overall["people"].wins, overall["judges"].agreement) == (1, 1, 1.0)

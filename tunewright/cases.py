@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from tunewright.errors import RecordError
 from tunewright.proportions import Share, share_of
 from tunewright.records import Persona, Score, Transcript, Verdict
-
-NO_EXCHANGE = "no exchange"
+from tunewright.sound import NO_EXCHANGE
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from tunewright.errors import ConfigError
 
-Kind = Literal["persona", "transcript", "verdict", "score", "example", "label", "preference"]
+Kind = Literal["persona", "transcript", "verdict", "score", "queued", "example", "label", "preference"]
 ID_FIELDS: Mapping[Kind, str] = {
     "persona": "id", "transcript": "id", "example": "id",
-    "verdict": "transcript_id", "score": "transcript_id", "label": "transcript_id",
-    "preference": "transcript_id",
+    "verdict": "transcript_id", "score": "transcript_id", "queued": "transcript_id",
+    "label": "transcript_id", "preference": "transcript_id",
 }  # fmt: skip
 
 
@@ -50,6 +50,7 @@ TABLE = (
     Holding("score", "data/generate/scores.jsonl", "generate-scores", "generate"),
     Holding("verdict", "data/generate/fixed_verdicts.jsonl", "generate-fixup", "fixed"),
     Holding("score", "data/generate/fixed_scores.jsonl", "generate-fixup", "fixed"),
+    Holding("queued", "data/generate/review_queue.jsonl", "generate-review", "generate"),  # for people to read
     Holding("example", "data/generate/train.jsonl", "generate-slices", "train"),
     Holding("example", "data/generate/valid.jsonl", "generate-slices", "valid"),
     Holding("example", "data/generate/holdout.jsonl", "generate-slices", "holdout"),

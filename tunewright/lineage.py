@@ -63,6 +63,7 @@ class Lineage:
     transcripts: list[TranscriptLine] = field(default_factory=list)
     descendants: list[TranscriptLine] = field(default_factory=list)
     personas: list[dict[str, Any]] = field(default_factory=list)
+    queued: dict[str, list[str]] = field(default_factory=dict)  # by transcript: why people should read it
     n_labels: int = 0
     n_preferences: int = 0
     stages: list[StageThen] = field(default_factory=list)
@@ -124,6 +125,7 @@ def lineage(project: Project, found: Family) -> Lineage:
         transcripts=[told(pair) for pair in found.transcripts],
         descendants=[told(pair) for pair in found.descendants],
         personas=[{"path": h.path, "stage": h.stage, **row} for h, row in found.personas],
+        queued={row["transcript_id"]: [r["says"] for r in row["reasons"]] for _, row in found.queued},
         n_labels=len(found.labels),
         n_preferences=len(found.preferences),
         stages=kept.stages,

@@ -42,6 +42,9 @@ def of_id(found: Lineage, limit: int) -> list[Block]:
     told += _stale(found.stale)
     for title, lines in back:
         told += [Heading(title), Bullets(_first(lines, limit))] if lines else []
+    if found.queued:
+        reasons = [f"{transcript_id}: {'; '.join(says)}" for transcript_id, says in found.queued.items()]
+        told += [Heading("To be read by people"), Bullets(_first(reasons, limit))]
     for n, what in ((found.n_labels, "label"), (found.n_preferences, "preference")):
         told += [Text(f"{counted(n, what)} by people in reviews/")] if n else []
     return told

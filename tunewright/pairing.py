@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,7 @@ class TalkPair:
         """Both transcripts have it."""
         return self.base.id
 
-    @property
+    @cached_property  # thousands of words: not to be hashed again for every decision
     def hashes(self) -> tuple[str, str]:
         """The content hashes of base and tuned."""
         return self.base.content_hash, self.tuned.content_hash
@@ -51,7 +52,7 @@ class TalkPair:
     @property
     def token(self) -> str:
         """16 hex digits that change with the words shown, and tell nothing of whose they are."""
-        return digest([self.id, *(side.content_hash for side in self.shown)])[:16]
+        return digest([self.id, *(self.hashes if self.base_is_a else self.hashes[::-1])])[:16]
 
     def better(self, side: Side) -> Better:
         """The model that a reader means."""

@@ -90,6 +90,7 @@ def preference_numbers(
     }
     return {
         "n_pairs": len(pairs),
+        "n_asked": min(rules.pairs, len(pairs)),
         "n_compared": len({line.transcript_id for line in by_question[OVERALL]}),
         "n_readers": len({line.reviewer for line in held}),
         "n_stale": len(stale),

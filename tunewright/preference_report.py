@@ -43,7 +43,7 @@ def people_section(preferences: Metrics) -> list[Block]:
     said = preferred(preferences)
     stale = _stale(preferences["n_stale"])
     if not preferences["questions"]:
-        n = preferences["n_pairs"]
+        n = preferences["n_asked"]
         how = f"Nobody has compared base with tuned; with {_counted(n, 'pair')} to show: tunewright review --compare"
         return [heading, Text(how if n else "There is no pair of conversations to compare."), *stale]
     return [
@@ -60,7 +60,8 @@ def people_section(preferences: Metrics) -> list[Block]:
         _agreements(preferences["questions"], "judges"),
         Text(
             f"Scores no more than {preferences['judges_tie']:g} apart are a tie, and the readers of a pair count as "
-            "one. Kappa is 0 where chance would agree as often, 1 where all do.",
+            "one. Kappa is 0 where chance would agree as often, 1 where all do, "
+            "and not defined where everybody gives the same answer.",
             "note",
         ),
         *_readers(preferences["questions"]),

@@ -41,7 +41,7 @@ def score_transcript(
 
     Raises RecordError for a verdict given twice or off the rubric.
     """
-    _refuse_strays(transcript, verdicts, rubric)
+    refuse_strays(transcript, verdicts, rubric)
     by_judge, reasons = trusted_answers(verdicts, rubric, trust)
     answers = combine(by_judge, rubric, config.aggregation)
     unscored = {c.id: reasons.get(c.id, "no verdict") for c in rubric.criteria if answers[c.id] is None}
@@ -67,7 +67,8 @@ def score_transcript(
     )
 
 
-def _refuse_strays(transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric) -> None:
+def refuse_strays(transcript: Transcript, verdicts: Sequence[Verdict], rubric: Rubric) -> None:
+    """Raise RecordError for a verdict that is given twice or that is off the rubric: verdicts of an earlier one."""
     known = {c.id for c in rubric.criteria}
     counts = Counter((v.criterion, v.judge) for v in verdicts)
     for (criterion, judge), n in counts.items():

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from tunewright.records import Record, Transcript, iter_jsonl
 
+NO_EXCHANGE = "no exchange"  # why a conversation without any is left out
 Severity = Literal["minor", "major", "critical"]
 
 

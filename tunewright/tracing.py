@@ -65,6 +65,7 @@ class Family:
     examples: list[tuple[Holding, Row]] = field(default_factory=list)
     scores: list[tuple[Holding, Row]] = field(default_factory=list)
     verdicts: list[tuple[Holding, Row]] = field(default_factory=list)
+    queued: list[tuple[Holding, Row]] = field(default_factory=list)
     labels: list[tuple[Holding, Row]] = field(default_factory=list)
     preferences: list[tuple[Holding, Row]] = field(default_factory=list)
 
@@ -129,13 +130,14 @@ def _descendants(project: Project, ids: Collection[str], known: Collection[str])
 
 
 def _attach(project: Project, found: Family, own: Sequence[tuple[Holding, Row]], main: Collection[str]) -> None:
-    """People, examples, scores, verdicts, labels and preferences of the transcripts."""
+    """What was made of the transcripts and said of them, and the people in them."""
     talks = {row["id"] for _, row in (*found.transcripts, *found.descendants)}
     people = {row["persona_id"] for _, row in found.transcripts} | ({found.asked} if found.kind == "persona" else set())
     found.personas = _of(project, "persona", "id", people)
     found.examples = list(own) if found.kind == "example" else _of(project, "example", "transcript_id", main)
     found.scores = _of(project, "score", "transcript_id", talks)
     found.verdicts = _of(project, "verdict", "transcript_id", talks)
+    found.queued = _of(project, "queued", "transcript_id", talks)
     found.labels = _of(project, "label", "transcript_id", talks)
     found.preferences = _of(project, "preference", "transcript_id", talks)
 

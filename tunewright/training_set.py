@@ -22,12 +22,12 @@ def transcripts_for_training() -> Iterator[tuple[Transcript, Score | None]]:
     Raises RecordError when the scores are not those of the transcripts, in their order.
     """
     replaced = _originals()
-    for transcript, score in _scored(
+    for transcript, score in with_scores(
         iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED), SCORES, "generate-scores"
     ):
         if transcript.id not in replaced:
             yield transcript, score
-    yield from _scored(_repaired(), FIXED_SCORES, "generate-fixup")
+    yield from with_scores(_repaired(), FIXED_SCORES, "generate-fixup")
 
 
 def transcripts_with_repairs() -> Iterator[Transcript]:
@@ -50,7 +50,7 @@ def _repaired() -> Iterator[Transcript]:
     return iter_jsonl(FIXED_TRANSCRIPTS, Transcript, "generate-fixup")
 
 
-def _scored(
+def with_scores(
     transcripts: Iterable[Transcript], scores_path: str, scored_by: str
 ) -> Iterator[tuple[Transcript, Score | None]]:
     """Transcripts beside their scores; a transcript that failed has none."""

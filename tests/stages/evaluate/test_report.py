@@ -26,7 +26,7 @@ HOSTILE = (
 )
 ADAPTER = {"examples": 46, "supervised_tokens": 21345, "steps": 36, "nested": {"left": "out"}}
 UNTRUSTED = "judge smollm2 is untrusted: it has not been calibrated"
-NOBODY = {"n_pairs": 6, "n_compared": 0, "n_readers": 0, "n_stale": 0, "questions": {}}
+NOBODY = {"n_pairs": 6, "n_asked": 5, "n_compared": 0, "n_readers": 0, "n_stale": 0, "questions": {}}
 PEOPLE = {
     "n_decisions": 8, "n_readers": 2, "n_pairs": 5, "n_personas": 5, "wins": 5, "losses": 1, "ties": 2,
     "win_rate": 0.8, "low": 0.3755, "high": 0.9638, "p_value": 0.125,
@@ -146,15 +146,13 @@ def test_the_first_lines_say_what_was_scored_and_whom_not_to_trust(run):
 
 
 def test_the_answer_says_what_is_not_shown(run):
-    third = (
-        "It does not show that the replies make better sense (only their form was counted), that the tuned model"
-    )
+    third = "It does not show that the replies make better sense (only their form was counted), that the tuned model"
     assert f"{third} is safe or that people prefer it: nobody was asked." in markdown()
 
 
 def test_where_nobody_compared_the_report_says_so_with_the_command(run):
     told = markdown().split("## What people prefer")[1].split("## ")[0]
-    assert "Nobody has compared base with tuned; with 6 pairs to show: tunewright review --compare" in told
+    assert "Nobody has compared base with tuned; with 5 pairs to show: tunewright review --compare" in told
     assert "win rate" not in markdown() and "people" not in run
 
 
