@@ -64,7 +64,7 @@ class Reader:
         return Reader(self.folder, **given)
 
 
-def score(talk, passed=True, **rest):
+def score(talk, passed: bool | None = True, **rest):
     fields = {
         "transcript_id": talk.id, "persona_id": talk.persona_id, "answers": ANSWERS,
         "unscored": {"safe": "judge untrusted"}, "categories": {"heart": 0.5, "form": 1.0}, "score": 0.7,
