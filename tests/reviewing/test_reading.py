@@ -9,7 +9,7 @@ import yaml
 from tests.conftest import rubric_fields, transcript
 from tests.reviewing.conftest import ANSWERS, TALKS, item, on_disk, score, write_talks
 from tunewright.records import Exchange, Transcript, read_jsonl, write_jsonl
-from tunewright.review_queue import QUEUE
+from tunewright.review_queue import QUEUE, ReasonKind
 from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
 from tunewright.reviewing.pages import HERE
@@ -60,7 +60,7 @@ def test_the_list_is_narrowed_by_what_its_address_asks_for(ann, talks, query, le
     write_talks(
         ann.folder, *talks, scores=[score(one), score(two, False, disagreements=("safe",)), score(three, None)]
     )  # fmt: skip
-    kinds = {"t1": "batch", "t2": "gate", "t3": "random"}
+    kinds: dict[str, ReasonKind] = {"t1": "batch", "t2": "gate", "t3": "random"}
     write_jsonl(ann.folder / QUEUE, [item(t.id, t.content_hash, kinds[t.id]) for t in talks])
     ann.post("/labels", label="not satisfied", note="a word of mine")
     assert rows(ann.get("/queue", **query)) == left
