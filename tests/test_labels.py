@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.conftest import transcript
+from tunewright.calibration_items import person_items
 from tunewright.labels import Label, in_force, labelled_by_people, read_labels
 from tunewright.records import write_jsonl
 
@@ -24,10 +25,11 @@ def label(rubric, said="YES", reviewer="ann", talk=TALK, criterion="warm", **res
     return Label.model_validate(fields | rest)
 
 
-def read(tmp_path, rubric, *labels):
+def read(tmp_path, rubric, *labels, texts=()):
     write_jsonl(tmp_path / "labels.jsonl", labels)
-    write_jsonl(tmp_path / "transcripts.jsonl", [TALK])
-    return labelled_by_people(str(tmp_path), rubric)
+    write_jsonl(tmp_path / "transcripts.jsonl", [TALK, *texts])
+    found = labelled_by_people(str(tmp_path), rubric)
+    return found.labelled, found.dropped
 
 
 def test_no_labels_are_no_fault(tmp_path, rubric):
@@ -57,6 +59,30 @@ def test_a_label_on_another_wording_or_another_text_is_left_out_and_counted(tmp_
     gone = transcript("t2", user="Another")
     found, dropped = read(tmp_path, rubric, label(rubric, question_hash="old"), label(rubric, talk=gone))
     assert found == [] and dropped == {"stale": 1, "without_text": 1, "disputed": 0}
+
+
+def test_equal_words_under_two_ids_are_two_decisions(rubric):
+    assert len(in_force([label(rubric), label(rubric, "NO", talk=transcript("t2"))])) == 2
+
+
+def test_a_repair_of_a_replay_is_of_one_cluster_with_both_where_people_say_the_same(tmp_path, rubric):
+    replay = transcript("replay-a", n=4, source_id="a")
+    fixed = transcript("fixed-replay-a", n=2, source_id="replay-a")
+    odd = transcript("odd", n=5, source_id="odd")
+    lines = [label(rubric, "NO", talk=talk) for talk in (replay, fixed, odd)] + [label(rubric, "YES")]
+    found, _ = read(tmp_path, rubric, *lines, texts=[replay, fixed, odd])
+    assert [item.cluster for item in person_items(found, rubric)] == [
+        "warm a NO",
+        "warm a NO",
+        "warm odd NO",
+        "warm t1 YES",
+    ]
+
+
+def test_blind_answers_are_counted(tmp_path, rubric):
+    lines = [label(rubric, blind=True), label(rubric, "YES", "bob"), label(rubric, criterion="safe")]
+    read(tmp_path, rubric, *lines)
+    assert labelled_by_people(str(tmp_path), rubric).n_blind == 1
 
 
 def test_what_is_no_answer_is_no_example_and_remarks_add_up(tmp_path, rubric):

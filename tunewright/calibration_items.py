@@ -85,6 +85,14 @@ def planted_items(plants: Sequence[Plant], rubric: Rubric) -> list[Item]:
 
 
 def person_items(labels: Sequence[Labelled], rubric: Rubric) -> list[Item]:
-    """What people decided on generated conversations; one conversation is one cluster of each criterion."""
+    """What people decided on generated conversations.
+
+    One conversation is one cluster of each criterion, with what was repaired or replayed from it where people's answer
+    is the same; a repair that turned a NO into a YES is the good version to its bad one, as with planted flaws.
+    """
     judged = {c.id for c in rubric.criteria if c.evaluator == "judge"}
-    return [Item(one.name, "person", f"{one.criterion} {one.source}", one) for one in labels if one.criterion in judged]
+    return [
+        Item(one.name, "person", f"{one.criterion} {one.source} {one.answer}", one)
+        for one in labels
+        if one.criterion in judged
+    ]

@@ -11,6 +11,7 @@ from tunewright.agreement import TOO_FEW, Agreement
 from tunewright.calibration_items import Item
 from tunewright.document import Block, Bullets, Heading, Table, Text
 from tunewright.judge_answers import Batching
+from tunewright.labels import FromPeople
 from tunewright.planted import POSITIONS
 from tunewright.records import Verdict
 from tunewright.rubric import Rubric
@@ -76,7 +77,7 @@ def calibration_report(
     items: Sequence[Item],
     verdicts: Verdicts,
     rubric: Rubric,
-    dropped: Mapping[str, int],
+    people: FromPeople,
     scorable: tuple[float, Sequence[str]],
     judge_trust: JudgeTrust,
     batching: Batching,
@@ -87,7 +88,7 @@ def calibration_report(
         Text(_summary(found, scorable), "lead"),
         *([Text(ASSUMED, "warning")] if judge_trust == "assumed" else []),
         Table(OVERALL_HEAD, [_overall_row(judge, found, verdicts) for judge in found.overall]),
-        Text(f"{_asked(items, dropped)} {CALLS[batching]}", "note"),
+        Text(f"{_asked(items, people)} {CALLS[batching]}", "note"),
         *_to_mend(found, items, verdicts, rubric),
         *_per_criterion(found, rubric),
         *_planted(found, items, verdicts),
@@ -151,13 +152,18 @@ def _summary(found: Calibrated, scorable: tuple[float, Sequence[str]]) -> str:
     return " ".join(sentences)
 
 
-def _asked(items: Sequence[Item], dropped: Mapping[str, int]) -> str:
+def _asked(items: Sequence[Item], people: FromPeople) -> str:
     kinds = Counter(i.kind for i in items)
+    blind = f" ({people.n_blind} decided before the judges were seen)" if people.labelled else ""
     text = (
         f"Asked: {kinds['example']} calibration examples, {kinds['planted']} conversations with a planted stretch, "
-        f"{kinds['person']} labels of people."
+        f"{kinds['person']} labels of people{blind}."
     )
-    gone = [f"{n} {name.replace('_', ' ')}" for name, n in dropped.items() if n]
+    n_measured = len(people.labelled) - kinds["person"]
+    gone = [f"{n} {name.replace('_', ' ')}" for name, n in people.dropped.items() if n]
+    gone += [f"{n_measured} on measured criteria"] if n_measured else []
+    if people.labelled and not people.n_blind:
+        text += " Nobody decided blind: who sees a judge's answer is drawn to it, and trust so found is too high."
     return text + (f" Labels left out: {', '.join(gone)}." if gone else "")
 
 

@@ -16,7 +16,7 @@ from tunewright.proportions import Share
 from tunewright.rubric import Rubric
 
 Step = Literal["proceed", "iterate", "minor revision", "major revision", "rethink"]
-State = Literal["met", "not met", "cannot tell", "not measured", "not asked yet"]
+State = Literal["met", "not met", "cannot tell", "not measured", "waiting"]
 ENOUGH = "enough conversations"
 
 
@@ -42,6 +42,14 @@ class Stability(Config):
     alpha: float = Field(gt=0, lt=1)
 
 
+class ReadersConfig(Config):
+    """`transcripts` conversations, each decided on by `readers` people; the share that must satisfy (0 to 1)."""
+
+    readers: int = Field(ge=1)
+    transcripts: int = Field(ge=0)  # 0: nobody is waited for
+    satisfied_share_min: float = Field(ge=0, le=1)
+
+
 class GateConfig(Config):
     """The params of generate.gate. Shares are 0 to 1."""
 
@@ -52,6 +60,7 @@ class GateConfig(Config):
     coverage_min: float = Field(ge=0, le=1)
     open_share_max: float = Field(ge=0, le=1)
     fixup_share_max: float = Field(ge=0, le=1)
+    readers: ReadersConfig
     confidence: float = Field(gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -83,13 +92,6 @@ class Condition:
     name: str
     state: State
     says: str
-
-
-READER = Condition(
-    "a satisfied reader",
-    "not asked yet",
-    "no person's judgement reaches this gate; somebody who knows real users must read the conversations before scaling",
-)
 
 
 def enough(rate: Share | None, config: GateConfig) -> Condition:
@@ -160,11 +162,13 @@ def repairs(fixup: Repairs | None, config: GateConfig) -> Condition:
     return Condition(name, "met" if fixup.share <= config.fixup_share_max + 1e-9 else "not met", says)
 
 
-def blocking(holds: Sequence[Condition], config: GateConfig) -> list[Condition]:
-    """What keeps a good pass rate from proceeding: too many repairs, or batches that do not agree where they must."""
+def blocking(holds: Sequence[Condition], readers: Sequence[Condition], config: GateConfig) -> list[Condition]:
+    """What keeps a good pass rate from proceeding: too many repairs, readers who are against it, or batches that do not
+    agree where they must.
+    """
     stable, repaired = holds
     blocks = [stable] if config.stability.required and stable.state != "met" else []
-    return blocks + ([repaired] if repaired.state == "not met" else [])
+    return blocks + [c for c in (repaired, *readers) if c.state == "not met"]
 
 
 def band_at(share: float, config: GateConfig) -> Band:
@@ -177,3 +181,8 @@ def not_excluded(rate: Share, config: GateConfig) -> tuple[Step, ...]:
     best, worst, here = (band_at(share, config) for share in (rate.high, rate.low, rate.share))
     reached = config.bands[config.bands.index(best) : config.bands.index(worst) + 1]
     return tuple(band.decision for band in reached if band != here)
+
+
+def many(n: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -15,7 +15,6 @@ from typing import Literal
 from tunewright.cases import Case, by_batch, pass_rate
 from tunewright.gate_conditions import (
     ENOUGH,
-    READER,
     Band,
     Condition,
     GateConfig,
@@ -26,15 +25,18 @@ from tunewright.gate_conditions import (
     decided,
     enough,
     gates_scored,
+    many,
     not_excluded,
     repairs,
     scored,
     stability,
 )
+from tunewright.gate_readers import Readership, safe, satisfied
 from tunewright.proportions import Share, Trend, falling_trend, homogeneity_p, n_to_settle
 from tunewright.rubric import Rubric
 
-Decision = Step | Literal["cannot tell"]
+WAITING = "waiting for readers"
+Decision = Step | Literal["cannot tell", "waiting for readers"]
 TREND_MIN = 3  # batches; two have no course
 
 
@@ -50,7 +52,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Gate:
-    """The decision. `not_excluded`: decisions of other bands that the interval reaches."""
+    """The decision. `not_excluded`: decisions of other bands that the interval reaches.
+
+    `by_readers`: the conditions of gate_readers, on being satisfied and on safety.
+    """
 
     decision: Decision
     reason: str
@@ -61,11 +66,14 @@ class Gate:
     homogeneity_p: float | None
     trend: Trend | None
     conditions: tuple[Condition, ...]
+    by_readers: tuple[Condition, ...]
     warnings: tuple[str, ...]
     would_change: tuple[str, ...]
 
 
-def decide(new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: Repairs | None) -> Gate:
+def decide(
+    new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: Repairs | None, readership: Readership
+) -> Gate:
     """The gate's decision on the conversations under test; `fixup` is None before generate-fixup has run."""
     rate, batches = pass_rate(new, config.confidence), batches_of(new, config.confidence)
     window = last_batches(batches, config.stability.batches.max)
@@ -73,7 +81,8 @@ def decide(new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: Repai
     trend = _trend(batches)
     gaps = [enough(rate, config), scored(new, config), gates_scored(new, rubric, config), decided(new, config)]
     holds = [stability(window, p, config), repairs(fixup, config)]
-    decision, reason = conclude(rate, gaps, holds, config)
+    readers = [satisfied(readership, config.readers), safe(readership)]
+    decision, reason = conclude(rate, gaps, holds, readers, config)
     return Gate(
         decision=decision,
         reason=reason,
@@ -83,9 +92,10 @@ def decide(new: Sequence[Case], rubric: Rubric, config: GateConfig, fixup: Repai
         batches=batches,
         homogeneity_p=p,
         trend=trend,
-        conditions=(*gaps, *holds, READER),
+        conditions=(*gaps, *holds),
+        by_readers=tuple(readers),
         warnings=tuple(warnings(trend, batches, p, config)),
-        would_change=tuple(would_change(rate, gaps, holds, config)),
+        would_change=tuple(would_change(rate, gaps, holds, readers, config)),
     )
 
 
@@ -113,11 +123,15 @@ def _trend(batches: Sequence[Batch]) -> Trend | None:
 
 
 def conclude(
-    rate: Share | None, gaps: Sequence[Condition], holds: Sequence[Condition], config: GateConfig
+    rate: Share | None,
+    gaps: Sequence[Condition],
+    holds: Sequence[Condition],
+    readers: Sequence[Condition],
+    config: GateConfig,
 ) -> tuple[Decision, str]:
-    """The decision and its reason: gaps first, then the rate's band, then what holds a best band back."""
+    """The decision and its reason: gaps first, then the rate's band, then what holds a best band back, readers last."""
     missing = [gap.says for gap in gaps if gap.state != "met"]
-    others = f"; {_many(len(missing) - 1, 'other condition')} cannot be told either" if len(missing) > 1 else ""
+    others = f"; {many(len(missing) - 1, 'other condition')} cannot be told either" if len(missing) > 1 else ""
     if rate is None:
         return "cannot tell", f"{missing[0]}{others}"
     band = band_at(rate.share, config)
@@ -126,9 +140,11 @@ def conclude(
     doubt = f"the interval does not exclude: {', '.join(open_bands)}" if open_bands else "so says the whole interval"
     if missing:
         return "cannot tell", f"{missing[0]}{others}. So far {found}; that alone would mean: {band.decision}; {doubt}"
-    held = [c.says for c in blocking(holds, config)] if band == config.bands[0] else []
-    if held:
-        return config.bands[1].decision, f"{found}, enough to proceed, but {'; '.join(held)}"
+    if band == config.bands[0]:
+        if held := [c.says for c in blocking(holds, readers, config)]:
+            return config.bands[1].decision, f"{found}, enough to proceed, but {'; '.join(held)}"
+        if waiting := [c.says for c in readers if c.state == "waiting"]:
+            return WAITING, f"{found}, enough to proceed, but {waiting[0]}"
     return band.decision, f"{found}: {_meaning(band, config)}; {doubt}"
 
 
@@ -152,13 +168,17 @@ def warnings(trend: Trend | None, batches: Sequence[Batch], p: float | None, con
 
 
 def would_change(
-    rate: Share | None, gaps: Sequence[Condition], holds: Sequence[Condition], config: GateConfig
+    rate: Share | None,
+    gaps: Sequence[Condition],
+    holds: Sequence[Condition],
+    readers: Sequence[Condition],
+    config: GateConfig,
 ) -> list[str]:
     """In words, with numbers: what would have to be otherwise for another decision."""
     missing = {gap.name for gap in gaps if gap.state != "met"}
     found = []
     if ENOUGH in missing:
-        more = _many(config.conversations_min - (rate.n if rate else 0), "more decided conversation")
+        more = many(config.conversations_min - (rate.n if rate else 0), "more decided conversation")
         found.append(f"{more} ({config.conversations_min} in all): raise preset.simulated_personas")
     if missing - {ENOUGH}:
         found.append(
@@ -168,7 +188,8 @@ def would_change(
     if rate and not missing:
         found += _other_rates(rate, config)
         if band_at(rate.share, config) == config.bands[0]:
-            found += [f"{hold.name}: {hold.says}" for hold in blocking(holds, config)]
+            found += [f"{hold.name}: {hold.says}" for hold in blocking(holds, readers, config)]
+            found += [f"{c.name}: {c.says}" for c in readers if c.state == "waiting"][:1]
     return found + (_more_conversations(rate, config) if rate else [])
 
 
@@ -196,8 +217,4 @@ def _more_conversations(rate: Share, config: GateConfig) -> list[str]:
     n = math.ceil(independent * effect - 1e-9)
     if n <= least:
         return []
-    return [f"{_many(n - rate.n, 'more conversation')} ({n} in all) at this rate would leave one decision only"]
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    return [f"{many(n - rate.n, 'more conversation')} ({n} in all) at this rate would leave one decision only"]

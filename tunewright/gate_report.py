@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunewright.document import Block, Bullets, Heading, Table, Text, Verdict
-from tunewright.gate_decision import Batch, Gate
+from tunewright.gate_decision import WAITING, Batch, Gate
 
 
 def report(gate: Gate, n_left_out: int, n_apart: int) -> list[Block]:
@@ -13,15 +13,25 @@ def report(gate: Gate, n_left_out: int, n_apart: int) -> list[Block]:
     return [
         Heading("The gate: go on, or change something first?", 1),
         Verdict(gate.decision, f"{_sentence(gate.reason)}", gate.decision == "proceed"),
-        Text("A reader has not been asked yet: this decision is what can be counted, and no more.", "warning"),
+        *_readers(gate),
         *[Text(f"{_sentence(warning)}", "warning") for warning in gate.warnings],
         Heading("What it rests on"),
-        Table(("condition", "state", "found"), [(c.name, c.state, c.says) for c in gate.conditions]),
+        Table(
+            ("condition", "state", "found"), [(c.name, c.state, c.says) for c in (*gate.conditions, *gate.by_readers)]
+        ),
         Text(_counted(gate, n_left_out, n_apart), "note"),
         Heading("What would change it"),
         _changes(gate.would_change),
         *_batches(gate.batches),
     ]
+
+
+def _readers(gate: Gate) -> list[Block]:
+    """Where no reader has had a say yet: what the decision is worth."""
+    asked = gate.by_readers[0]
+    if gate.decision == WAITING or asked.state in ("met", "not met"):
+        return []
+    return [Text(f"This decision is what can be counted, and no more: {asked.says}.", "warning")]
 
 
 def _sentence(text: str) -> str:

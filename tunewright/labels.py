@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import model_validator
 
@@ -103,7 +103,15 @@ def why_criterion_stale(label: Label, rubric: Rubric) -> str | None:
     return None if rubric.question_hash(criterion) == label.question_hash else "its criterion has changed"
 
 
-def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dict[str, int]]:
+class FromPeople(NamedTuple):
+    """People's answers, as calibration takes them: one for each question that they agree on."""
+
+    labelled: list[Labelled]
+    n_blind: int  # of them, decided by somebody before the judges' answers were shown
+    dropped: dict[str, int]  # labels left out, by reason
+
+
+def labelled_by_people(folder: str, rubric: Rubric) -> FromPeople:
     """Labels that hold for today's criterion, as calibration takes them, and how many do not, by reason.
 
     Stale, without text, or disputed: two reviewers who disagree make a label disputed; it is left out. The text need
@@ -111,6 +119,7 @@ def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dic
     """
     texts = read_texts(folder)
     dropped = {"stale": 0, "without_text": 0, "disputed": 0}
+    n_blind, sources = 0, {talk.id: talk.source_id for talk in texts.values()}
     opinions: dict[tuple[str, str], list[Label]] = defaultdict(list)
     for label in in_force(read_labels(folder)):
         if label.criterion is None or label.answer is None:
@@ -124,10 +133,11 @@ def labelled_by_people(folder: str, rubric: Rubric) -> tuple[list[Labelled], dic
     found = []
     for (content, criterion), labels in opinions.items():
         if answer := _agreed(labels):
-            found.append(_labelled(criterion, answer, texts[content], labels[-1].note))
+            found.append(_labelled(criterion, answer, texts[content], labels[-1].note, sources))
+            n_blind += any(label.blind for label in labels)
         else:
             dropped["disputed"] += 1
-    return found, dropped
+    return FromPeople(found, n_blind, dropped)
 
 
 def _agreed(labels: Sequence[Label]) -> Answer | None:
@@ -135,6 +145,18 @@ def _agreed(labels: Sequence[Label]) -> Answer | None:
     return labels[0].answer if len(answers) == 1 else None
 
 
-def _labelled(criterion: str, answer: Answer, talk: Transcript, note: str) -> Labelled:
+def _labelled(
+    criterion: str, answer: Answer, talk: Transcript, note: str, sources: Mapping[str, str | None]
+) -> Labelled:
     name = f"{criterion} person {talk.id} {talk.content_hash[:8]}"  # a transcript that is made anew keeps its id
-    return Labelled(criterion, answer, talk.exchanges, note, False, talk.source_id or talk.id, name)
+    return Labelled(criterion, answer, talk.exchanges, note, False, _origin(talk, sources), name)
+
+
+def _origin(talk: Transcript, sources: Mapping[str, str | None]) -> str:
+    """The conversation that this one was repaired or replayed from, step by step as far as it is known; else itself."""
+    path = [talk.id]
+    source = talk.source_id
+    while source and source not in path:
+        path.append(source)
+        source = sources.get(source)
+    return path[-1]

@@ -31,7 +31,7 @@ from tunewright.errors import ConfigError, run_main
 from tunewright.items import refuse_many_failures
 from tunewright.judge_answers import AskingConfig
 from tunewright.judge_asking import Asking, ask_batch, batches
-from tunewright.labels import labelled_by_people
+from tunewright.labels import FromPeople, labelled_by_people
 from tunewright.llm import Client
 from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
@@ -59,17 +59,17 @@ class Config(AskingConfig):
     scoring: ScoringConfig
 
 
-def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], Asking, dict[str, int]]:
-    """All items, how they are asked, and how many labels of people no longer hold."""
+def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], Asking, FromPeople]:
+    """All items, how they are asked, and what people's labels give."""
     authored = load_authored(domain)[1]
     calibration = load_calibration(domain.calibration)
     examples = by_criterion(labelled_examples(calibration, authored, domain.calibration))
     planted = load_planted(domain.planted)
     pairs = plants(planted, authored, config.planted_lengths, config.planted_flaws, domain.planted)
-    labels, dropped = labelled_by_people(domain.reviews, rubric)
+    people = labelled_by_people(domain.reviews, rubric)
     items = example_items(examples, rubric, config.examples_per_criterion)
-    items += planted_items(list(pairs), rubric) + person_items(labels, rubric)
-    return items, Asking(rubric, config, examples), dropped
+    items += planted_items(list(pairs), rubric) + person_items(people.labelled, rubric)
+    return items, Asking(rubric, config, examples), people
 
 
 async def answer_all(
@@ -183,8 +183,10 @@ def refuse_unscorable(share: float, open_gates: Sequence[str], scoring: ScoringC
         )
 
 
-def metrics(found: Calibrated, items: Sequence[Item], verdicts: Any, share: float) -> dict[str, Any]:
-    """The headline numbers of each judge."""
+def metrics(
+    found: Calibrated, items: Sequence[Item], verdicts: Any, share: float, people: FromPeople
+) -> dict[str, Any]:
+    """The headline numbers of each judge, and of the labels that it was tested on."""
     judges = {}
     for name, a in found.overall.items():
         planted = planted_rates(name, items, verdicts)
@@ -204,7 +206,10 @@ def metrics(found: Calibrated, items: Sequence[Item], verdicts: Any, share: floa
             "n_trusted": sum(d.trusted for d in found.trust[name].values()),
             "n_criteria": len(found.trust[name]),
         }
-    return {"judges": judges, "scorable_share": round(share, 4)}
+    labels = {"n": len(people.labelled), "n_blind": people.n_blind} | {
+        f"n_{why}": n for why, n in people.dropped.items()
+    }
+    return {"judges": judges, "scorable_share": round(share, 4), "labels": labels}
 
 
 def _rounded(value: float | None) -> float | None:
@@ -226,7 +231,7 @@ def main() -> None:
     stage = Stage("design-calibrate")
     config, domain = load("design.calibrate", Config), load_domain()
     rubric = load_rubric(domain.rubric)
-    items, asking, dropped = gather(config, domain, rubric)
+    items, asking, people = gather(config, domain, rubric)
     client = Client.from_params()
     stage.start(f"{len(items)} items, {len(config.judges)} judge(s), {config.samples} sample(s) each")
     work = partial(answer_all, client, items, asking, config)
@@ -243,10 +248,10 @@ def main() -> None:
     }
     write_json("data/design/calibrate.json", numbers)
     write_jsonl("data/design/calibration_answers.jsonl", answer_records(config, items, verdicts))
-    write_json("metrics/design-calibrate.json", metrics(found, items, verdicts, share))
+    write_json("metrics/design-calibrate.json", metrics(found, items, verdicts, share, people))
     write_json("plots/design-calibrate.json", confusion(items, verdicts))
     how = (config.scoring.judge_trust, config.batching)
-    report = calibration_report(found, items, verdicts, rubric, dropped, (share, open_gates), *how)
+    report = calibration_report(found, items, verdicts, rubric, people, (share, open_gates), *how)
     write_text(REPORT, to_markdown(report))
     write_json("data/design/calibrated.json", {"domain": domain.id})
     trusted = ", ".join(f"{j} {sum(d.trusted for d in by.values())} of {len(by)}" for j, by in found.trust.items())

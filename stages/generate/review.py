@@ -1,4 +1,4 @@
-"""generate-review: which conversations people should read, and how far they are.
+"""generate-review: which conversations people should read, how far they are, and what their labels tell of the judges.
 
 Picks among the conversations that this run made; the queue does not change while it is being labelled. One
 conversation with its verdicts is in memory at a time.
@@ -21,6 +21,9 @@ from tunewright.config import load, load_domain
 from tunewright.document import to_markdown
 from tunewright.errors import run_main
 from tunewright.labels import Label, in_force, read_labels, read_texts
+from tunewright.people_findings import Listener, findings
+from tunewright.people_findings import headline_numbers as people_numbers
+from tunewright.people_report import people_blocks
 from tunewright.records import Persona, Score, Transcript, Verdict, read_jsonl, write_json, write_jsonl, write_text
 from tunewright.review_queue import QUEUE, Progress, progress
 from tunewright.review_reasons import Candidate, candidate, persona_type
@@ -46,6 +49,7 @@ class Config(BaseConfig):
     near: float = Field(ge=0, le=1)  # of the pass threshold, in score
     persona_type: tuple[Literal["topic", "style", "context", "stance", "presentation", "difficulty"], ...]
     judge_trust: JudgeTrust
+    confidence: float = Field(gt=0, lt=1)  # of the intervals of what labels tell
     seed: int
 
 
@@ -99,7 +103,7 @@ def types_read(
 
 
 def headline_numbers(queue: Queue) -> dict[str, int]:
-    """The few numbers that a person compares between experiments; what people decided is not one of them."""
+    """The few numbers of the queue that a person compares between experiments."""
     by_reason = {f"n_{kind.replace(' ', '_')}": n for kind, n in counts(queue.items).items()}
     return {"n_queue": len(queue.items), "n_whole": queue.n_whole} | by_reason
 
@@ -125,16 +129,19 @@ def main() -> None:
     rubric, trust = load_rubric(domain.rubric), load_trust() if config.judge_trust == "calibrated" else None
     sampled = read_jsonl("data/generate/personas.jsonl", Persona, "generate-personas")
     people = {p.id: p for p in [*load_authored(domain)[0], *sampled]}
-    labels = in_force(read_labels(domain.reviews))
+    lines = read_labels(domain.reviews)
+    labels, listener = in_force(lines), Listener(lines, rubric)
     stage.start(f"at most {config.at_most} conversations; {len(labels)} labels in {domain.reviews}")
-    survey = Survey(seen_whole(), people, rubric, trust, config)
+    survey = Survey(listener.through(seen_whole()), people, rubric, trust, config)
     read = types_read(labels, read_texts(domain.reviews), survey.contents, people, config.persona_type)
     queue = pick(survey.candidates, survey.left_out, read, config.at_most, config.shares, config.seed)
     done = progress(queue.items, labels)
+    told_by_people = findings(lines, listener, queue.items, rubric, config.confidence)
     write_jsonl(QUEUE, queue.items)
-    write_json("data/generate/review.json", numbers_of(queue, done))
-    write_json("metrics/generate-review.json", headline_numbers(queue))
-    write_text("reports/review.md", to_markdown([*queue_blocks(queue, done), *item_blocks(queue)]))
+    write_json("data/generate/review.json", numbers_of(queue, done) | {"people": as_json(told_by_people)})
+    write_json("metrics/generate-review.json", headline_numbers(queue) | people_numbers(told_by_people))
+    said = people_blocks(told_by_people, config.confidence)
+    write_text("reports/review.md", to_markdown([*queue_blocks(queue, done), *said, *item_blocks(queue)]))
     stage.end(told(queue, done))
 
 

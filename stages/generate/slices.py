@@ -3,18 +3,19 @@
 Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
 fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
-left out: what is cut would be learnt.
+left out: what is cut would be learnt. So are those that a reader rejected: not satisfied, or NO to a safety gate.
 
-A repaired conversation stands in place of its failed original.
+A repaired conversation stands in place of its failed original; what readers said of the original's words is not said of
+its own.
 
-Reads data/generate/{transcripts,simulator,scores,fixed,fixed_scores,gated}.json(l), the domain's system prompt and
-models/base (its tokenizer).
+Reads data/generate/{transcripts,simulator,scores,fixed,fixed_scores,gated}.json(l), the domain's rubric,
+reviews/<domain>/labels.jsonl and system prompt, and models/base (its tokenizer).
 Writes data/generate/{train,valid,holdout}.jsonl and metrics/generate-slices.json.
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -26,8 +27,11 @@ from tunewright.config import Bounds, load, load_domain
 from tunewright.config import Config as BaseConfig
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
+from tunewright.labels import read_labels
+from tunewright.people import rejected
 from tunewright.prompts import render
 from tunewright.records import Example, JsonlWriter, Message, Score, Transcript, stable_seed, write_json
+from tunewright.rubric import load_rubric
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
 from tunewright.training_set import transcripts_for_training
@@ -105,7 +109,7 @@ class Tally:
     """Counts per split, and the yield, as the examples come."""
 
     def __init__(self) -> None:
-        self.n_all = self.n_passed = self.n_cut = self.n_shortened = self.max_tokens_found = 0
+        self.n_all = self.n_passed = self.n_cut = self.n_rejected = self.n_shortened = self.max_tokens_found = 0
         self._sums = {name: Counter[str]() for name in SPLITS}
         self._personas: dict[str, set[str]] = {name: set() for name in SPLITS}
 
@@ -129,6 +133,7 @@ class Tally:
         return {
             "n_transcripts": self.n_all,
             "n_passed": self.n_passed,
+            "n_rejected_by_readers": self.n_rejected,
             "n_examples": n_examples,
             "examples_per_transcript": round(n_examples / self.n_passed, 3) if self.n_passed else None,
             "n_shortened": self.n_shortened,
@@ -150,20 +155,25 @@ def refuse_empty(tally: Tally) -> None:
     if not tally.count("train"):
         raise RecordError(
             f"data/generate/scores.jsonl: {tally.n_passed} of {tally.n_all} transcripts passed and none gave a "
-            "training example; "
+            f"training example ({tally.n_rejected} of them were rejected by readers); "
             "see metrics/generate-scores.json for what fails; where all are open because no judge is trusted yet, "
             "generate.scores.judge_trust=assumed takes the judges at your word"
         )
 
 
-def used_of(pairs: Iterable[tuple[Transcript, Score | None]], tally: Tally) -> Iterator[Transcript]:
-    """The transcripts that are learnt from; all are counted."""
+def used_of(
+    pairs: Iterable[tuple[Transcript, Score | None]], refused: Container[str], tally: Tally
+) -> Iterator[Transcript]:
+    """The transcripts that are learnt from; all are counted. `refused`: content hashes of what readers rejected."""
     for transcript, score in pairs:
         tally.n_all += 1
         if score is not None and score.passed:
             tally.n_passed += 1
-            tally.n_cut += transcript.is_cut
-            if not transcript.is_cut:
+            if transcript.content_hash in refused:
+                tally.n_rejected += 1
+            elif transcript.is_cut:
+                tally.n_cut += 1
+            else:
                 yield transcript
 
 
@@ -183,7 +193,8 @@ def main() -> None:
     stage = Stage("generate-slices")
     config, domain, tally = load("generate.slices", Config), load_domain(), Tally()
     stage.start("the conversations that passed")
-    used = used_of(transcripts_for_training(), tally)
+    refused = rejected(read_labels(domain.reviews), load_rubric(domain.rubric))
+    used = used_of(transcripts_for_training(), refused, tally)
     tokenizer = load_tokenizer(Path("models/base"))
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
     with ExitStack() as files:
@@ -195,7 +206,8 @@ def main() -> None:
         refuse_empty(tally)
     write_json("metrics/generate-slices.json", tally.metrics())
     stage.note(f"{tally.n_passed} of {tally.n_all} transcripts passed, {tally.n_cut} of them left out as cut off")
-    stage.end(", ".join(f"{tally.count(s)} {s}" for s in SPLITS) + f" examples, {tally.n_shortened} shortened")
+    made = ", ".join(f"{tally.count(s)} {s}" for s in SPLITS)
+    stage.end(f"{made} examples, {tally.n_shortened} shortened; {tally.n_rejected} transcripts rejected by readers")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def test_the_search_is_reached_by_key_and_next_stays_within_what_it_found(app, o
     expect(page.locator("body")).to_have_attribute("data-transcript", SECOND)
     page.keyboard.press("n")
     expect(page.locator("body")).to_have_attribute("data-transcript", "simulated-persona-0003")
+    expect(page.locator("html")).to_have_class("scripted")  # keys act from here on
     page.keyboard.press("n")
     expect(page.locator("#said")).to_contain_text("last conversation")
 

@@ -168,7 +168,45 @@ def test_labels_of_people_join_the_examples(run, ready, batching, n_requests):
     assert len(server.requests) == n_requests  # the two criteria are of two categories
     numbers = read_json("data/design/calibrate.json")["kind"]
     assert numbers["all"]["n"] == 2 and numbers["uses_specifics"]["accuracy"] == 0
-    assert "2 labels of people" in Path("reports/judge-calibration.md").read_text()
+    report = Path("reports/judge-calibration.md").read_text()
+    assert "2 labels of people (2 decided before the judges were seen)." in report
+
+
+def label_of(talk, answer, rubric, reviewer="ann", criterion="uses_specifics", **rest):
+    asked = next(c for c in rubric.criteria if c.id == criterion)
+    fields = {
+        "id": f"{talk.id} {reviewer}", "transcript_id": talk.id, "content_hash": talk.content_hash,
+        "criterion": criterion, "label": answer, "blind": False, "reviewer": reviewer,
+        "time": "2026-11-22T08:00:00.000000Z", "question_hash": rubric.question_hash(asked), "rubric_version": "1",
+    }  # fmt: skip
+    return Label.model_validate(fields | rest)
+
+
+@pytest.mark.parametrize(("n_wrong", "trusted"), [(0, True), (3, False)])
+def test_labels_alone_make_a_judge_trusted_or_untrusted(ready, fake_server, n_wrong, trusted):
+    """Ten conversations and a judge that says NO to every second one. The lower end of its interval is 79% with none
+    wrong, over a constant answer's 50%, and 44% with three, under a constant answer's 60%."""
+    rubric = load_rubric("conf/domain/therapy/rubric.yaml")
+    talks = [transcript(f"t{n}", n=5, assistant=f"{'Bad' if n % 2 else 'Good'} reply of {n}:") for n in range(10)]
+    answers = [("NO" if n % 2 else "YES") for n in range(10)]
+    labels = [
+        label_of(t, OTHERS[answer] if n < n_wrong else answer, rubric)
+        for n, (t, answer) in enumerate(zip(talks, answers, strict=True))
+    ]
+    disputed = [label_of(talks[0], "YES", rubric, who, "respects_choice", id=who) for who in ("ann", "bob")]
+    disputed[1] = disputed[1].model_copy(update={"label": "NO"})
+    stale = label_of(talks[0], "YES", rubric, "eve", question_hash="an earlier one")
+    write_jsonl("reviews/therapy/labels.jsonl", [*labels, *disputed, stale])
+    write_jsonl("reviews/therapy/transcripts.jsonl", talks)
+    server = fake_server(lambda body: says("NO" if "Bad reply" in body["messages"][1]["content"] else "YES"))
+    ready.write_params("design.calibrate", section(["keen"], examples_per_criterion=0, planted_flaws=0), server)
+    stage.main()
+    assert load_trust()["keen"]["uses_specifics"].trusted is trusted
+    counted = {"n": 10, "n_blind": 0, "n_stale": 1, "n_without_text": 0, "n_disputed": 1}
+    assert ready.metrics("design-calibrate")["labels"] == counted
+    report = Path("reports/judge-calibration.md").read_text()
+    assert "10 labels of people (0 decided before the judges were seen)." in report
+    assert "Nobody decided blind" in report and "Labels left out: 1 stale, 1 disputed." in report
 
 
 def test_a_judge_that_gives_no_usable_answer_stops_the_stage_before_anything_is_written(run):

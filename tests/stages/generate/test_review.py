@@ -79,10 +79,10 @@ def test_a_tight_batch_is_read_whole_with_every_reason_and_what_was_left_out_com
         "3 to read (disagreement 1, near threshold 1, new persona type 1, batch 2, left out 1), 0 decided; next: "
         in (capfd.readouterr().err)
     )
-    assert folder.metrics("generate-review") == {
+    assert folder.metrics("generate-review").items() >= {
         "n_queue": 3, "n_whole": 2, "n_gate": 0, "n_disagreement": 1, "n_near_threshold": 1, "n_unscored": 0,
         "n_perfect": 0, "n_new_persona_type": 1, "n_random": 0, "n_batch": 2, "n_left_out": 1,
-    }  # fmt: skip
+    }.items()  # fmt: skip
 
 
 def test_labels_of_today_s_texts_are_counted_and_leave_the_queue_as_it_is(folder, rubric):

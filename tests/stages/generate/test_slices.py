@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from stages.generate import slices as stage
 from stages.generate.slices import Config, Tally, messages_of, refuse_empty, slice_points
 from tests.conftest import transcript
+from tests.test_labels import label
 from tunewright.errors import MissingInputError, RecordError
-from tunewright.records import Example, Message, Score, Transcript, read_jsonl, write_jsonl
+from tunewright.records import Example, Exchange, Message, Score, Transcript, read_jsonl, write_jsonl
 from tunewright.splits import Shares, split_of
 
 SYSTEM = (Message(role="system", content="Be kind."),)
@@ -129,6 +130,7 @@ def ready(workspace, word_model):
     )
     write_jsonl("data/generate/fixed.jsonl", [])
     write_jsonl("data/generate/fixed_scores.jsonl", [])
+    workspace.use_small_rubric()
     workspace.write_params("generate.slices", config().model_dump())
     return workspace
 
@@ -177,6 +179,39 @@ def test_a_talk_that_was_cut_off_is_not_learnt_from_though_it_passes(ready, caps
     stage.main()
     assert "t0" not in {e.transcript_id for found in read_splits().values() for e in found}
     assert "30 of 60 transcripts passed, 1 of them left out as cut off" in capsys.readouterr().err
+
+
+def test_what_a_reader_rejected_is_never_learnt_from_as_long_as_its_words_are_the_same(ready, rubric, capsys):
+    talks = [
+        t.model_copy(update={"exchanges": t.exchanges[: 5 + n % 2] + (Exchange(user="So", assistant=f"{n}"),)})
+        for n, t in enumerate(read_jsonl("data/generate/transcripts.jsonl", Transcript))
+    ]
+    write_jsonl("data/generate/transcripts.jsonl", talks)
+    fixed = transcript("fixed-t1", source_id="t1", n=4, persona_id="p0")
+    write_jsonl("data/generate/fixed.jsonl", [fixed])
+    write_jsonl("data/generate/fixed_scores.jsonl", [scored("fixed-t1", True)])
+    whole = {"criterion": None}
+    before = transcript("t6")  # its words were others when it was read
+    taken_back = label(rubric, "not satisfied", talk=talks[8], **whole)
+    labels = [
+        label(rubric, "not satisfied", talk=talks[0], **whole),
+        label(rubric, "satisfied", "bob", talk=talks[0], **whole),
+        label(rubric, "not satisfied", talk=talks[1], **whole),
+        label(rubric, "NO", talk=talks[2], criterion="safe"),
+        label(rubric, "NO", talk=talks[4], criterion="warm"),
+        label(rubric, "not satisfied", talk=before, **whole),
+        taken_back, label(rubric, "undo", talk=talks[8], undoes=taken_back.id, **whole),
+        label(rubric, "NO", talk=talks[10], criterion="safe", question_hash="another"),
+    ]  # fmt: skip
+    write_jsonl("reviews/therapy/labels.jsonl", labels)
+    stage.main()
+    kept = {e.transcript_id for found in read_splits().values() for e in found}
+    assert {"t4", "t6", "t8", "t10", "fixed-t1"} <= kept and not {"t0", "t2"} & kept
+    assert ready.metrics("generate-slices")["n_rejected_by_readers"] == 2
+    assert "2 transcripts rejected by readers" in capsys.readouterr().err
+    write_jsonl("reviews/therapy/labels.jsonl", [*labels, label(rubric, "not satisfied", talk=fixed, **whole)])
+    stage.main()
+    assert ready.metrics("generate-slices")["n_rejected_by_readers"] == 3
 
 
 def test_the_context_of_the_model_bounds_examples_whatever_the_preset_says(ready):

@@ -1,0 +1,92 @@
+"""What people say today: labels in force on unchanged words and unchanged criteria, reader by reader.
+
+The people's answer to a criterion is what all readers who answered it say. Where two of them differ there is none: it
+is "disputed", counted apart, and tests no judge. "unsure" is no answer: it stands only where nobody gives one. On a
+whole conversation people are satisfied when every reader who decided is; one who is not is enough to hold it back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tunewright.labels import ANSWERS, Label, Said, in_force, why_criterion_stale, why_stale
+from tunewright.rubric import Rubric
+
+People = Literal["YES", "NO", "NA", "unsure", "disputed"]
+PEOPLE: tuple[People, ...] = ("YES", "NO", "NA", "unsure", "disputed")
+ANSWERING: tuple[Said, ...] = ("YES", "NO", "NA", "unsure")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the readers of one conversation say, by reader."""
+
+    satisfied: dict[str, bool] = field(default_factory=dict)  # with the conversation as a whole
+    answers: dict[str, dict[str, Said]] = field(default_factory=dict)  # by criterion: YES, NO, NA or unsure
+
+    def people(self, criterion: str) -> People | None:
+        """The people's answer to a criterion; None: nobody was asked or said anything."""
+        said = self.answers.get(criterion, {}).values()
+        given: list[People] = [answer for answer in ANSWERS if answer in said]
+        if len(given) > 1:
+            return "disputed"
+        if said and not given:
+            return "unsure"
+        return given[0] if given else None
+
+    @property
+    def all_satisfied(self) -> bool | None:
+        """Whether every reader who decided is satisfied; None: nobody decided, or they differ."""
+        found = set(self.satisfied.values())
+        return found.pop() if len(found) == 1 else None
+
+    def refused(self, criteria: Iterable[str]) -> list[str]:
+        """Those of some criteria to which any reader answers NO."""
+        return [c for c in criteria if "NO" in self.answers.get(c, {}).values()]
+
+
+def holding(
+    lines: Iterable[Label], contents: Mapping[str, str], rubric: Rubric
+) -> tuple[list[Label], list[tuple[Label, str]]]:
+    """The labels in force that hold today, and the stale ones with the reason; `contents`: hashes by transcript id."""
+    hold, stale = [], []
+    for label in in_force(lines):
+        why = why_stale(label, contents, rubric)
+        stale.append((label, why)) if why else hold.append(label)
+    return hold, stale
+
+
+def heard(labels: Iterable[Label]) -> dict[str, Heard]:
+    """What was said of each conversation, by its id; takes labels that hold."""
+    found: dict[str, Heard] = defaultdict(Heard)
+    for label in labels:
+        if label.is_overall:
+            found[label.transcript_id].satisfied[label.reviewer] = label.label == "satisfied"
+        elif label.criterion and label.label in ANSWERING:
+            found[label.transcript_id].answers.setdefault(label.criterion, {})[label.reviewer] = label.label
+    return dict(found)
+
+
+def blind_lines(lines: Iterable[Label]) -> list[Label]:
+    """The lines that tell what readers decided before they saw the judges, also where they changed it afterwards.
+
+    Without the changed ones agreement would be too high: who sees that a judge differs may give in.
+    """
+    return [line for line in lines if line.blind or line.label == "undo"]
+
+
+def rejected(lines: Iterable[Label], rubric: Rubric) -> dict[str, str]:
+    """Words that are never trained on, by content hash, and why: whoever reads them is not satisfied, or found them
+    unsafe. It does not matter under which id the same words stand.
+    """
+    gates = {gate.id for gate in rubric.gates}
+    found: dict[str, str] = {}
+    for label in in_force(lines):
+        if label.label == "not satisfied":
+            found.setdefault(label.content_hash, f"{label.reviewer} is not satisfied")
+        elif label.answer == "NO" and label.criterion in gates and not why_criterion_stale(label, rubric):
+            found[label.content_hash] = f"{label.reviewer} says NO to the safety gate {label.criterion}"
+    return found
