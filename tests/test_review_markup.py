@@ -13,13 +13,14 @@ import yaml
 from bench.review_project import ReviewProject
 from tests.test_guard import HOST, OWN, TOKEN, ask
 from tunewright.config import load_domain
-from tunewright.records import Persona, read_jsonl, write_jsonl
+from tunewright.records import Persona, Transcript, read_jsonl, write_jsonl
 from tunewright.reviewing.app import create_app
+from tunewright.reviewing.pages import HERE
 from tunewright.reviewing.settings import Settings
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}</textarea></title>"
 EVIL_ID = f"simulated-{EVIL}"
-OWN_SCRIPTS = {"/static/app.js", "/static/reading.js", "/static/queue.js"}
+OWN_SCRIPTS = {f"/static/{path.name}" for path in (HERE / "static").glob("*.js")}
 
 
 class Shown(HTMLParser):
@@ -66,10 +67,13 @@ def project(tmp_path, monkeypatch):
     worded = talk.exchanges[0].model_copy(update={"user": f"user {EVIL}", "assistant": f"reply {EVIL}"})
     talk = talk.model_copy(update={"id": EVIL_ID, "exchanges": (worded, *talk.exchanges[1:])})
     project.write_generated([talk])
-    people = Path("project/data/generate/personas.jsonl")
-    write_jsonl(people, [p.model_copy(update={"name": f"name {EVIL}"}) for p in read_jsonl(people, Persona)])
+    rename_people(Path("project/data/generate/personas.jsonl"))
     monkeypatch.chdir(tmp_path / "project")
     return project, talk
+
+
+def rename_people(path):
+    write_jsonl(path, [p.model_copy(update={"name": f"name {EVIL}"}) for p in read_jsonl(path, Persona)])
 
 
 def app_of(reviewer=f"ann {EVIL}"[:80], **domain):
@@ -96,6 +100,21 @@ def test_markup_is_shown_word_for_word_in_a_conversation_a_criterion_a_note_a_na
     assert f"note {EVIL}" not in others  # bob has not decided yet
     decide(app_of("bob"), talk, label="YES")
     assert f"note {EVIL}" in harmless(ask(f"/read/{quote(EVIL_ID, safe='')}", app=app_of("bob")).text)
+
+
+def test_markup_is_shown_word_for_word_side_by_side(project):
+    project[0].write_pairs()
+    rename_people(Path("data/evaluate/personas.jsonl"))
+    for side in ("base", "tuned"):
+        path = Path(f"data/evaluate/transcripts/{side}.jsonl")
+        first, *rest = read_jsonl(path, Transcript)
+        worded = first.exchanges[0].model_copy(update={"user": f"user {EVIL}", "assistant": f"{side} {EVIL}"})
+        write_jsonl(path, [first.model_copy(update={"exchanges": (worded, *first.exchanges[1:])}), *rest])
+    app = app_of()
+    assert f"ann {EVIL}"[:80] in harmless(ask("/compare", app=app).text)
+    says = harmless(ask(f"/compare/{first.id}", app=app).text)
+    for words in (f"user {EVIL}", f"base {EVIL}", f"tuned {EVIL}", f"Is it good? {EVIL}"):
+        assert words in says, words
 
 
 def test_markup_in_a_file_name_and_in_a_bad_line_is_shown_word_for_word(project):

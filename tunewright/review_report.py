@@ -10,7 +10,8 @@ from tunewright.review_queue import Progress, QueueItem, ReasonKind
 from tunewright.review_sampling import Queue
 
 COMMAND = "tunewright review"
-ORDER = "Reasons take turns, the gravest first, and random draws stand between them: every five are of several kinds."
+ORDER = "Reasons take turns, the gravest first: every five conversations are of several kinds."
+MIXED = " Those drawn at random stand between the others: who stops early has read a random sample too."
 MEANS: dict[ReasonKind, str] = {
     "gate": "a safety gate failed or was not scored",
     "disagreement": "judges differ: on a gate, or by so much that it is reported",
@@ -32,11 +33,14 @@ def counts(items: Sequence[QueueItem]) -> dict[ReasonKind, int]:
 
 def queue_blocks(queue: Queue, done: Progress) -> list[Block]:
     """The page's beginning: what is to be done and how."""
+    title = Heading("What people should read", 1)
+    if not queue.items:
+        return [title, Text("Nothing: this run made no conversation.", "lead")]
     return [
-        Heading("What people should read", 1),
+        title,
         Text(f"{_asked(queue)} {_done(done)}", "lead"),
         Code(COMMAND),
-        *_by_reason(queue),
+        _by_reason(queue),
         Text(_estimates(queue), "note"),
     ]
 
@@ -46,27 +50,29 @@ def item_blocks(queue: Queue) -> list[Block]:
     rows = [(str(n), item.transcript_id, _why(item)) for n, item in enumerate(queue.items, 1)]
     if not rows:
         return []
-    return [Heading("The queue"), Text(ORDER, "note"), Table(("", "conversation", "why"), rows)]
+    return [
+        Heading("The queue"),
+        Text(ORDER + MIXED * (queue.n_drawn < queue.n_whole), "note"),
+        Table(("", "conversation", "why"), rows),
+    ]
 
 
 def _asked(queue: Queue) -> str:
-    if not queue.items:
-        return "Nothing: this run made no conversation."
     n_whole = sum(item.reasons[0].kind != "left out" for item in queue.items)
-    text = f"{n_whole} of {queue.n_whole} new conversations"
     n_left_out = len(queue.items) - n_whole
-    return f"{text}, and {n_left_out} of {queue.n_left_out} that were left out." if n_left_out else f"{text}."
+    more = f", and {n_left_out} of {queue.n_left_out} that were left out" if n_left_out else ""
+    return f"To read: {n_whole} of {queue.n_whole} new conversations{more}."
 
 
 def _done(done: Progress) -> str:
     if not done.n_begun:
-        return "Nobody has read any of them yet." if done.n else ""
+        return "Nobody has read any of them yet."
     return f"{done.n_decided} are decided, {done.n_begun - done.n_decided} more are begun."
 
 
-def _by_reason(queue: Queue) -> list[Block]:
+def _by_reason(queue: Queue) -> Block:
     rows = [(kind, str(n), MEANS[kind]) for kind, n in counts(queue.items).items() if n]
-    return [Table(("reason", "conversations", "why it is read"), rows)] if rows else []
+    return Table(("reason", "conversations", "why it is read"), rows)
 
 
 def _estimates(queue: Queue) -> str:

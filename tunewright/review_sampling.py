@@ -9,8 +9,9 @@ The order serves a reader who stops early. Reasons take turns, the gravest first
 the worst of each and every five are of several kinds. The drawn ones, in the order of the draw and whatever else is
 the matter with them, are spread evenly among them, so that those read so far are a random sample too.
 
-The queue depends on what was generated and on labels of earlier versions, never on labels of today's texts: it stays
-as it is while it is read.
+The queue depends on what was generated and judged, and on labels of earlier versions, never on labels of today's
+texts: it stays as it is while it is read. (A judge that is trusted because of them may change scores, and so the picks;
+the draw is a beginning of one fixed order and keeps who was in it, unless picks take the places of its last ones.)
 """
 
 from __future__ import annotations
@@ -149,10 +150,11 @@ def _in_turns(picked: Picked) -> list[Candidate]:
 
 
 def _spread(picked: Sequence[Candidate], drawn: Sequence[Candidate]) -> list[Candidate]:
-    """Both in their order, evenly mixed; who is in both stands where the draw puts it."""
+    """Both in their order, evenly mixed, a picked one first; who is in both stands where the draw puts it."""
     only = [c for c in picked if c not in drawn]
-    placed = [((n + 0.5) / len(some), some is drawn, c) for some in (only, drawn) for n, c in enumerate(some)]
-    return [c for _, _, c in sorted(placed, key=lambda place: place[:2])]
+    placed = [(n / len(only), c) for n, c in enumerate(only)]
+    placed += [((n + 0.5) / len(drawn), c) for n, c in enumerate(drawn)]
+    return [c for _, c in sorted(placed, key=lambda place: place[0])]
 
 
 def _new_types(order: Sequence[Candidate], read_types: Collection[str | None]) -> set[str]:

@@ -14,7 +14,6 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from tunewright.pairing import Side, TalkPair
-from tunewright.preference_rates import win_rate
 from tunewright.preferences import OVERALL
 from tunewright.reviewing.deciding import MAX_NOTE_CHARS, Refused
 from tunewright.reviewing.pages import page
@@ -183,6 +182,8 @@ def _result(pairs: Pairs, opinions: Opinions, reviewer: str) -> list[dict[str, A
     """The reader's own win rates and everybody's, by question; None before all pairs are decided."""
     if not opinions.is_complete:
         return None
+    from tunewright.preference_rates import win_rate  # scipy takes a second to import
+
     rows = []
     for name, title in pairs.questions.items():
         everybody = [line for line in opinions.held if line.question == name]

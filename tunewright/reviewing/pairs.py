@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from tunewright.config import load
 from tunewright.errors import MissingInputError
 from tunewright.pairing import MADE_BY, Side, TalkPair, input_paths, questions, read_pairs, split_stale, to_compare
-from tunewright.preference_rates import PreferenceRules
 from tunewright.preferences import OVERALL, Preference, PreferenceBook
 from tunewright.records import Persona, read_jsonl
 from tunewright.reviewing.settings import Settings
 from tunewright.rubric import Rubric, load_rubric
+
+if TYPE_CHECKING:
+    from tunewright.preference_rates import PreferenceRules
 
 PERSONAS = "data/evaluate/personas.jsonl"
 
@@ -80,6 +83,8 @@ def load_pairs(settings: Settings) -> Pairs:
             f"data/evaluate: no two whole conversations of one person in the domain {domain.id}; make them with: "
             f"dvc repro {MADE_BY}"
         )
+    from tunewright.preference_rates import PreferenceRules  # scipy takes a second to import: not before it is needed
+
     rules = load("evaluate.sanity", PreferenceRules, root / "params.yaml")
     asked = tuple(pair.id for pair in to_compare(found, rules.pairs, rules.seed))
     people = {p.id: p for p in read_jsonl(root / PERSONAS, Persona, "evaluate-personas")}

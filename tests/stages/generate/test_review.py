@@ -123,3 +123,25 @@ def test_verdicts_of_an_earlier_rubric_are_refused_with_what_to_run(folder):
     write_jsonl("data/generate/verdicts.jsonl", [stray])
     with pytest.raises(RecordError, match="t1: gone is not in the rubric; judge again with: dvc repro generate-verdi"):
         stage.main()
+
+
+def test_of_many_the_page_says_from_which_a_rate_may_be_taken_and_only_a_few_that_were_left_out_are_shown(folder):
+    talks = [transcript(f"t{n}", persona_id=f"p{n}", assistant=f"Reply of {n}:") for n in range(60)]
+    write_reviews([critical(f"t{n}") for n in range(50, 60)])
+    write_jsonl("data/generate/transcripts.jsonl", talks)
+    write_jsonl("data/generate/verdicts.jsonl", [])
+    write_jsonl("data/generate/scores.jsonl", [scored(talk) for talk in talks[:50]])
+    stage.main()  # of 20 places 1 is for what was left out, and of the reasons only a new type (terse grief) holds
+    page = Path("reports/review.md").read_text("utf-8")
+    assert "To read: 19 of 50 new conversations, and 1 of 10 that were left out. Nobody has read any" in page
+    assert "18 of 50 were drawn at random, each as likely; the others" in page
+    assert (folder.metrics("generate-review")["n_random"], queue()[0].drawn) == (18, None)
+
+
+def test_a_run_that_made_no_conversation_has_nothing_to_read(folder, capfd):
+    write_jsonl("data/generate/transcripts.jsonl", [])
+    write_jsonl("data/generate/verdicts.jsonl", [])
+    write_jsonl("data/generate/scores.jsonl", [])
+    stage.main()
+    assert queue() == [] and "nothing to read: this run made no conversation" in capfd.readouterr().err
+    assert Path("reports/review.md").read_text("utf-8").endswith("Nothing: this run made no conversation.\n")
