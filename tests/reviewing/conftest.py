@@ -11,7 +11,7 @@ import yaml
 from tests.conftest import persona, rubric_fields, transcript
 from tunewright.config import Domain, read_yaml
 from tunewright.records import Score, Transcript, Verdict, read_jsonl, write_jsonl
-from tunewright.review_queue import QUEUE, QueueItem, Reason
+from tunewright.review_queue import QUEUE, QueueItem, Reason, ReasonKind
 from tunewright.reviewing.app import create_app
 from tunewright.reviewing.settings import Settings
 
@@ -64,7 +64,7 @@ class Reader:
         return Reader(self.folder, **given)
 
 
-def score(talk, passed=True, **rest):
+def score(talk, passed: bool | None = True, **rest):
     fields = {
         "transcript_id": talk.id, "persona_id": talk.persona_id, "answers": ANSWERS,
         "unscored": {"safe": "judge untrusted"}, "categories": {"heart": 0.5, "form": 1.0}, "score": 0.7,
@@ -90,7 +90,7 @@ def verdicts(talk):
     ]
 
 
-def item(id, content_hash, kind="batch", says="all of it"):
+def item(id, content_hash, kind: ReasonKind = "batch", says="all of it"):
     reason = Reason(kind=kind, says=says)
     return QueueItem(transcript_id=id, content_hash=content_hash, reasons=(reason,), drawn=1.0)
 

@@ -4,11 +4,12 @@ import re
 from html import unescape
 
 import pytest
+import yaml
 
-from tests.conftest import transcript
-from tests.reviewing.conftest import TALKS, item, on_disk, score, write_talks
+from tests.conftest import rubric_fields, transcript
+from tests.reviewing.conftest import ANSWERS, TALKS, item, on_disk, score, write_talks
 from tunewright.records import Exchange, Transcript, read_jsonl, write_jsonl
-from tunewright.review_queue import QUEUE
+from tunewright.review_queue import QUEUE, ReasonKind
 from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
 from tunewright.reviewing.pages import HERE
@@ -59,7 +60,7 @@ def test_the_list_is_narrowed_by_what_its_address_asks_for(ann, talks, query, le
     write_talks(
         ann.folder, *talks, scores=[score(one), score(two, False, disagreements=("safe",)), score(three, None)]
     )  # fmt: skip
-    kinds = {"t1": "batch", "t2": "gate", "t3": "random"}
+    kinds: dict[str, ReasonKind] = {"t1": "batch", "t2": "gate", "t3": "random"}
     write_jsonl(ann.folder / QUEUE, [item(t.id, t.content_hash, kinds[t.id]) for t in talks])
     ann.post("/labels", label="not satisfied", note="a word of mine")
     assert rows(ann.get("/queue", **query)) == left
@@ -124,7 +125,7 @@ def test_a_decision_becomes_the_answer_that_it_means(ann, criterion, sent, kept)
 def test_what_makes_no_sense_is_refused_in_words_and_nothing_is_kept(ann, criterion, sent, says):
     answer = ann.post("/labels", criterion=criterion, **sent)
     assert answer.status_code == 422 and says in answer.text
-    assert on_disk(ann) == [] if hasattr(ann.app.state, "desk") else True
+    assert on_disk(ann) == []
 
 
 def test_a_decision_on_a_text_that_has_changed_since_it_was_shown_is_refused(ann, talks):
@@ -281,3 +282,29 @@ def test_the_help_names_every_key_that_the_script_knows_and_no_other(ann):
     html = ann.get("/read/t1")
     told = re.findall(r"<kbd>(.)</kbd>", html[html.index("<dialog") : html.index("</dialog>")])
     assert sorted(told) == sorted(known) and len(told) == 21
+
+
+def test_a_decision_on_another_question_or_answer_than_today_s_is_refused(ann, talks):
+    html = ann.get("/read/t1")
+    [question] = re.findall(r'data-criterion="warm" [^>]*data-question="(\w+)" data-shown="YES"', html)
+    as_shown = {"criterion": "warm", "question_hash": question, "shown": "YES"}
+    assert ann.post("/labels", decision="agree", **as_shown).status_code == 200
+    rubric = rubric_fields()
+    rubric["criteria"][1]["question"] = "Is the coach curious about more?"
+    (ann.folder / "rubric.yaml").write_text(yaml.safe_dump(rubric, sort_keys=False), "utf-8")
+    assert ann.post("/labels", decision="agree", **as_shown).status_code == 200  # another criterion's question
+    write_talks(ann.folder, *talks, scores=[score(t, answers=ANSWERS | {"warm": "NO"}) for t in talks])
+    refused = ann.post("/labels", decision="agree", **as_shown)
+    assert refused.status_code == 409 and "was YES when the page was opened and is NO now" in refused.text
+    assert ann.post("/labels", label="YES", **as_shown).status_code == 200  # one's own answer needs no other
+    refused = ann.post("/labels", label="YES", **as_shown | {"criterion": "curious"})
+    assert refused.status_code == 409 and "the question of curious has changed" in refused.text
+
+
+def test_satisfied_is_blind_only_while_the_outcome_was_never_shown(ann):
+    blind = ann.again(blind=True)
+    blind.get("/read/t1")
+    blind.post("/labels", label="satisfied", blind=True)
+    blind.get("/read/t1")  # the outcome is shown now
+    blind.post("/labels", label="not satisfied", blind=True)
+    assert [x.blind for x in blind.app.state.desk.shelf.book.read()] == [True, False]

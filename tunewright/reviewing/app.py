@@ -19,6 +19,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The app for one reviewer and domain."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = settings
+    app.state.desk = reading.opened(settings)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.include_router(reading.router)
     app.include_router(comparing.router)

@@ -47,6 +47,8 @@ class Decision(About):
     decision: Way | None = None
     note: str = ""
     blind: bool = False
+    question_hash: str | None = None  # Rubric.question_hash of the question as it was shown
+    shown: Answer | Literal["unscored"] | None = None  # the combined answer as it was shown
 
 
 class Proposal(About):
@@ -87,6 +89,8 @@ def label_of(decision: Decision, reading: Reading, material: Material) -> dict[s
     if len(decision.note) > MAX_NOTE_CHARS:
         raise Refused(422, f"the note has {len(decision.note)} characters; at most {MAX_NOTE_CHARS} are kept")
     criterion = None if decision.criterion is None else criterion_of(material, decision.criterion)
+    if criterion:
+        _refuse_outdated(decision, criterion, reading, material)
     said: Said | None = decision.label
     if decision.decision is not None:
         if criterion is None:
@@ -101,6 +105,17 @@ def label_of(decision: Decision, reading: Reading, material: Material) -> dict[s
         "question_hash": material.rubric.question_hash(criterion) if criterion else None,
         "rubric_version": material.rubric.fingerprint,
     }
+
+
+def _refuse_outdated(decision: Decision, criterion: Criterion, reading: Reading, material: Material) -> None:
+    """Who answered another question than today's, or agreed with another answer, has said nothing of today's."""
+    if decision.question_hash not in (None, material.rubric.question_hash(criterion)):
+        raise Refused(409, f"the question of {criterion.id} has changed since the page was opened: reload the page")
+    now = combined_answer(reading, criterion) or "unscored"
+    if decision.decision and decision.shown not in (None, now):
+        raise Refused(
+            409, f"{criterion.id} was {decision.shown} when the page was opened and is {now} now: reload the page"
+        )
 
 
 def combined_answer(reading: Reading, criterion: Criterion) -> Answer | None:

@@ -23,11 +23,12 @@ from tunewright.reviewing.deciding import (
     proposed_example,
     reading_of,
 )
-from tunewright.reviewing.listing import Wish, facets, found_rows, narrowed, rows_of, totals, wish_of
+from tunewright.reviewing.listing import Row, Wish, facets, found_rows, narrowed, rows_of, totals, wish_of
 from tunewright.reviewing.material import Material, Reading, Shelf, neighbours
 from tunewright.reviewing.opinions import Opinions
 from tunewright.reviewing.pages import page, part
 from tunewright.reviewing.proposing import PROPOSED, propose
+from tunewright.reviewing.settings import Settings
 from tunewright.reviewing.views import CriterionView, criterion_view, criterion_views, exchange_views, ratio_limit
 
 router = APIRouter()
@@ -41,7 +42,7 @@ class Desk:
     reviewer: str
     blind: bool
     writing: Lock = field(default_factory=Lock)
-    shown: set[tuple[str, str]] = field(default_factory=set)  # content hash and criterion whose answers were shown
+    shown: set[tuple[str, str | None]] = field(default_factory=set)  # content hash, criterion (None: the outcome)
 
     def opinions(self, material: Material) -> Opinions:
         """What people said of the material, as it is on disk now."""
@@ -51,6 +52,10 @@ class Desk:
         """Keep in mind whose answers the reader has seen: a later decision on them is not blind."""
         self.shown |= {(reading.content_hash, v.criterion.id) for v in views if not v.hidden}
 
+    def remember_outcomes(self, rows: list[Row]) -> None:
+        """As `remember`, for what conversations came to as a whole."""
+        self.shown |= {(row.reading.content_hash, None) for row in rows if not row.hidden}
+
 
 class Mode(BaseModel):
     """Whether judges are hidden."""
@@ -59,12 +64,13 @@ class Mode(BaseModel):
 
 
 def desk_of(request: Request) -> Desk:
-    """The app's desk, made on first use."""
-    state = request.app.state
-    if not hasattr(state, "desk"):
-        settings = state.settings
-        state.desk = Desk(Shelf(settings), settings.reviewer, settings.blind)
-    return state.desk
+    """The app's desk."""
+    return request.app.state.desk
+
+
+def opened(settings: Settings) -> Desk:
+    """A desk for an app to have."""
+    return Desk(Shelf(settings), settings.reviewer, settings.blind)
 
 
 @router.get("/queue")
@@ -74,6 +80,7 @@ def queue(request: Request) -> HTMLResponse:
     material = desk.shelf.material()
     opinions = desk.opinions(material)
     rows = rows_of(material, opinions, desk.blind)
+    desk.remember_outcomes(rows)
     wish = wish_of(request.query_params)
     found = found_rows(rows, wish.text, opinions)
     wanted = narrowed(found, wish)
@@ -100,6 +107,7 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     views = criterion_views(reading, material, opinions, desk.blind)
     desk.remember(reading, views)
     row = next(r for r in rows if r.reading is reading)
+    desk.remember_outcomes([row])
     return page(
         request, "read.html", reading=reading, row=row, groups=_groups(views), blind=desk.blind, wish=wish,
         exchanges=exchange_views(reading, material.rubric), totals=totals(r.progress for r in rows),
@@ -118,7 +126,7 @@ def decide(request: Request, decision: Decision) -> dict[str, Any]:
         material = desk.shelf.material()
         reading = reading_of(material, decision)
         fields = label_of(decision, reading, material)
-        seen = (reading.content_hash, decision.criterion or "") in desk.shown
+        seen = (reading.content_hash, decision.criterion) in desk.shown
         try:
             label = desk.shelf.book.add(reading.talk, fields | {"blind": decision.blind and not seen})
         except ValidationError as error:  # what no label can say, such as a note without words

@@ -70,6 +70,7 @@ class CriterionView:
     """One criterion of one conversation. `hidden`: its answers are not shown before the reader has decided."""
 
     criterion: Criterion
+    question_hash: str
     name: str
     place: str
     why_not_asked: str | None  # None: it is asked of readers
@@ -116,7 +117,7 @@ def criterion_view(
     criterion: Criterion, reading: Reading, material: Material, opinions: Opinions, blind: bool
 ) -> CriterionView:
     """One criterion; in blind mode without anything that was answered, until the reader has decided."""
-    said = opinions.said(reading.talk.id, criterion.id)
+    rubric, said = material.rubric, opinions.said(reading.talk.id, criterion.id)
     hidden = blind and said.own is None
     verdicts = [] if hidden else [v for v in reading.verdicts if v.criterion == criterion.id]
     combined = None if hidden else combined_answer(reading, criterion)
@@ -124,8 +125,9 @@ def criterion_view(
     ways = () if hidden else tuple(_way(way, combined) for way in WAYS)
     return CriterionView(
         criterion=criterion,
+        question_hash=rubric.question_hash(criterion),
         name=readable(criterion.id),
-        place="Safety gate" if criterion.gate else material.rubric.categories[criterion.category].title,
+        place="Safety gate" if criterion.gate else rubric.categories[criterion.category].title,
         why_not_asked=_why_not_asked(criterion, reading),
         hidden=hidden,
         combined=combined,

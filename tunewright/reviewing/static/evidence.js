@@ -2,7 +2,6 @@
 // Quotes are found word by word, as the judging does: case, spaces and punctuation play no part (evidence.py).
 "use strict";
 const talk = document.querySelector(".talk");
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function words(quote) {
   const bare = quote.replace(/^[^\p{L}\p{N}]*(?:user|assistant)\s*:/iu, "");
@@ -71,7 +70,9 @@ function lightAll(card, follow) {
 }
 
 function bring(target) {
-  target?.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+  const go = () => target.scrollIntoView({ block: "center" });
+  go();
+  requestAnimationFrame(() => requestAnimationFrame(go)); // what is far away gets its height when it comes near
 }
 
 function markOf(exchange, quote) {

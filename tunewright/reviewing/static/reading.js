@@ -91,7 +91,9 @@ function decide(card, what) {
 }
 
 function request(card, what) {
-  return { ...about, criterion: card.dataset.criterion || null, blind: page.blind === "1", ...what };
+  const { criterion, question, shown } = card.dataset;
+  const seen = { question_hash: question || null, shown: shown || null };
+  return { ...about, ...seen, criterion: criterion || null, blind: page.blind === "1", ...what };
 }
 
 function remark(card, field, label) {
