@@ -34,7 +34,7 @@ class Task(Asked):
 
 def tasks(material: Material) -> list[dict[str, Any]]:
     """One task for each conversation."""
-    hashes = {c.id: material.rubric.question_hash(c) for c in material.questions}
+    hashes = {c.id: material.rubric.question_hash(c) for c in material.rubric.criteria}
     return [_task(material, piece, hashes) for piece in material.pieces]
 
 
@@ -45,7 +45,8 @@ def _task(material: Material, piece: Piece, hashes: dict[str, str]) -> dict[str,
         rubric_version=material.rubric.fingerprint, question_hashes=hashes, blind=material.blind, labels=piece.labels,
     )  # fmt: skip
     data: dict[str, Any] = {
-        "transcript_id": talk.id, "persona_id": talk.persona_id, "reasons": piece.reasons, CONVERSATION: _spoken(piece),
+        "transcript_id": talk.id, "persona_id": talk.persona_id, "reasons": material.reasons(piece),
+        CONVERSATION: _spoken(piece),
     }  # fmt: skip
     if not material.blind:
         data |= {JUDGES + c.id: judges_text(piece, c.id) for c in material.questions}

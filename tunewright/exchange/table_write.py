@@ -42,7 +42,7 @@ def header(material: Material) -> list[str]:
 def rows(material: Material) -> Iterator[list[str]]:
     """All rows, conversation by conversation, in the order of the header."""
     for piece in material.pieces:
-        for criterion in material.questions:
+        for criterion in material.questions_on(piece):
             own = [x for x in piece.labels if x.criterion == criterion.id]
             yield from _rows(material, piece, "criterion", criterion, own)
         whole = [x for x in piece.labels if x.criterion is None]
@@ -59,7 +59,7 @@ def _rows(
     talk = piece.transcript
     id = criterion.id if criterion else ""
     question = asked_text(criterion) if criterion else WHOLE if asks == "overall" else MISSING
-    about = [talk.id, talk.persona_id, piece.reasons, id, question]
+    about = [talk.id, talk.persona_id, material.reasons(piece), id, question]
     said = [answers_text(piece, id), combined_text(piece, id), evidence_text(piece, id)]
     judged = [] if material.blind else said
     hashed = material.rubric.question_hash(criterion) if criterion else None
