@@ -47,6 +47,16 @@ class Material:
     n_labels_left: int = 0  # labels in force that are stale, or on conversations that are not exported
 
     @cached_property
+    def question_hashes(self) -> Mapping[str, str]:
+        """The hash of every criterion as it is asked."""
+        return {c.id: self.rubric.question_hash(c) for c in self.rubric.criteria}
+
+    @cached_property
+    def rubric_version(self) -> str:
+        """The rubric's fingerprint."""
+        return self.rubric.fingerprint
+
+    @cached_property
     def questions(self) -> tuple[Criterion, ...]:
         """The criteria that any conversation has a place for, gates first."""
         places = {c for piece in self.pieces for c in self._places(piece)}

@@ -62,11 +62,11 @@ def _rows(
     about = [talk.id, talk.persona_id, material.reasons(piece), id, question]
     said = [answers_text(piece, id), combined_text(piece, id), evidence_text(piece, id)]
     judged = [] if material.blind else said
-    hashed = material.rubric.question_hash(criterion) if criterion else None
+    hashed = material.question_hashes.get(id)
     for label in [*labels] or [None]:
         key = Key(
             version=1, domain=material.domain, transcript_id=talk.id, content_hash=talk.content_hash,
-            rubric_version=material.rubric.fingerprint, asks=asks, criterion=id or None, question_hash=hashed,
+            rubric_version=material.rubric_version, asks=asks, criterion=id or None, question_hash=hashed,
             label=label,
         )  # fmt: skip
         filled = [label.label, label.note, label.reviewer] if label else ["", "", ""]
