@@ -78,9 +78,19 @@ def test_imported_words_leave_only_when_asked_for_and_with_a_warning(run, form):
     assert "1 conversations with imported words left out; --with-private writes them too" in out.stdout
     written = [*Path().glob("review*")]
     assert len(written) == 2 and not any("private matter" in path.read_text("utf-8") for path in written)
-    out = run("export", FORMS[form], "--with-private")
+    out = run("export", FORMS[form], "--with-private", "--overwrite")
     assert "warning: 1 conversations have imported words: keep these files private, and out of git" in out.stdout
     assert any("private matter" in path.read_text("utf-8") for path in written)
+
+
+def test_a_table_that_somebody_may_have_filled_in_is_not_written_over(run):
+    run("export", "review.csv")
+    fill_in("no")
+    filled = Path("review.csv").read_bytes()
+    refused = run("export", "review.csv").exception
+    assert isinstance(refused, ConfigError) and str(refused).startswith("review.csv: is there already, and may hold")
+    assert Path("review.csv").read_bytes() == filled
+    assert run("export", "review.csv", "--overwrite").exit_code == 0 and Path("review.csv").read_bytes() != filled
 
 
 def test_a_conversation_that_was_left_out_asks_for_the_whole_alone(run):
@@ -95,7 +105,7 @@ def test_a_conversation_that_was_left_out_asks_for_the_whole_alone(run):
 def test_stale_labels_are_not_exported_and_none_are_if_nobody_is_to_see_them(run):
     write_jsonl("reviews/labels.jsonl", [label(RUBRIC, question_hash="old"), label(RUBRIC, n=2, criterion="safe")])
     assert "1 labels\n  1 labels left out: stale, or on conv" in run("export", "review.json").stdout
-    assert "criteria, 0 labels\n" in run("export", "review.json", "--no-labels", "--blind").stdout
+    assert "criteria, 0 labels\n" in run("export", "review.json", "--no-labels", "--blind", "--overwrite").stdout
     assert all(task["annotations"] == [] for task in json.loads(Path("review.json").read_text()))
 
 
