@@ -33,8 +33,8 @@ def export_command(
     """Write the review queue: conversations, the judges' answers, and the labels that count.
 
     For Label Studio, NAME.json has the tasks to import and NAME-interface.xml the labelling interface to paste into
-    the project's settings. For a spreadsheet, NAME.csv has a row for each criterion of each conversation to fill in, and
-    NAME-conversations.csv the conversations.
+    the project's settings. For a spreadsheet, NAME.csv has a row for each criterion of each conversation, to fill in,
+    and NAME-conversations.csv the conversations.
     """
     from tunewright.exchange.material import gather
     from tunewright.exchange.sending import refuse_to_overwrite, sent, targets, write
