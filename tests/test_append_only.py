@@ -172,6 +172,21 @@ def test_a_full_disk_is_said_and_leaves_no_part_of_a_line(path):
     assert numbers(path) == [1, 3]
 
 
+def test_of_lines_that_do_not_all_fit_none_is_kept(path):
+    add(path, 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 30, limits[1]))
+    try:
+        with pytest.raises(StorageError), appending(path) as end:
+            end.add(*(Line(n=n) for n in range(2, 9)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert numbers(path) == [1]
+    with appending(path) as end:
+        end.add(Line(n=2), Line(n=3))
+    assert numbers(path) == [1, 2, 3]
+
+
 def test_where_nothing_can_be_written_is_said(tmp_path):
     (tmp_path / "reviews").write_text("a file")
     with pytest.raises(StorageError, match="nothing was written down: (Not a directory|File exists)"):

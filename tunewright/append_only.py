@@ -149,29 +149,32 @@ class Appender:
         except OSError as error:
             raise _not_kept(path, error) from None
 
-    def add(self, record: BaseModel) -> bytes:
-        """Write a record and return its line; it is on disk then. Raises StorageError where it is not: a full disk."""
-        line = record.model_dump_json().encode() + b"\n"
+    def add(self, *records: BaseModel) -> bytes:
+        """Write records in one write and return their lines; they are on disk then.
+
+        Raises StorageError where they do not all fit, as on a full disk; then none is kept.
+        """
+        lines = b"".join(record.model_dump_json().encode() + b"\n" for record in records)
         try:
-            self._write(line)
-            while not _is_at(self._path, self._handle):  # git put another file there meanwhile: the line belongs there
+            self._write(lines)
+            while not _is_at(self._path, self._handle):  # git put another file there meanwhile: they belong there
                 replaced, self._handle = self._handle, _held(self._path)
                 os.close(replaced)
-                self._write(line)
+                self._write(lines)
         except OSError as error:
             raise _not_kept(self._path, error) from None
-        return line
+        return lines
 
     def close(self) -> None:
         """Let others append."""
         os.close(self._handle)
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: bytes) -> None:
         start = os.fstat(self._handle).st_size
         try:
-            written = os.write(self._handle, line)
-            if written != len(line):
-                raise OSError(0, f"only {written} of {len(line)} bytes fitted: is the disk full?")
+            written = os.write(self._handle, lines)
+            if written != len(lines):
+                raise OSError(0, f"only {written} of {len(lines)} bytes fitted: is the disk full?")
             os.fsync(self._handle)
         except OSError:
             os.ftruncate(self._handle, start)  # what nobody is told of must not show

@@ -6,7 +6,7 @@ reviews/, which is in git: private logs never get there, and labels on them coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,17 @@ class Texts:
         self._path = path
         self._kept = Growing(path, Transcript, _text)
 
-    def keep(self, transcript: Transcript) -> None:
-        """Write a transcript down unless it is there. Raises RecordError, StorageError."""
-        text = _text(transcript)
-        if text in self._kept.read():
+    def keep(self, *transcripts: Transcript) -> None:
+        """Write transcripts down unless they are there. Raises RecordError, StorageError."""
+        if not self._missing(transcripts):
             return
         with appending(self._path) as end:
-            if text not in self._kept.read():  # another process may have kept it meanwhile
-                end.add(transcript)
+            if missing := self._missing(transcripts):  # another process may have kept them meanwhile
+                end.add(*missing)
+
+    def _missing(self, transcripts: Sequence[Transcript]) -> list[Transcript]:
+        kept = set(self._kept.read())
+        return [t for t in {_text(t): t for t in transcripts}.values() if _text(t) not in kept]
 
 
 def _about(transcript: Transcript) -> dict[str, str]:

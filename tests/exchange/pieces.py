@@ -15,6 +15,8 @@ from tunewright.records import Score, Verdict
 from tunewright.review_queue import QueueItem, Reason
 
 TALKS = (transcript("t1"), transcript("t2", n=2, user="=SUM(A1)"))
+WHY = (Reason(kind="random", says="drawn"), Reason(kind="gate", says="NO, said large"))
+ASKED = frozenset({"safe", "warm", "curious", "late"})  # what judges are asked
 SAVED = "2020-01-02T03:04:05.000000Z"
 
 
@@ -33,21 +35,22 @@ def verdict(criterion, answer, judge="large", talk="t1"):
     return Verdict(transcript_id=talk, criterion=criterion, judge=judge, answer=answer, evidence=(2,), reasoning="so")
 
 
+def score(talk):
+    return Score(
+        transcript_id=talk.id, persona_id="p1", answers={"warm": "NO", "late": None}, unscored={}, categories={},
+        score=None, coverage=0.5, gates_failed=(), gates_unscored=(), disagreements=(), passed=None, outcome="open",
+    )  # fmt: skip
+
+
 def material(rubric, labels=(), blind=False):
     """Two judged conversations; `large` says YES to warm in the first, `small` NO."""
     pieces = []
     for talk in TALKS:
-        item = QueueItem(
-            transcript_id=talk.id, content_hash=talk.content_hash, reasons=(Reason(kind="gate", says="NO, said large"),)
-        )
+        item = QueueItem(transcript_id=talk.id, content_hash=talk.content_hash, reasons=WHY, drawn=None)
         verdicts = (verdict("warm", "YES", talk=talk.id), verdict("warm", "NO", "small", talk.id))
-        score = Score(
-            transcript_id=talk.id, persona_id="p1", answers={"warm": "NO", "late": None}, unscored={}, categories={},
-            score=None, coverage=0.5, gates_failed=(), gates_unscored=(), disagreements=(), passed=None, outcome="open",
-        )  # fmt: skip
         own = tuple(x for x in labels if x.transcript_id == talk.id)
-        known = {} if blind else {"verdicts": verdicts, "score": score}
-        pieces.append(Piece(item, talk, labels=own, **known))
+        known = {} if blind else {"verdicts": verdicts, "score": score(talk)}
+        pieces.append(Piece(item, talk, labels=own, asked=ASKED, **known))
     return Material("therapy", rubric, tuple(pieces), blind)
 
 

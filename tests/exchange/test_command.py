@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import ROOT, persona, rubric_fields, transcript
-from tests.exchange.pieces import TALKS, label, verdict
+from tests.exchange.pieces import TALKS, label, score, verdict
 from tunewright.cli import app
 from tunewright.config import read_yaml
 from tunewright.errors import ConfigError, MissingInputError, RecordError
@@ -26,7 +26,9 @@ FORMS = {"label-studio": "review.json", "csv": "review.csv"}
 
 def write_queue(*talks):
     why = (Reason(kind="batch", says="a tight batch is read whole"),)
-    write_jsonl(QUEUE, [QueueItem(transcript_id=t.id, content_hash=t.content_hash, reasons=why) for t in talks])
+    write_jsonl(
+        QUEUE, [QueueItem(transcript_id=t.id, content_hash=t.content_hash, reasons=why, drawn=1) for t in talks]
+    )
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def run(tmp_path, monkeypatch):
     talks = (*TALKS, PRIVATE)
     write_jsonl("data/generate/transcripts.jsonl", talks)
     write_jsonl("data/generate/verdicts.jsonl", [verdict("warm", "YES", talk=t.id) for t in talks])
-    write_jsonl("data/generate/scores.jsonl", [])
+    write_jsonl("data/generate/scores.jsonl", [score(t) for t in talks])
     write_jsonl("data/generate/personas.jsonl", [persona()])
     write_queue(*talks)
     return lambda *options, **rest: CliRunner().invoke(app, ["labels", *options], **rest)
@@ -60,7 +62,7 @@ def test_labels_go_out_and_into_another_domain(run, form):
     kept = {"criterion": "warm", "question_hash": RUBRIC.question_hash(RUBRIC.criteria[0]), "blind": True}
     old = book.add(TALKS[0], kept | {"label": "NO", "note": "=cold", "rubric_version": RUBRIC.fingerprint})
     out = run("export", FORMS[form])
-    assert (out.exit_code, out.stdout.splitlines()[0]) == (0, "2 conversations, 5 criteria, 1 labels")
+    assert (out.exit_code, out.stdout.splitlines()[0]) == (0, "2 conversations, 4 criteria, 1 labels")
     os.rename("reviews", "before")
     done = run("import", FORMS[form], "--yes")
     assert f"{FORMS[form]}: 1 decisions; 0 are there already, 1 are new\n  1 by ann\n" in done.stdout
@@ -76,15 +78,34 @@ def test_imported_words_leave_only_when_asked_for_and_with_a_warning(run, form):
     assert "1 conversations with imported words left out; --with-private writes them too" in out.stdout
     written = [*Path().glob("review*")]
     assert len(written) == 2 and not any("private matter" in path.read_text("utf-8") for path in written)
-    out = run("export", FORMS[form], "--with-private")
+    out = run("export", FORMS[form], "--with-private", "--overwrite")
     assert "warning: 1 conversations have imported words: keep these files private, and out of git" in out.stdout
     assert any("private matter" in path.read_text("utf-8") for path in written)
+
+
+def test_a_table_that_somebody_may_have_filled_in_is_not_written_over(run):
+    run("export", "review.csv")
+    fill_in("no")
+    filled = Path("review.csv").read_bytes()
+    refused = run("export", "review.csv").exception
+    assert isinstance(refused, ConfigError) and str(refused).startswith("review.csv: is there already, and may hold")
+    assert Path("review.csv").read_bytes() == filled
+    assert run("export", "review.csv", "--overwrite").exit_code == 0 and Path("review.csv").read_bytes() != filled
+
+
+def test_a_conversation_that_was_left_out_asks_for_the_whole_alone(run):
+    write_jsonl("data/generate/scores.jsonl", [score(TALKS[0])])
+    run("export", "review.csv")
+    found = [*csv.DictReader(Path("review.csv").read_text("utf-8-sig").splitlines(keepends=True))]
+    asked = [(row["transcript_id"], row["criterion"]) for row in found]
+    assert [c for t, c in asked if t == "t1"] == ["safe", "warm", "curious", "late", "", ""]
+    assert [c for t, c in asked if t == "t2"] == ["", ""]
 
 
 def test_stale_labels_are_not_exported_and_none_are_if_nobody_is_to_see_them(run):
     write_jsonl("reviews/labels.jsonl", [label(RUBRIC, question_hash="old"), label(RUBRIC, n=2, criterion="safe")])
     assert "1 labels\n  1 labels left out: stale, or on conv" in run("export", "review.json").stdout
-    assert "criteria, 0 labels\n" in run("export", "review.json", "--no-labels", "--blind").stdout
+    assert "criteria, 0 labels\n" in run("export", "review.json", "--no-labels", "--blind", "--overwrite").stdout
     assert all(task["annotations"] == [] for task in json.loads(Path("review.json").read_text()))
 
 

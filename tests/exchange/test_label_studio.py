@@ -56,7 +56,7 @@ def test_a_task_holds_the_conversation_the_reasons_each_judge_s_answers_and_each
     assert first["data"]["conversation"][:2] == [
         {"speaker": "1 user", "text": "My cat is ill again 1"}, {"speaker": "1 assistant", "text": "Which cat is it 1"},
     ]  # fmt: skip
-    assert first["data"]["reasons"] == "gate: NO, said large"
+    assert first["data"]["reasons"] == "random: drawn; gate: NO, said large"
     assert first["data"]["judges_warm"] == ("large: YES; small: NO | large: exchanges 2; so | small: exchanges 2; so")
     answers = [(p["model_version"], [r["value"]["choices"][0] for r in p["result"]]) for p in first["predictions"]]
     assert answers == [("large", ["YES"]), ("small", ["NO"]), ("combined", ["NO"])]
@@ -72,7 +72,8 @@ def test_a_blind_task_and_its_interface_hold_nothing_of_the_judges(rubric):
     blind = material(rubric, blind=True)
     assert all(task["predictions"] == [] for task in tasks(blind))
     written = json.dumps(tasks(blind)) + config_xml(blind)
-    assert "judges" not in written and "large:" not in written and "large: YES" in json.dumps(tasks(material(rubric)))
+    assert "judges" not in written and "large" not in written and "large: YES" in json.dumps(tasks(material(rubric)))
+    assert {task["data"]["reasons"] for task in tasks(blind)} == {"random: drawn"}
 
 
 def test_the_interface_asks_each_criterion_once_and_a_rubric_s_words_are_no_markup():
@@ -81,13 +82,18 @@ def test_the_interface_asks_each_criterion_once_and_a_rubric_s_words_are_no_mark
     root = ElementTree.fromstring(config_xml(material(Rubric.model_validate(fields))))
     controls = {c.get("name"): [choice.get("value") for choice in c] for c in root.iter("Choices")}
     answers = ["YES", "NO", "NA", "unsure"]
-    assert [*controls] == ["answer_safe", "answer_warm", "answer_curious", "answer_late", "answer_plain", "overall"]
+    assert [*controls] == ["answer_safe", "answer_warm", "answer_curious", "answer_late", "overall"]
     assert controls["answer_warm"] == answers and controls["overall"] == ["satisfied", "not satisfied"]
     texts = {text.get("name") for text in root.iter("TextArea")}
     assert texts >= {"note_warm", "overall_note", "notes", "missing"}
     headers = [header.get("value") or "" for header in root.iter("Header")]
     assert 'warm: Is "a" < b & <Choice value="x"/>\ufffd\nor not?' in headers
     assert {t.get("toName") for t in root.iter() if t.get("toName")} == {root.findall(".//Paragraphs")[0].get("name")}
+
+
+def test_what_is_measured_has_a_place_only_where_somebody_decided_it(rubric):
+    controls = [name for n in (0, 1) for name in [config_xml(material(rubric, [label(rubric, criterion="plain")] * n))]]
+    assert ["answer_plain" in text for text in controls] == [False, True]
 
 
 def test_answers_become_the_annotator_s_labels_at_the_time_of_the_last_change(rubric, exported):

@@ -74,16 +74,15 @@ def take_contradictions_out(found: Found) -> None:
 
 
 def keep(folder: Path, labels: Iterable[Label], texts: Iterable[Transcript]) -> None:
-    """Write labels down as they are, in the order of their times, and before them the texts that may be in git."""
+    """Write labels down as they are, in one write, and before them the texts that may be in git.
+
+    Raises RecordError, StorageError.
+    """
     labels = sorted(labels, key=lambda label: (label.time, label.id))
     about = {(label.transcript_id, label.content_hash) for label in labels}
-    book = Texts(folder / TEXTS)
-    for talk in texts:
-        if (talk.id, talk.content_hash) in about and not is_private(talk):
-            book.keep(talk)
+    Texts(folder / TEXTS).keep(*(t for t in texts if (t.id, t.content_hash) in about and not is_private(t)))
     with appending(folder / LABELS) as end:
-        for label in labels:
-            end.add(label)
+        end.add(*labels)
 
 
 def talks_of(said: Iterable[Said]) -> list[Transcript]:

@@ -16,7 +16,6 @@ Format = Literal["label-studio", "csv"]
 FORMATS: dict[str, Format] = {".json": "label-studio", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
 
 labels = typer.Typer(no_args_is_help=True, help="The review queue and people's labels, for other tools and back.")
-DomainOption = Annotated[str | None, typer.Option(metavar="ID", help="instead of the domain of params.yaml")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="as the name of the file says, if left out")]
 
 
@@ -29,20 +28,24 @@ def export_command(
     with_private: Annotated[
         bool, typer.Option("--with-private", help="also conversations with imported words")
     ] = False,
-    domain: DomainOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files that are there")] = False,
 ) -> None:
     """Write the review queue: conversations, the judges' answers, and the labels that count.
 
-    For Label Studio, NAME.json has the tasks to import and NAME.xml the labelling interface to paste into the project's
-    settings. For a spreadsheet, NAME.csv has a row for each criterion of each conversation to fill in, and
-    NAME-conversations.csv the conversations.
+    For Label Studio, NAME.json has the tasks to import and NAME-interface.xml the labelling interface to paste into
+    the project's settings. For a spreadsheet, NAME.csv has a row for each criterion of each conversation, to fill in,
+    and NAME-conversations.csv the conversations.
     """
     from tunewright.exchange.material import gather
-    from tunewright.exchange.sending import sent, write_table, write_tasks
+    from tunewright.exchange.sending import refuse_to_overwrite, sent, targets, write
 
-    write = {"label-studio": write_tasks, "csv": write_table}[_format(file, form)]
-    material = gather(_domain(domain), with_private, not no_labels, blind)
-    for line in sent(material, write(file, material)):
+    form = _format(file, form)
+    paths = targets(file, form)
+    if not overwrite:
+        refuse_to_overwrite(paths)
+    material = gather(load_domain(), with_private, not no_labels, blind)
+    write(material, form, paths)
+    for line in sent(material, paths):
         typer.echo(line)
 
 
@@ -60,7 +63,7 @@ def import_command(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and take the others")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="write without asking")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be written")] = False,
-    domain: DomainOption = None,
+    domain: Annotated[str | None, typer.Option(metavar="ID", help="instead of the domain of params.yaml")] = None,
 ) -> None:
     """Take decisions in that were made elsewhere. What is there already is not added again.
 
@@ -72,7 +75,7 @@ def import_command(
     from tunewright.labels import read_labels
     from tunewright.rubric import load_rubric
 
-    into = _domain(domain)
+    into = domain_named(domain) if domain else load_domain()
     found = read_file(file, _format(file, form), into.id, reviewers_of(reviewer or []), prefilled)
     talks = talks_of(found.said)
     contents = {talk.id: talk.content_hash for talk in talks}
@@ -90,10 +93,6 @@ def import_command(
         _confirm(len(arrived.new), into)
     keep(Path(into.reviews), arrived.new, talks)
     typer.echo(f"wrote {len(arrived.new)} labels to {into.reviews}; next: dvc repro")
-
-
-def _domain(name: str | None) -> Domain:
-    return domain_named(name) if name else load_domain()
 
 
 def _format(file: Path, form: Format | None) -> Format:

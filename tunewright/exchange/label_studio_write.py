@@ -34,18 +34,19 @@ class Task(Asked):
 
 def tasks(material: Material) -> list[dict[str, Any]]:
     """One task for each conversation."""
-    hashes = {c.id: material.rubric.question_hash(c) for c in material.questions}
-    return [_task(material, piece, hashes) for piece in material.pieces]
+    return [_task(material, piece) for piece in material.pieces]
 
 
-def _task(material: Material, piece: Piece, hashes: dict[str, str]) -> dict[str, Any]:
+def _task(material: Material, piece: Piece) -> dict[str, Any]:
     talk = piece.transcript
     task = Task(
         version=1, domain=material.domain, transcript_id=talk.id, content_hash=talk.content_hash,
-        rubric_version=material.rubric.fingerprint, question_hashes=hashes, blind=material.blind, labels=piece.labels,
+        rubric_version=material.rubric_version, question_hashes={**material.question_hashes},
+        blind=material.blind, labels=piece.labels,
     )  # fmt: skip
     data: dict[str, Any] = {
-        "transcript_id": talk.id, "persona_id": talk.persona_id, "reasons": piece.reasons, CONVERSATION: _spoken(piece),
+        "transcript_id": talk.id, "persona_id": talk.persona_id, "reasons": material.reasons(piece),
+        CONVERSATION: _spoken(piece),
     }  # fmt: skip
     if not material.blind:
         data |= {JUDGES + c.id: judges_text(piece, c.id) for c in material.questions}

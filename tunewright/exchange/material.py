@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tunewright.config import Domain
@@ -14,6 +15,7 @@ from tunewright.labels import Label, in_force, read_labels, why_stale
 from tunewright.records import Score, Transcript, Verdict
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing import material as reviewing
+from tunewright.reviewing.opinions import asked_criteria
 from tunewright.rubric import Criterion, Rubric
 
 
@@ -26,11 +28,7 @@ class Piece:
     verdicts: tuple[Verdict, ...] = ()
     score: Score | None = None
     labels: tuple[Label, ...] = ()  # that count today
-
-    @property
-    def reasons(self) -> str:
-        """Why it was picked, as text."""
-        return "; ".join(f"{reason.kind}: {reason.says}" for reason in self.item.reasons)
+    asked: frozenset[str] = frozenset()  # criteria that a reader is asked: not what is measured or too short to tell
 
     def verdicts_on(self, criterion: str) -> list[Verdict]:
         """What the judges and measures said of a criterion."""
@@ -48,10 +46,33 @@ class Material:
     n_private: int = 0  # conversations with imported words, left out
     n_labels_left: int = 0  # labels in force that are stale, or on conversations that are not exported
 
-    @property
+    @cached_property
+    def question_hashes(self) -> Mapping[str, str]:
+        """The hash of every criterion as it is asked."""
+        return {c.id: self.rubric.question_hash(c) for c in self.rubric.criteria}
+
+    @cached_property
+    def rubric_version(self) -> str:
+        """The rubric's fingerprint."""
+        return self.rubric.fingerprint
+
+    @cached_property
     def questions(self) -> tuple[Criterion, ...]:
-        """The criteria in the order of reading: gates, what judges answer, what is computed."""
-        return tuple(sorted(self.rubric.safety_first, key=lambda c: c.evaluator == "measure"))
+        """The criteria that any conversation has a place for, gates first."""
+        places = {c for piece in self.pieces for c in self._places(piece)}
+        return tuple(c for c in self.rubric.safety_first if c.id in places)
+
+    def questions_on(self, piece: Piece) -> tuple[Criterion, ...]:
+        """The criteria that are asked of a conversation, and those that somebody decided all the same."""
+        return tuple(c for c in self.rubric.safety_first if c.id in self._places(piece))
+
+    def reasons(self, piece: Piece) -> str:
+        """Why a conversation was picked, as text; without what would tell a blind reader the judges' answers."""
+        shown = [r for r in piece.item.reasons if not (self.blind and r.tells_the_judges)]
+        return "; ".join(f"{reason.kind}: {reason.says}" for reason in shown)
+
+    def _places(self, piece: Piece) -> set[str | None]:
+        return {*piece.asked, *(label.criterion for label in piece.labels)}
 
 
 def gather(domain: Domain, with_private: bool, with_labels: bool, blind: bool) -> Material:
@@ -64,15 +85,16 @@ def gather(domain: Domain, with_private: bool, with_labels: bool, blind: bool) -
     shown = [r for r in found.readings.values() if with_private or not is_private(r.talk)]
     labels = in_force(read_labels(domain.reviews)) if with_labels else []
     held = _held(labels, {r.talk.id: r.content_hash for r in shown}, found.rubric)
-    pieces = tuple(
-        Piece(r.item, r.talk, labels=held[r.talk.id])
-        if blind
-        else Piece(r.item, r.talk, r.verdicts, r.score, held[r.talk.id])
-        for r in shown
-    )
+    pieces = tuple(_piece(r, held[r.talk.id], found.rubric, blind) for r in shown)
     n_held = sum(len(piece.labels) for piece in pieces)
     n_private = len(found.readings) - len(shown)
     return Material(domain.id, found.rubric, pieces, blind, n_private, len(labels) - n_held)
+
+
+def _piece(reading: reviewing.Reading, labels: tuple[Label, ...], rubric: Rubric, blind: bool) -> Piece:
+    asked = frozenset(c.id for c in asked_criteria(rubric.criteria, reading))
+    verdicts, score = ((), None) if blind else (reading.verdicts, reading.score)
+    return Piece(reading.item, reading.talk, verdicts, score, labels, asked)
 
 
 def _refuse_old(found: reviewing.Material) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
+from tunewright.errors import ConfigError
 from tunewright.exchange.cells import table_text
 from tunewright.exchange.label_studio_config import config_xml
 from tunewright.exchange.label_studio_write import tasks
@@ -13,24 +15,38 @@ from tunewright.exchange.table_write import SPOKEN, header, rows, spoken
 from tunewright.label_book import is_private
 from tunewright.records import write_json, write_text
 
-
-def write_tasks(file: Path, material: Material) -> list[Path]:
-    """The tasks, and beside them the labelling interface; returns what was written."""
-    interface = file.with_suffix(".xml")
-    write_json(file, tasks(material))
-    write_text(interface, config_xml(material))
-    return [file, interface]
+Form = Literal["label-studio", "csv"]
 
 
-def write_table(file: Path, material: Material) -> list[Path]:
-    """The table to fill in, and beside it the conversations; returns what was written."""
-    talks = file.with_name(f"{file.stem}-conversations{file.suffix}")
-    write_text(file, table_text(header(material), rows(material)))
-    write_text(talks, table_text(SPOKEN, spoken(material)))
-    return [file, talks]
+def targets(file: Path, form: Form) -> tuple[Path, Path]:
+    """What an export writes: the file itself, and the interface or the conversations beside it."""
+    if form == "label-studio":
+        return file, file.with_name(f"{file.stem}-interface.xml")
+    return file, file.with_name(f"{file.stem}-conversations{file.suffix}")
 
 
-def sent(material: Material, written: list[Path]) -> Iterator[str]:
+def refuse_to_overwrite(paths: Iterable[Path]) -> None:
+    """Raise ConfigError where a file is there already: it may be the one that somebody has filled in."""
+    for path in paths:
+        if path.exists():
+            raise ConfigError(
+                f"{path}: is there already, and may hold decisions; nothing is written. Name another file, import this "
+                "one first, or replace it with --overwrite"
+            )
+
+
+def write(material: Material, form: Form, paths: tuple[Path, Path]) -> None:
+    """Write an export: tasks and their interface, or the table to fill in and the conversations."""
+    file, beside = paths
+    if form == "label-studio":
+        write_json(file, tasks(material))
+        write_text(beside, config_xml(material))
+    else:
+        write_text(file, table_text(header(material), rows(material)))
+        write_text(beside, table_text(SPOKEN, spoken(material)))
+
+
+def sent(material: Material, written: Iterable[Path]) -> Iterator[str]:
     """What was written and what was not, line by line."""
     n_labels = sum(len(piece.labels) for piece in material.pieces)
     yield f"{len(material.pieces)} conversations, {len(material.questions)} criteria, {n_labels} labels"

@@ -42,7 +42,7 @@ def header(material: Material) -> list[str]:
 def rows(material: Material) -> Iterator[list[str]]:
     """All rows, conversation by conversation, in the order of the header."""
     for piece in material.pieces:
-        for criterion in material.questions:
+        for criterion in material.questions_on(piece):
             own = [x for x in piece.labels if x.criterion == criterion.id]
             yield from _rows(material, piece, "criterion", criterion, own)
         whole = [x for x in piece.labels if x.criterion is None]
@@ -59,14 +59,14 @@ def _rows(
     talk = piece.transcript
     id = criterion.id if criterion else ""
     question = asked_text(criterion) if criterion else WHOLE if asks == "overall" else MISSING
-    about = [talk.id, talk.persona_id, piece.reasons, id, question]
+    about = [talk.id, talk.persona_id, material.reasons(piece), id, question]
     said = [answers_text(piece, id), combined_text(piece, id), evidence_text(piece, id)]
     judged = [] if material.blind else said
-    hashed = material.rubric.question_hash(criterion) if criterion else None
+    hashed = material.question_hashes.get(id)
     for label in [*labels] or [None]:
         key = Key(
             version=1, domain=material.domain, transcript_id=talk.id, content_hash=talk.content_hash,
-            rubric_version=material.rubric.fingerprint, asks=asks, criterion=id or None, question_hash=hashed,
+            rubric_version=material.rubric_version, asks=asks, criterion=id or None, question_hash=hashed,
             label=label,
         )  # fmt: skip
         filled = [label.label, label.note, label.reviewer] if label else ["", "", ""]
