@@ -4,6 +4,8 @@ import json
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import criterion, rubric_fields
 from tests.exchange.pieces import TALKS, label, material, read, terms
@@ -208,6 +210,43 @@ def test_a_file_that_is_no_export_is_refused(tmp_path, text):
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(RecordError, match="x.json: (not valid JSON|found .*, expected the list of tasks)"):
         read_tasks(path, terms("tess"))
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}), st.just([[]]),
+    st.just({"email": []}), st.just("\ud800"), st.just("9999-12-31T23:59:59-14:00"),
+)  # fmt: skip
+
+
+def places(value, path=()):
+    """The path to every node of a JSON value."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(inner, (*path, key))
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_stands_anywhere_in_an_export_is_a_fault_or_an_error_that_says_where(tmp_path_factory, data):
+    rubric = Rubric.model_validate(rubric_fields())
+    value = {
+        "tasks": tasks(material(rubric, [label(rubric, note="n"), label(rubric, "satisfied", criterion=None, n=2)]))
+    }
+    value["tasks"][0]["annotations"].append(annotation(chosen("answer_warm", "NO"), typed("missing", "humour")))
+    *path, last = data.draw(st.sampled_from([p for p in places(value) if p]))
+    at = value
+    for key in path:
+        at = at[key]
+    at[last] = data.draw(JUNK)
+    file = tmp_path_factory.getbasetemp() / "any.json"
+    file.write_text(json.dumps(value["tasks"]))
+    try:
+        found = read("label-studio", file, "tess")
+    except RecordError as error:
+        assert str(error).startswith(f"{file}: ")
+    else:
+        assert all(fault.startswith(("task ", "completed_by: ")) for fault in found.faults)
+        assert all(one.label.model_dump_json() for one in found.said)
 
 
 @pytest.mark.parametrize("options", [["=ann"], ["3="], [""], ["ann", "bob"]])

@@ -76,11 +76,11 @@ def _task(raw: Any, terms: Terms) -> Task:
             "not as JSON-MIN"
         )
     try:
-        task = Task.model_validate(own)
+        task = Task.model_validate_json(json.dumps(own))  # which refuses text that UTF-8 cannot hold
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise SaidFault(f"data.{OURS}.{where}: {first['msg']}; found {shown(first.get('input'))}") from None
+        where = ".".join(str(p) for p in ("data", OURS, *first["loc"]))
+        raise SaidFault(f"{where}: {first['msg']}; found {shown(first.get('input'))}") from None
     check_asked(task, terms)
     for label in task.labels:
         check_copy(task, label)
