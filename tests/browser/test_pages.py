@@ -73,7 +73,6 @@ def test_text_of_people_and_models_is_never_markup(project, start_app, open_page
     write_jsonl(project.folder / "data/generate/verdicts.jsonl", spoilt)
     reader = Reader(open_page(start_app("--reviewer", "<b>ann</b>"), f"/read/{FIRST}"))
     reader.write("m", HOSTILE)
-    reader.page.keyboard.press("Escape")
     reader.decide("a")
     reader.page.reload()
     expect(reader.page.locator("#x1 .user .text")).to_have_text(HOSTILE)

@@ -72,7 +72,6 @@ def test_a_note_goes_with_a_decision_or_stands_alone(start_app, open_page, proje
     reader.start()
     reader.go_to("earned_warmth")
     reader.write("m", "a, f and g are letters here")
-    reader.page.keyboard.press("Escape")
     reader.page.keyboard.press("m")
     reader.page.keyboard.type("too warm")
     reader.page.keyboard.press("Escape")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from tunewright.document import plain
+from tunewright.measures import words
 from tunewright.reviewing.settings import Settings
 
 HERE = Path(__file__).parent
@@ -23,6 +24,7 @@ def templates() -> Environment:
     found = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     found.filters["plain"] = plain  # control, zero-width and direction-changing characters shown as U+FFFD
     found.filters["day"] = day
+    found.filters["n_words"] = lambda text: len(words(text))  # as the criteria on length count them
     return found
 
 

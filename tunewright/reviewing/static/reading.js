@@ -215,7 +215,10 @@ document.addEventListener("keydown", (event) => {
 function typing(event, field, modified) {
   const form = field.closest("form.example");
   if (event.key === "Escape") form ? closeForm(form) : field.closest(".card").querySelector(".head").focus();
-  if (event.key === "Enter" && modified) form ? form.requestSubmit() : field.parentElement.querySelector("button").click();
+  if (event.key !== "Enter" || !modified) return;
+  if (form) return form.requestSubmit();
+  field.parentElement.querySelector("button").click();
+  if (field.value.trim()) field.closest(".card").querySelector(".head").focus(); // single keys act again
 }
 
 const ACTS = {
