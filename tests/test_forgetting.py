@@ -165,6 +165,12 @@ def test_a_review_queue_that_names_it_goes_and_is_made_again(project, monkeypatc
     assert Path(".dvc/cache/files/md5", kept[:2], kept[2:]) in found.objects
 
 
+def test_a_line_of_labels_that_broke_off_does_not_stop_it(project):
+    Path("reviews/cats/labels.jsonl").write_text('{"transcript_id":"ann-1","note":"x"}\n{"transcript_id":"ann')
+    assert CliRunner().invoke(app, ["forget", "ann-1", "--yes"]).exit_code == 0
+    assert Path("reviews/cats/labels.jsonl").read_text() == ""
+
+
 def test_what_somebody_decides_while_labels_are_cleared_is_kept(project, monkeypatch):
     labels = Path("reviews/cats/labels.jsonl")
     project.write({str(labels): '{"transcript_id":"ann-1","note":"Quillfeather!"}\n'})

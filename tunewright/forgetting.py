@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from tunewright.append_only import appending
+from tunewright.append_only import appending, is_whole
 from tunewright.cache import ReplyCache
 from tunewright.errors import RecordError
 from tunewright.file_versions import Version, changes
@@ -151,6 +151,8 @@ def _messages(row: Row) -> Iterator[str]:
 
 
 def _goes(holding: Holding, line: bytes, found: Plan) -> bool:
+    if not line.endswith(b"\n") and not is_whole(line):
+        return False  # torn in mid-write: nobody was told that it is kept; what it quotes `left` finds
     wanted = found.people if holding.kind == "persona" else found.talks
     return id_of(line, ID_FIELDS[holding.kind]) in wanted
 
