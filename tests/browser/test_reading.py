@@ -45,7 +45,8 @@ def test_five_conversations_are_reviewed_with_the_keyboard_alone(start_app, open
         assert seen == list(USUAL)
         reader.page.keyboard.press(OVERALL[talk][0])
         reader.see_saved("")
-        reader.page.keyboard.press("Enter")  # on the link that has the focus now
+        expect(reader.page.locator("#onward a")).to_be_focused()
+        reader.page.keyboard.press("Enter")
     expect(reader.page).to_have_url(re.compile(r"/queue$"))
     expect(reader.page.locator("#totals")).to_contain_text("5 of 5 conversations")
     expected = {(talk, c): said for talk in OWN for c, said in USUAL.items()}
