@@ -51,6 +51,15 @@ def test_a_blind_decision_stays_one_though_its_reader_changes_it_after_seeing_th
     assert heard(holding(blind_lines(lines), CONTENTS, rubric)[0])["t1"].answers == {"warm": {"ann": "NO"}}
 
 
+def test_a_blind_decision_that_is_taken_back_and_made_anew_is_a_changed_one(rubric):
+    blind = label(rubric, "NO", blind=True)
+    undo = label(rubric, "undo", undoes=blind.id, blind=True)
+    lines = [blind, undo, label(rubric, "YES", blind=False)]
+    assert heard(holding(lines, CONTENTS, rubric)[0])["t1"].answers == {"warm": {"ann": "YES"}}
+    assert heard(holding(blind_lines(lines), CONTENTS, rubric)[0])["t1"].answers == {"warm": {"ann": "NO"}}
+    assert holding(blind_lines(lines[:2]), CONTENTS, rubric) == ([], [])
+
+
 def test_words_that_one_reader_rejects_are_rejected_whatever_others_say_and_under_any_id(rubric):
     again, fine = transcript("t2"), transcript("t3", user="Another")
     assert again.content_hash == TALK.content_hash

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tunewright.labels import ANSWERS, Label, Said, in_force, why_criterion_stale, why_stale
+from tunewright.labels import ANSWERS, Label, Said, in_force, subject, why_criterion_stale, why_stale
 from tunewright.rubric import Rubric
 
 People = Literal["YES", "NO", "NA", "unsure", "disputed"]
@@ -73,9 +73,16 @@ def heard(labels: Iterable[Label]) -> dict[str, Heard]:
 def blind_lines(lines: Iterable[Label]) -> list[Label]:
     """The lines that tell what readers decided before they saw the judges, also where they changed it afterwards.
 
-    Without the changed ones agreement would be too high: who sees that a judge differs may give in.
+    Without the changed ones agreement would be too high: who sees that a judge differs may give in. To take a decision
+    back and decide anew is to change it: the judges are shown after the first.
     """
-    return [line for line in lines if line.blind or line.label == "undo"]
+    lines = list(lines)
+    anew = {_of(line) for line in in_force(lines)}
+    return [x for x in lines if (_of(x) not in anew if x.label == "undo" else x.blind)]
+
+
+def _of(line: Label) -> tuple[str, tuple[str | None, ...]]:
+    return line.reviewer, subject(line)
 
 
 def rejected(lines: Iterable[Label], rubric: Rubric) -> dict[str, str]:
