@@ -29,10 +29,12 @@ def preferred(preferences: Metrics) -> str | None:
 
 
 def _sure(people: Metrics, confidence: float) -> str:
+    """What is claimed: only what both the interval and the sign flips allow."""
     share = f"{people['win_rate']:.0%} ({confidence:.0%} interval {_shares(people)}, p {equals(people['p_value'])})"
-    if people["low"] > 0.5:
+    chance = people["p_value"] >= 1 - confidence  # Wilson's interval clears one half with four pairs that agree
+    if people["low"] > 0.5 and not chance:
         return f"People prefer tuned: a win rate of {share}."
-    if people["high"] < 0.5:
+    if people["high"] < 0.5 and not chance:
         return f"People prefer base: tuned has a win rate of {share}."
     return f"That leaves open which one people prefer: tuned has a win rate of {share}."
 

@@ -172,12 +172,13 @@ def test_what_people_prefer_stands_on_the_first_screen_and_in_a_section(run):
 
 
 def test_people_who_prefer_one_beyond_chance_are_said_to():
-    def said(low, high):
-        people = PEOPLE | {"low": low, "high": high}
+    def said(low, high, p=0.01):
+        people = PEOPLE | {"low": low, "high": high, "p_value": p}
         return preferred(ASKED | {"questions": {"overall": {"people": people}}}) or ""
 
     assert "People prefer tuned: a win rate" in said(0.51, 0.9) and "leaves open" in said(0.5, 0.9)
     assert "People prefer base: tuned has" in said(0.1, 0.49)
+    assert "leaves open" in said(0.51, 1.0, p=0.125) and "leaves open" in said(0.0, 0.49, p=0.125)  # four of four
 
 
 def test_the_closing_lines_tell_what_people_prefer_once_they_were_asked(run):
