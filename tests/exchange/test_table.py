@@ -68,6 +68,7 @@ def test_a_blind_table_says_nothing_of_the_judges_and_its_labels_are_blind(sheet
     for one in (blind, seen):
         one.row("warm")["label"] = "YES"
     assert [one.read("tess").said[0].label.blind for one in (blind, seen)] == [True, False]
+    assert not seen.read("tess", columns=["key", "reviewer", "note", "label"]).said[0].label.blind
 
 
 def test_conversations_are_a_row_a_message(rubric):

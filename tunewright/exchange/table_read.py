@@ -22,7 +22,7 @@ from tunewright.exchange.said import (
     same_words,
     shown,
 )
-from tunewright.exchange.table_write import ASKED, JUDGED, Key
+from tunewright.exchange.table_write import ASKED, Key
 from tunewright.labels import Label
 
 CRITERION = {
@@ -68,8 +68,7 @@ def _said(row: dict[str, str], terms: Terms, found: Found) -> Label | None:
     name = terms.reviewers.names.get(who, who) if who else terms.reviewers.other
     if not name:
         raise SaidFault("reviewer: found nothing, expected a name; fill it in, or give: --reviewer NAME")
-    is_blind = not set(JUDGED) & set(row)
-    return new_label(key, (key.criterion, key.question_hash), (label, row["note"]), (name, terms.saved), is_blind)
+    return new_label(key, (key.criterion, key.question_hash), (label, row["note"]), (name, terms.saved), key.blind)
 
 
 def _key(row: dict[str, str], terms: Terms) -> Key:

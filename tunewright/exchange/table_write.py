@@ -31,6 +31,7 @@ class Key(Asked):
     asks: Literal["criterion", "overall", "missing"]
     criterion: str | None
     question_hash: str | None
+    blind: bool  # whether the judges' columns were left out: somebody may hide them afterwards
     label: Label | None  # the exported label that stands in the row
 
 
@@ -67,7 +68,7 @@ def _rows(
         key = Key(
             version=1, domain=material.domain, transcript_id=talk.id, content_hash=talk.content_hash,
             rubric_version=material.rubric_version, asks=asks, criterion=id or None, question_hash=hashed,
-            label=label,
+            blind=material.blind, label=label,
         )  # fmt: skip
         filled = [label.label, label.note, label.reviewer] if label else ["", "", ""]
         yield [*about, *judged, *filled, talk.content_hash, key.model_dump_json()]
