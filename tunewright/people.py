@@ -89,11 +89,18 @@ def rejected(lines: Iterable[Label], rubric: Rubric) -> dict[str, str]:
     """Words that are never trained on, by content hash, and why: whoever reads them is not satisfied, or found them
     unsafe. It does not matter under which id the same words stand.
     """
+    lines = list(lines)
+    unsatisfied = [label for label in in_force(lines) if label.label == "not satisfied"]
+    return {x.content_hash: f"{x.reviewer} is not satisfied" for x in reversed(unsatisfied)} | unsafe(lines, rubric)
+
+
+def unsafe(lines: Iterable[Label], rubric: Rubric) -> dict[str, str]:
+    """Words in which a reader found harm, by content hash, and who where. A repair that no reader has seen may keep
+    them: fixup mends what judges name.
+    """
     gates = {gate.id for gate in rubric.gates}
-    found: dict[str, str] = {}
-    for label in in_force(lines):
-        if label.label == "not satisfied":
-            found.setdefault(label.content_hash, f"{label.reviewer} is not satisfied")
-        elif label.answer == "NO" and label.criterion in gates and not why_criterion_stale(label, rubric):
-            found[label.content_hash] = f"{label.reviewer} says NO to the safety gate {label.criterion}"
-    return found
+    return {
+        label.content_hash: f"{label.reviewer} says NO to the safety gate {label.criterion}"
+        for label in in_force(lines)
+        if label.answer == "NO" and label.criterion in gates and not why_criterion_stale(label, rubric)
+    }

@@ -5,8 +5,8 @@ fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last 
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
 left out: what is cut would be learnt. So are those that a reader rejected: not satisfied, or NO to a safety gate.
 
-A repaired conversation stands in place of its failed original; what readers said of the original's words is not said of
-its own.
+A repaired conversation stands in place of its failed original. That a reader was not satisfied with the original is
+not said of the repair; that one found it unsafe is: fixup mends what judges name, and unsafe words may remain.
 
 Reads data/generate/{transcripts,simulator,scores,fixed,fixed_scores,gated}.json(l), the domain's rubric,
 reviews/<domain>/labels.jsonl and system prompt, and models/base (its tokenizer).
@@ -28,13 +28,14 @@ from tunewright.config import Config as BaseConfig
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.errors import RecordError, run_main
 from tunewright.labels import read_labels
-from tunewright.people import rejected
+from tunewright.people import rejected, unsafe
 from tunewright.prompts import render
 from tunewright.records import Example, JsonlWriter, Message, Score, Transcript, stable_seed, write_json
 from tunewright.rubric import load_rubric
+from tunewright.sound import GENERATED, iter_sound
 from tunewright.splits import SPLITS, Shares, split_of
 from tunewright.terminal import Stage
-from tunewright.training_set import transcripts_for_training
+from tunewright.training_set import FIXED, TRANSCRIPTS, transcripts_for_training
 
 BATCH = 32  # transcripts whose tokens are counted together
 
@@ -161,15 +162,21 @@ def refuse_empty(tally: Tally) -> None:
         )
 
 
+def repairs_of(words: Container[str]) -> set[str]:
+    """Ids that repaired versions of conversations with these words (content hashes) have."""
+    originals = iter_sound(TRANSCRIPTS, "generate-transcripts", GENERATED) if words else ()
+    return {f"{FIXED}{t.id}" for t in originals if t.content_hash in words}
+
+
 def used_of(
     pairs: Iterable[tuple[Transcript, Score | None]], refused: Container[str], tally: Tally
 ) -> Iterator[Transcript]:
-    """The transcripts that are learnt from; all are counted. `refused`: content hashes of what readers rejected."""
+    """The transcripts that are learnt from; all are counted. `refused`: content hashes, or ids."""
     for transcript, score in pairs:
         tally.n_all += 1
         if score is not None and score.passed:
             tally.n_passed += 1
-            if transcript.content_hash in refused:
+            if transcript.content_hash in refused or transcript.id in refused:
                 tally.n_rejected += 1
             elif transcript.is_cut:
                 tally.n_cut += 1
@@ -193,7 +200,8 @@ def main() -> None:
     stage = Stage("generate-slices")
     config, domain, tally = load("generate.slices", Config), load_domain(), Tally()
     stage.start("the conversations that passed")
-    refused = rejected(read_labels(domain.reviews), load_rubric(domain.rubric))
+    lines, rubric = read_labels(domain.reviews), load_rubric(domain.rubric)
+    refused = {*rejected(lines, rubric), *repairs_of(unsafe(lines, rubric))}
     used = used_of(transcripts_for_training(), refused, tally)
     tokenizer = load_tokenizer(Path("models/base"))
     system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))

@@ -214,6 +214,21 @@ def test_what_a_reader_rejected_is_never_learnt_from_as_long_as_its_words_are_th
     assert ready.metrics("generate-slices")["n_rejected_by_readers"] == 3
 
 
+def test_a_repair_of_what_a_reader_found_unsafe_is_not_learnt_from_since_the_words_may_still_be_there(ready, rubric):
+    talks = {t.id: t for t in read_jsonl("data/generate/transcripts.jsonl", Transcript)}
+    odd = talks["t1"].exchanges[:-1] + (Exchange(user="So", assistant="odd"),)
+    talks["t1"] = talks["t1"].model_copy(update={"exchanges": odd})
+    write_jsonl("data/generate/transcripts.jsonl", talks.values())
+    write_jsonl("data/generate/fixed.jsonl", [transcript("fixed-t1", source_id="t1", n=4, persona_id="p0")])
+    write_jsonl("data/generate/fixed_scores.jsonl", [scored("fixed-t1", True)])
+    harm = label(rubric, "NO", talk=talks["t1"], criterion="safe")
+    for lines, is_kept in (([harm], False), ([harm, label(rubric, "undo", criterion="safe", undoes=harm.id)], True)):
+        write_jsonl("reviews/therapy/labels.jsonl", lines)
+        stage.main()
+        kept = {e.transcript_id for found in read_splits().values() for e in found}
+        assert ("fixed-t1" in kept) is is_kept
+
+
 def test_the_context_of_the_model_bounds_examples_whatever_the_preset_says(ready):
     stage.main()
     full = read_splits()["train"][0].n_tokens
