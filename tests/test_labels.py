@@ -61,6 +61,13 @@ def test_a_label_on_another_wording_or_another_text_is_left_out_and_counted(tmp_
     assert found == [] and dropped == {"stale": 1, "without_text": 1, "disputed": 0}
 
 
+def test_blind_labels_on_measured_criteria_test_no_judge_and_are_not_counted_as_if_they_did(tmp_path, rubric):
+    write_jsonl(tmp_path / "labels.jsonl", [label(rubric, criterion="plain", blind=True), label(rubric)])
+    write_jsonl(tmp_path / "transcripts.jsonl", [TALK])
+    found = labelled_by_people(str(tmp_path), rubric)
+    assert (len(found.labelled), len(person_items(found.labelled, rubric)), found.n_blind) == (2, 1, 0)
+
+
 def test_equal_words_under_two_ids_are_two_decisions(rubric):
     assert len(in_force([label(rubric), label(rubric, "NO", talk=transcript("t2"))])) == 2
 

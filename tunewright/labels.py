@@ -107,7 +107,7 @@ class FromPeople(NamedTuple):
     """People's answers, as calibration takes them: one for each question that they agree on."""
 
     labelled: list[Labelled]
-    n_blind: int  # of them, decided by somebody before the judges' answers were shown
+    n_blind: int  # of those on judged criteria, decided by somebody before the judges' answers were shown
     dropped: dict[str, int]  # labels left out, by reason
 
 
@@ -119,6 +119,7 @@ def labelled_by_people(folder: str, rubric: Rubric) -> FromPeople:
     """
     texts = read_texts(folder)
     dropped = {"stale": 0, "without_text": 0, "disputed": 0}
+    judged = {c.id for c in rubric.criteria if c.evaluator == "judge"}
     n_blind, sources = 0, {talk.id: talk.source_id for talk in texts.values()}
     opinions: dict[tuple[str, str], list[Label]] = defaultdict(list)
     for label in in_force(read_labels(folder)):
@@ -134,7 +135,7 @@ def labelled_by_people(folder: str, rubric: Rubric) -> FromPeople:
     for (content, criterion), labels in opinions.items():
         if answer := _agreed(labels):
             found.append(_labelled(criterion, answer, texts[content], labels[-1].note, sources))
-            n_blind += any(label.blind for label in labels)
+            n_blind += criterion in judged and any(label.blind for label in labels)
         else:
             dropped["disputed"] += 1
     return FromPeople(found, n_blind, dropped)

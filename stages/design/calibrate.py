@@ -206,7 +206,7 @@ def metrics(
             "n_trusted": sum(d.trusted for d in found.trust[name].values()),
             "n_criteria": len(found.trust[name]),
         }
-    labels = {"n": len(people.labelled), "n_blind": people.n_blind} | {
+    labels = {"n": sum(item.kind == "person" for item in items), "n_blind": people.n_blind} | {
         f"n_{why}": n for why, n in people.dropped.items()
     }
     return {"judges": judges, "scorable_share": round(share, 4), "labels": labels}
