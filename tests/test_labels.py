@@ -28,12 +28,12 @@ def label(rubric, said="YES", reviewer="ann", talk=TALK, criterion="warm", **res
 def read(tmp_path, rubric, *labels, texts=()):
     write_jsonl(tmp_path / "labels.jsonl", labels)
     write_jsonl(tmp_path / "transcripts.jsonl", [TALK, *texts])
-    found = labelled_by_people(str(tmp_path), rubric)
+    found = labelled_by_people(str(tmp_path), rubric, "all")
     return found.labelled, found.dropped
 
 
 def test_no_labels_are_no_fault(tmp_path, rubric):
-    assert read(tmp_path, rubric) == ([], {"stale": 0, "without_text": 0, "disputed": 0})
+    assert read(tmp_path, rubric) == ([], {"stale": 0, "without_text": 0, "in_sight_of_judges": 0, "disputed": 0})
     assert read_labels(tmp_path / "nowhere") == []
 
 
@@ -58,13 +58,13 @@ def test_two_people_who_disagree_make_no_example(tmp_path, rubric):
 def test_a_label_on_another_wording_or_another_text_is_left_out_and_counted(tmp_path, rubric):
     gone = transcript("t2", user="Another")
     found, dropped = read(tmp_path, rubric, label(rubric, question_hash="old"), label(rubric, talk=gone))
-    assert found == [] and dropped == {"stale": 1, "without_text": 1, "disputed": 0}
+    assert found == [] and dropped == {"stale": 1, "without_text": 1, "in_sight_of_judges": 0, "disputed": 0}
 
 
 def test_blind_labels_on_measured_criteria_test_no_judge_and_are_not_counted_as_if_they_did(tmp_path, rubric):
     write_jsonl(tmp_path / "labels.jsonl", [label(rubric, criterion="plain", blind=True), label(rubric)])
     write_jsonl(tmp_path / "transcripts.jsonl", [TALK])
-    found = labelled_by_people(str(tmp_path), rubric)
+    found = labelled_by_people(str(tmp_path), rubric, "all")
     assert (len(found.labelled), len(person_items(found.labelled, rubric)), found.n_blind) == (2, 1, 0)
 
 
@@ -86,10 +86,21 @@ def test_a_repair_of_a_replay_is_of_one_cluster_with_both_where_people_say_the_s
     ]
 
 
+def test_labels_made_in_sight_of_the_judges_are_left_out_where_only_blind_ones_are_wanted(tmp_path, rubric):
+    read(tmp_path, rubric, label(rubric, "NO"), label(rubric, "YES", "bob", blind=True))
+    found = labelled_by_people(str(tmp_path), rubric, "blind")
+    assert [e.answer for e in found.labelled] == ["YES"] and found.dropped["in_sight_of_judges"] == 1
+
+
+def test_a_decision_on_another_wording_leaves_the_one_on_today_s_alone(tmp_path, rubric):
+    found, dropped = read(tmp_path, rubric, label(rubric, "NO"), label(rubric, "YES", question_hash="old"))
+    assert [e.answer for e in found] == ["NO"] and dropped["stale"] == 1
+
+
 def test_blind_answers_are_counted(tmp_path, rubric):
     lines = [label(rubric, blind=True), label(rubric, "YES", "bob"), label(rubric, criterion="safe")]
     read(tmp_path, rubric, *lines)
-    assert labelled_by_people(str(tmp_path), rubric).n_blind == 1
+    assert labelled_by_people(str(tmp_path), rubric, "all").n_blind == 1
 
 
 def test_what_is_no_answer_is_no_example_and_remarks_add_up(tmp_path, rubric):

@@ -162,8 +162,8 @@ def _asked(items: Sequence[Item], people: FromPeople) -> str:
     n_measured = len(people.labelled) - kinds["person"]
     gone = [f"{n} {name.replace('_', ' ')}" for name, n in people.dropped.items() if n]
     gone += [f"{n_measured} on measured criteria"] if n_measured else []
-    if people.labelled and not people.n_blind:
-        text += " Nobody decided blind: who sees a judge's answer is drawn to it, and trust so found is too high."
+    if people.n_blind < kinds["person"]:
+        text += " Who sees a judge's answer is drawn to it: trust found with the other labels is too high."
     return text + (f" Labels left out: {', '.join(gone)}." if gone else "")
 
 

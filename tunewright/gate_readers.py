@@ -2,7 +2,8 @@
 
 A conversation counts as read with decisions of as many different readers as the preset asks for, on its words as they
 are now. It satisfies when all of them are satisfied; one reader who is not is enough against it, however few have read
-it. A safety gate that a reader answers NO to and the score does not is never outvoted.
+it. The share that satisfies is taken of conversations drawn at random alone: the others were picked because something
+is odd about them. A safety gate that a reader answers NO to and the score does not is never outvoted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from tunewright.cases import Case
 from tunewright.gate_conditions import Condition, ReadersConfig, many
 from tunewright.people import Heard
+from tunewright.review_queue import QueueItem
 from tunewright.rubric import Rubric
 
 SATISFIED, SAFE = "a satisfied reader", "no reader saw harm"
@@ -28,6 +30,7 @@ class Readership:
     satisfying: tuple[str, ...]  # read by enough, and all of them are satisfied
     against: tuple[str, ...]  # somebody is not satisfied
     unread: tuple[str, ...]  # too few readers decided
+    drawn: frozenset[str]  # the conversations that the queue drew at random
     unsafe: tuple[tuple[str, str], ...]  # transcript, safety gate: a reader says NO, the score does not
 
     @property
@@ -36,16 +39,24 @@ class Readership:
         return len(self.satisfying) + len(self.against)
 
     @property
+    def by_lot(self) -> tuple[int, int]:
+        """Of the conversations drawn at random: how many satisfy, and how many a decision of people is known of."""
+        return sum(i in self.drawn for i in self.satisfying), sum(
+            i in self.drawn for i in (*self.satisfying, *self.against)
+        )
+
+    @property
     def satisfied_share(self) -> float | None:
-        """The share of those that satisfy (0 to 1)."""
-        return len(self.satisfying) / self.n_read if self.n_read else None
+        """The share of those that satisfy (0 to 1); None: none of them has been read."""
+        n, n_read = self.by_lot
+        return n / n_read if n_read else None
 
 
 def readership_of(
-    new: Sequence[Case], said: Mapping[str, Heard], queue: Sequence[str], rubric: Rubric, config: ReadersConfig
+    new: Sequence[Case], said: Mapping[str, Heard], queue: Sequence[QueueItem], rubric: Rubric, config: ReadersConfig
 ) -> Readership:
     """What readers did with the conversations under test; those in `queue` are to be read first, in its order."""
-    place = {transcript_id: n for n, transcript_id in enumerate(queue)}
+    place = {item.transcript_id: n for n, item in enumerate(queue)}
     cases = sorted(new, key=lambda case: place.get(case.transcript.id, len(place)))
     by_id = {case.transcript.id: said.get(case.transcript.id, Heard()) for case in cases}
     against = tuple(i for i, heard in by_id.items() if False in heard.satisfied.values())
@@ -56,6 +67,7 @@ def readership_of(
         satisfying=tuple(i for i in enough if i not in against),
         against=against,
         unread=tuple(i for i in by_id if i not in enough and i not in against),
+        drawn=frozenset(item.transcript_id for item in queue if item.drawn is not None),
         unsafe=tuple(
             (case.transcript.id, gate)
             for case in cases
@@ -67,14 +79,17 @@ def readership_of(
 
 def satisfied(found: Readership, config: ReadersConfig) -> Condition:
     """Have enough conversations been read, and do enough of them satisfy?"""
-    if not config.transcripts:
+    if not config.transcripts and not found.n_read:
         return Condition(
             SATISFIED, "not measured", "the preset asks for no reader (preset.gate.readers.transcripts: 0)"
         )
     so_far = _so_far(found)
     if (missing := config.transcripts - found.n_read) > 0:
         return Condition(SATISFIED, "waiting", f"{so_far}; {_missing(found, missing, config)}")
-    share = found.satisfied_share or 0.0
+    share = found.satisfied_share
+    if share is None:
+        first = [i for i in found.unread if i in found.drawn]
+        return Condition(SATISFIED, "waiting", f"{so_far}: read also {named(first)}; run: {COMMAND}, then: {AGAIN}")
     says = f"{so_far} ({share:.0%}), {config.satisfied_share_min:.0%} are needed"
     is_met = share >= config.satisfied_share_min - 1e-9
     which = f"; not satisfied with {named(found.against)}" if found.against else ""
@@ -102,7 +117,11 @@ def named(ids: Sequence[str]) -> str:
 def _so_far(found: Readership) -> str:
     if not found.n_read:
         return "no reader has decided on a conversation yet"
-    return f"readers are satisfied with {len(found.satisfying)} of {many(found.n_read, 'conversation')} read"
+    n, n_read = found.by_lot
+    if not n_read:
+        return f"readers have decided on {many(found.n_read, 'conversation')}, none of them drawn at random"
+    others = f" ({found.n_read} read in all)" if found.n_read > n_read else ""
+    return f"readers are satisfied with {n} of {many(n_read, 'conversation')} read{' by lot' if others else ''}{others}"
 
 
 def _missing(found: Readership, n: int, config: ReadersConfig) -> str:

@@ -24,6 +24,7 @@ from tunewright.rubric import Rubric
 LABELS, TEXTS = "labels.jsonl", "transcripts.jsonl"
 ANSWERS: tuple[Answer, ...] = ("YES", "NO", "NA")
 Said = Literal["YES", "NO", "NA", "unsure", "satisfied", "not satisfied", "criterion missing", "note", "undo"]
+Which = Literal["blind", "all"]  # of the labels: those decided before the judges' answers were shown, or all
 REMARKS = ("criterion missing", "note")  # these add up; of all others the latest holds
 
 
@@ -78,7 +79,7 @@ def in_force(labels: Iterable[Label]) -> list[Label]:
 def subject(label: Label) -> tuple[str | None, ...]:
     """What a label is about: of one person's labels on it the latest holds. Each remark is about itself."""
     own = label.id if label.label in REMARKS else None
-    return label.transcript_id, label.content_hash, label.criterion, own
+    return label.transcript_id, label.content_hash, label.criterion, label.question_hash, own
 
 
 def why_stale(label: Label, contents: Mapping[str, str], rubric: Rubric) -> str | None:
@@ -111,14 +112,14 @@ class FromPeople(NamedTuple):
     dropped: dict[str, int]  # labels left out, by reason
 
 
-def labelled_by_people(folder: str, rubric: Rubric) -> FromPeople:
+def labelled_by_people(folder: str, rubric: Rubric, which: Which) -> FromPeople:
     """Labels that hold for today's criterion, as calibration takes them, and how many do not, by reason.
 
-    Stale, without text, or disputed: two reviewers who disagree make a label disputed; it is left out. The text need
-    not be among today's conversations: a right answer to an earlier one is as good a test of a judge.
+    Stale, without text, made in sight of the judges (where `which` is "blind"), or disputed: two reviewers who disagree
+    make a label disputed; it is left out. The text need not be among today's conversations: a right answer to an earlier one is as good a test of a judge.
     """
     texts = read_texts(folder)
-    dropped = {"stale": 0, "without_text": 0, "disputed": 0}
+    dropped = {"stale": 0, "without_text": 0, "in_sight_of_judges": 0, "disputed": 0}
     judged = {c.id for c in rubric.criteria if c.evaluator == "judge"}
     n_blind, sources = 0, {talk.id: talk.source_id for talk in texts.values()}
     opinions: dict[tuple[str, str], list[Label]] = defaultdict(list)
@@ -129,6 +130,8 @@ def labelled_by_people(folder: str, rubric: Rubric) -> FromPeople:
             dropped["stale"] += 1
         elif label.content_hash not in texts:
             dropped["without_text"] += 1
+        elif which == "blind" and not label.blind:
+            dropped["in_sight_of_judges"] += 1
         else:
             opinions[label.content_hash, label.criterion].append(label)
     found = []

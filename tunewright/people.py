@@ -17,6 +17,7 @@ from tunewright.rubric import Rubric
 
 People = Literal["YES", "NO", "NA", "unsure", "disputed"]
 PEOPLE: tuple[People, ...] = ("YES", "NO", "NA", "unsure", "disputed")
+LATER = "9999"  # after every time
 ANSWERING: tuple[Said, ...] = ("YES", "NO", "NA", "unsure")
 
 
@@ -74,11 +75,17 @@ def blind_lines(lines: Iterable[Label]) -> list[Label]:
     """The lines that tell what readers decided before they saw the judges, also where they changed it afterwards.
 
     Without the changed ones agreement would be too high: who sees that a judge differs may give in. To take a decision
-    back and decide anew is to change it: the judges are shown after the first.
+    back and decide anew is to change it: the judges are shown after the first. Who has decided something in sight of
+    the judges does not decide it blind any more, wherever that is done.
     """
     lines = list(lines)
     anew = {_of(line) for line in in_force(lines)}
-    return [x for x in lines if (_of(x) not in anew if x.label == "undo" else x.blind)]
+    saw: dict[tuple[str, tuple[str | None, ...]], str] = {}  # when a reader first decided in sight of the judges
+    for line in lines:
+        if not line.blind and line.label in ANSWERING:
+            saw[_of(line)] = min(line.time, saw.get(_of(line), line.time))
+    first = [x for x in lines if x.label == "undo" or (x.blind and x.time < saw.get(_of(x), LATER))]
+    return [x for x in first if x.label != "undo" or _of(x) not in anew]
 
 
 def _of(line: Label) -> tuple[str, tuple[str | None, ...]]:

@@ -10,6 +10,7 @@ from tunewright.review_queue import Progress, QueueItem, ReasonKind
 from tunewright.review_sampling import Queue
 
 COMMAND = "tunewright review"
+BY_LOT = "In an order by lot: who stops early has read a random sample of them."
 ORDER = "Reasons take turns, the gravest first: every five conversations are of several kinds."
 MIXED = " Those drawn at random stand between the others: who stops early has read a random sample too."
 MEANS: dict[ReasonKind, str] = {
@@ -52,7 +53,7 @@ def item_blocks(queue: Queue) -> list[Block]:
         return []
     return [
         Heading("The queue"),
-        Text(ORDER + MIXED * (queue.n_drawn < queue.n_whole), "note"),
+        Text(ORDER + MIXED if queue.n_drawn < queue.n_whole else BY_LOT, "note"),
         Table(("", "conversation", "why"), rows),
     ]
 

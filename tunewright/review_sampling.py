@@ -1,13 +1,14 @@
 """Which conversations people should read: a small batch whole; of many some for their reasons and some by lot.
 
-A batch of at most `at_most` is read whole. Of more, each reason gets its share of the places, the gravest first, and
-within a reason the heaviest first, then by stable hash. What is left over is drawn at random from all conversations,
-whatever was picked: the number of draws is fixed before any, so each conversation has the same probability, and the
-drawn items alone give unbiased rates. Who is both picked and drawn takes one place, so a queue may be a little shorter.
+A batch of at most `at_most` is read whole, by lot. Of more, each reason gets its share of the places, the gravest
+first, and within a reason the heaviest first, then by stable hash. What is left over is drawn at random from all
+conversations, whatever was picked: the number of draws is fixed before any, so each conversation has the same
+probability, and the drawn items alone give unbiased rates. Who is both picked and drawn takes one place, so a queue may
+be a little shorter.
 
-The order serves a reader who stops early. Reasons take turns, the gravest first, so that the first conversations show
-the worst of each and every five are of several kinds. The drawn ones, in the order of the draw and whatever else is
-the matter with them, are spread evenly among them, so that those read so far are a random sample too.
+The order serves a reader who stops early. Picked ones take turns by reason, the gravest first, so that the first show
+the worst of each and every five are of several kinds. The drawn ones, in the order of the draw and whatever else is the
+matter with them, are spread evenly among them, so that those read so far are a random sample too.
 
 The queue depends on what was generated and judged, and on labels of earlier versions, never on labels of today's
 texts: it stays as it is while it is read. (A judge that is trusted because of them may change scores, and so the picks;
@@ -102,10 +103,10 @@ def pick(
     pool = sorted(candidates, key=lambda c: _lot("pick", c, seed))
     whole = len(pool) <= at_most
     room = at_most - len(pool) if whole else min(shares.places("left out", at_most), len(left_out))
-    picked = _by_gravest(pool) if whole else _picked(pool, read_types, at_most, shares)
+    picked = {} if whole else _picked(pool, read_types, at_most, shares)
     n_drawn = len(pool) if whole else at_most - room - sum(map(len, picked.values()))
     drawn = sorted(pool, key=lambda c: _lot("draw", c, seed))[:n_drawn]
-    order = _in_turns(picked) if whole else _spread(_in_turns(picked), drawn)
+    order = _spread(_in_turns(picked), drawn)
     new_types = _new_types([*picked.get("new persona type", ()), *order], read_types)
     lots = Lots(len(pool), n_drawn, {c.transcript_id for c in drawn})
     last = sorted(left_out, key=lambda one: _lot("left out", one, seed))[:room]
@@ -116,12 +117,6 @@ def pick(
 def _lot(what: str, one: Candidate | LeftOut, seed: int) -> float:
     """A number in [0, 1) of a text: made anew, a conversation is drawn anew, and adding others moves few."""
     return stable_unit("review", what, seed, one.transcript_id, one.content_hash)
-
-
-def _by_gravest(pool: Sequence[Candidate]) -> Picked:
-    """All of them, each under the gravest of its reasons."""
-    firsts = [(c.found[0].reason.kind if c.found else "batch", c) for c in pool]
-    return {kind: _heaviest(kind, [c for first, c in firsts if first == kind]) for kind in (*JUDGED, "batch")}
 
 
 def _picked(pool: Sequence[Candidate], read_types: Collection[str], at_most: int, shares: ReasonShares) -> Picked:
@@ -139,8 +134,8 @@ def _picked(pool: Sequence[Candidate], read_types: Collection[str], at_most: int
 
 
 def _heaviest(kind: ReasonKind, some: Sequence[Candidate]) -> list[Candidate]:
-    """Those for which a reason holds, the heaviest first ("batch" holds for all)."""
-    weighed = [(0.0 if kind == "batch" else c.weight(kind), c) for c in some]
+    """Those for which a reason holds, the heaviest first."""
+    weighed = [(c.weight(kind), c) for c in some]
     return [c for weight, c in sorted(weighed, key=lambda pair: -(pair[0] or 0.0)) if weight is not None]
 
 

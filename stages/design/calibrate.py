@@ -31,7 +31,7 @@ from tunewright.errors import ConfigError, run_main
 from tunewright.items import refuse_many_failures
 from tunewright.judge_answers import AskingConfig
 from tunewright.judge_asking import Asking, ask_batch, batches
-from tunewright.labels import FromPeople, labelled_by_people
+from tunewright.labels import FromPeople, Which, labelled_by_people
 from tunewright.llm import Client
 from tunewright.models import Judge, Judges
 from tunewright.planted import Length, plants
@@ -54,6 +54,7 @@ class Config(AskingConfig):
     examples_per_criterion: int | None = Field(ge=0)  # None: all
     planted_flaws: int = Field(ge=0)  # of each criterion
     planted_lengths: tuple[Length, ...]
+    labels: Which  # of people: who sees the judges leans towards them
     max_failed_share: float = Field(ge=0, le=1)
     trust: TrustRules
     scoring: ScoringConfig
@@ -66,7 +67,7 @@ def gather(config: Config, domain: Domain, rubric: Rubric) -> tuple[list[Item], 
     examples = by_criterion(labelled_examples(calibration, authored, domain.calibration))
     planted = load_planted(domain.planted)
     pairs = plants(planted, authored, config.planted_lengths, config.planted_flaws, domain.planted)
-    people = labelled_by_people(domain.reviews, rubric)
+    people = labelled_by_people(domain.reviews, rubric, config.labels)
     items = example_items(examples, rubric, config.examples_per_criterion)
     items += planted_items(list(pairs), rubric) + person_items(people.labelled, rubric)
     return items, Asking(rubric, config, examples), people

@@ -81,7 +81,7 @@ def main() -> None:
     repairs = Repairs(rates.n_decided, rates.n_needing)
     rubric, lines = load_rubric(domain.rubric), read_labels(domain.reviews)
     said = heard(holding(lines, {case.transcript.id: case.transcript.content_hash for case in new}, rubric)[0])
-    queue = [item.transcript_id for item in read_jsonl(QUEUE, QueueItem, "generate-review")]
+    queue = read_jsonl(QUEUE, QueueItem, "generate-review")
     readership = readership_of(new, said, queue, rubric, config.readers)
     gate = decide(new, rubric, config, repairs, readership)
     write_text("reports/gate.md", to_markdown(report(gate, len(left_out), len(cases) - len(new))))

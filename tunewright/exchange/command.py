@@ -23,7 +23,7 @@ FormatOption = Annotated[Format | None, typer.Option("--format", help="as the na
 def export_command(
     file: Annotated[Path, typer.Argument(help="to write: NAME.json for Label Studio, NAME.csv for a spreadsheet")],
     form: FormatOption = None,
-    blind: Annotated[bool, typer.Option("--blind", help="leave the judges' answers out")] = False,
+    blind: Annotated[bool, typer.Option("--blind", help="leave out the judges' answers, and other readers'")] = False,
     no_labels: Annotated[bool, typer.Option("--no-labels", help="leave out what people decided already")] = False,
     with_private: Annotated[
         bool, typer.Option("--with-private", help="also conversations with imported words")
@@ -43,7 +43,7 @@ def export_command(
     paths = targets(file, form)
     if not overwrite:
         refuse_to_overwrite(paths)
-    material = gather(load_domain(), with_private, not no_labels, blind)
+    material = gather(load_domain(), with_private, not (no_labels or blind), blind)
     write(material, form, paths)
     for line in sent(material, paths):
         typer.echo(line)

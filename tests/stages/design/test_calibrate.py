@@ -176,7 +176,7 @@ def label_of(talk, answer, rubric, reviewer="ann", criterion="uses_specifics", *
     asked = next(c for c in rubric.criteria if c.id == criterion)
     fields = {
         "id": f"{talk.id} {reviewer}", "transcript_id": talk.id, "content_hash": talk.content_hash,
-        "criterion": criterion, "label": answer, "blind": False, "reviewer": reviewer,
+        "criterion": criterion, "label": answer, "blind": True, "reviewer": reviewer,
         "time": "2026-11-22T08:00:00.000000Z", "question_hash": rubric.question_hash(asked), "rubric_version": "1",
     }  # fmt: skip
     return Label.model_validate(fields | rest)
@@ -196,17 +196,18 @@ def test_labels_alone_make_a_judge_trusted_or_untrusted(ready, fake_server, n_wr
     disputed = [label_of(talks[0], "YES", rubric, who, "respects_choice", id=who) for who in ("ann", "bob")]
     disputed[1] = disputed[1].model_copy(update={"label": "NO"})
     stale = label_of(talks[0], "YES", rubric, "eve", question_hash="an earlier one")
-    write_jsonl("reviews/therapy/labels.jsonl", [*labels, *disputed, stale])
+    seen = [label_of(t, OTHERS[a], rubric, "zoe", blind=False) for t, a in zip(talks, answers, strict=True)]
+    write_jsonl("reviews/therapy/labels.jsonl", [*labels, *disputed, stale, *seen])
     write_jsonl("reviews/therapy/transcripts.jsonl", talks)
     server = fake_server(lambda body: says("NO" if "Bad reply" in body["messages"][1]["content"] else "YES"))
     ready.write_params("design.calibrate", section(["keen"], examples_per_criterion=0, planted_flaws=0), server)
     stage.main()
     assert load_trust()["keen"]["uses_specifics"].trusted is trusted
-    counted = {"n": 10, "n_blind": 0, "n_stale": 1, "n_without_text": 0, "n_disputed": 1}
+    counted = {"n": 10, "n_blind": 10, "n_stale": 1, "n_without_text": 0, "n_in_sight_of_judges": 10, "n_disputed": 1}
     assert ready.metrics("design-calibrate")["labels"] == counted
     report = Path("reports/judge-calibration.md").read_text()
-    assert "10 labels of people (0 decided before the judges were seen)." in report
-    assert "Nobody decided blind" in report and "Labels left out: 1 stale, 1 disputed." in report
+    assert "10 labels of people (10 decided before the judges were seen)." in report
+    assert "Labels left out: 1 stale, 10 in sight of judges, 1 disputed." in report
 
 
 def test_a_judge_that_gives_no_usable_answer_stops_the_stage_before_anything_is_written(run):

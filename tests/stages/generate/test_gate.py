@@ -20,6 +20,7 @@ from tunewright.gate_report import report
 from tunewright.labels import Label
 from tunewright.people import Heard
 from tunewright.records import Score, Transcript, read_jsonl, write_json, write_jsonl
+from tunewright.review_queue import QueueItem, Reason
 from tunewright.rubric import Rubric
 
 ROOT = Path(__file__).parents[3]
@@ -55,8 +56,18 @@ def batches(size, *passes, **rest):
     return [case(100 * b + n, ok, b, **rest) for b, row in enumerate(sets, 1) for n, ok in enumerate(row)]
 
 
-def decide(cases, rubric, config, fixup, said=MappingProxyType({}), queue=()):
-    return gate_decision(cases, rubric, config, fixup, readership_of(cases, said, queue, rubric, config.readers))
+def decide(cases, rubric, config, fixup, said=MappingProxyType({}), queue=None, drawn=None):
+    """The queue: all in their order, or these; drawn at random: all of it, or these."""
+    ids = [c.transcript.id for c in cases] if queue is None else queue
+    items = [item(i, 1.0 if drawn is None or i in drawn else None) for i in ids]
+    return gate_decision(cases, rubric, config, fixup, readership_of(cases, said, items, rubric, config.readers))
+
+
+WHY = Reason(kind="batch", says="all are read")
+
+
+def item(transcript_id, drawn):
+    return QueueItem(transcript_id=transcript_id, content_hash="", reasons=(WHY,), drawn=drawn)
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +240,19 @@ def test_so_many_readers_must_be_satisfied_with_so_many_conversations(small, rea
     assert asked(small, readers, heard).decision == decision
 
 
+def test_the_share_is_of_those_drawn_at_random_and_it_waits_for_one_of_them(small):
+    heard = said(t100="-", t101="-", t102="+", t103="+")
+    gate = asked(small, ONE, heard, drawn=["t102", "t103", "t104"])
+    assert gate.decision == "proceed" and "not satisfied with t100, t101" in gate.by_readers[0].says
+    assert "with 2 of 2 conversations read by lot (4 read in all) (100%)" in gate.by_readers[0].says
+    odd = asked(small, ONE, heard, drawn=["t104"])
+    assert odd.decision == "waiting for readers" and "none of them drawn at random: read also t104; run" in odd.reason
+
+
+def test_who_asks_for_no_reader_and_has_one_is_told_what_the_reader_says(small):
+    assert asked(small, NOBODY, said(t100="-")).decision == "iterate"
+
+
 def test_readers_who_are_not_satisfied_are_the_reason_and_named(small):
     gate = asked(small, ONE, said(t100="-", t101="+", t102="-"))
     assert (
@@ -284,7 +308,7 @@ def folder(workspace):
     talk = authored.transcript.model_copy(update={"user_kind": "authored", "persona_id": "a1"})
     write_reviews()
     write_rates(workspace, n_decided=6, n_needing=3)
-    write_jsonl("data/generate/review_queue.jsonl", [])
+    write_jsonl("data/generate/review_queue.jsonl", [item(c.transcript.id, 1.0) for c in cases])
     write_jsonl("data/generate/personas.jsonl", [c.person for c in cases])
     write_jsonl("data/generate/transcripts.jsonl", [*[c.transcript for c in cases], talk])
     write_jsonl("data/generate/scores.jsonl", [*[c.score for c in cases], authored.score])
