@@ -14,6 +14,8 @@ from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
 from tunewright.reviewing.pages import HERE
 
+BY_LOT = ["t2", "t3", "t1"]  # as a blind reader sees them
+
 
 def card(html, criterion):
     """The part of a page that is about one criterion, as a person reads it."""
@@ -150,6 +152,19 @@ def test_blind_shows_nothing_that_was_answered_before_the_reader_has_decided(ann
     assert "opus" in shown and "false pass" in shown
     html = blind.get("/read/t1")
     assert "opus" in card(html, "warm") and "opus" not in card(html, "late")
+
+
+def test_neither_the_order_nor_the_reasons_of_a_blind_list_tell_what_judges_found(ann, talks):
+    kinds: list[ReasonKind] = ["gate", "disagreement", "random"]
+    items = [item(t.id, t.content_hash, kind, "says") for kind, t in zip(kinds, talks, strict=True)]
+    for queue in (items, items[::-1]):
+        write_jsonl(ann.folder / QUEUE, queue)
+        assert rows(ann.get("/queue")) == [one.transcript_id for one in queue]
+        blind = ann.again(blind=True)
+        html = blind.get("/queue")
+        assert rows(html) == BY_LOT and not any(f"<b>{kind}</b>" in html for kind in kinds)
+        first = blind.get(f"/read/{BY_LOT[0]}")
+        assert 'id="before"' not in first and f'rel="next" href="/read/{BY_LOT[1]}"' in first
 
 
 def test_only_what_was_decided_before_it_was_shown_counts_as_blind(ann):

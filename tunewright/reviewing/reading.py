@@ -103,7 +103,7 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     wish = wish_of(request.query_params)
     rows = rows_of(material, opinions, desk.blind)
     ids = [row.reading.talk.id for row in narrowed(found_rows(rows, wish.text, opinions), wish)]
-    before, after = neighbours(ids, list(material.readings), transcript_id)
+    before, after = neighbours(ids, [row.reading.talk.id for row in rows], transcript_id)
     views = criterion_views(reading, material, opinions, desk.blind)
     desk.remember(reading, views)
     row = next(r for r in rows if r.reading is reading)
