@@ -183,6 +183,22 @@ def test_only_what_was_decided_before_it_was_shown_counts_as_blind(ann):
     ]  # fmt: skip
 
 
+def test_what_the_outcome_named_or_a_decision_showed_before_is_not_decided_blind(ann, talks):
+    write_talks(ann.folder, *talks, scores=[score(t, disagreements=("warm",)) for t in talks])
+    blind = ann.again(blind=True)
+    blind.post("/labels", label="satisfied", blind=True)
+    blind.get("/read/t1")  # the outcome and the reasons are shown now
+    blind.post("/labels", criterion="warm", label="NO", blind=True)
+    blind.post("/labels", criterion="late", label="NO", blind=True)
+    blind.post("/undo")
+    blind = blind.again()
+    blind.post("/labels", criterion="late", label="YES", blind=True)
+    found = [(x.criterion, x.label, x.blind) for x in blind.app.state.desk.shelf.book.read() if x.label != "undo"]
+    assert found == [
+        (None, "satisfied", True), ("warm", "NO", False), ("late", "NO", True), ("late", "YES", False),
+    ]  # fmt: skip
+
+
 def test_undoing_brings_back_what_was_before_and_says_what_was_undone(ann):
     ann.post("/labels", criterion="warm", label="YES")
     ann.post("/labels", criterion="warm", label="NO")
