@@ -26,8 +26,11 @@ class Reason(Record):
 
     @property
     def tells_the_judges(self) -> bool:
-        """Whether it gives away what the judges answered: not to be shown to a reader who decides blind."""
-        return self.kind in JUDGED
+        """Whether it gives away what the judges answered: not to be shown to a reader who decides blind.
+
+        Of all scored conversations: where some showed "random", one without any reason would be one that judges found.
+        """
+        return self.kind != "left out"
 
 
 class QueueItem(Record):

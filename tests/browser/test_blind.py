@@ -6,13 +6,13 @@ from playwright.sync_api import expect
 
 from tests.browser.reader import Reader, labels_on_disk
 
-# What stands in no blind page of the first conversation: judges, reasoning, quotes as evidence, values, outcome.
+READ = "/read/simulated-persona-0001"
+# What stands in no blind page of that conversation: judges, reasoning, quotes as evidence, values, outcome.
 TELLING = ("alder", "birch", "Nobody is in danger", "data-quote", "wanted", "judges differ", "outcome-passed", "0.80")
 
 
 def test_no_answer_is_in_the_page_or_its_source_until_the_reader_has_decided(start_app, open_page, project):
-    reader = Reader(open_page(start_app("--blind", "--reviewer", "ann")))
-    reader.start()
+    reader = Reader(open_page(start_app("--blind", "--reviewer", "ann"), READ))
     source = reader.page.request.get(reader.page.url).text()
     assert "Missed the 7.40 twice" in source
     for shown in (source, reader.page.content()):

@@ -14,6 +14,8 @@ from tunewright.reviewing.deciding import compared
 from tunewright.reviewing.opinions import asked_criteria
 from tunewright.reviewing.pages import HERE
 
+BY_LOT = ["t2", "t3", "t1"]  # as a blind reader sees them
+
 
 def card(html, criterion):
     """The part of a page that is about one criterion, as a person reads it."""
@@ -152,6 +154,19 @@ def test_blind_shows_nothing_that_was_answered_before_the_reader_has_decided(ann
     assert "opus" in card(html, "warm") and "opus" not in card(html, "late")
 
 
+def test_neither_the_order_nor_the_reasons_of_a_blind_list_tell_what_judges_found(ann, talks):
+    kinds: list[ReasonKind] = ["gate", "disagreement", "random"]
+    items = [item(t.id, t.content_hash, kind, "says") for kind, t in zip(kinds, talks, strict=True)]
+    for queue in (items, items[::-1]):
+        write_jsonl(ann.folder / QUEUE, queue)
+        assert rows(ann.get("/queue")) == [one.transcript_id for one in queue]
+        blind = ann.again(blind=True)
+        html = blind.get("/queue")
+        assert rows(html) == BY_LOT and not any(f"<b>{kind}</b>" in html for kind in kinds)
+        first = blind.get(f"/read/{BY_LOT[0]}")
+        assert 'id="before"' not in first and f'rel="next" href="/read/{BY_LOT[1]}"' in first
+
+
 def test_only_what_was_decided_before_it_was_shown_counts_as_blind(ann):
     blind = ann.again(blind=True)
     blind.get("/read/t1")
@@ -165,6 +180,22 @@ def test_only_what_was_decided_before_it_was_shown_counts_as_blind(ann):
     lines = blind.app.state.desk.shelf.book.read()
     assert [(x.transcript_id, x.criterion, x.blind) for x in lines] == [
         ("t1", "warm", True), ("t1", "warm", False), ("t1", "late", False), ("t2", "late", True),
+    ]  # fmt: skip
+
+
+def test_what_the_outcome_named_or_a_decision_showed_before_is_not_decided_blind(ann, talks):
+    write_talks(ann.folder, *talks, scores=[score(t, disagreements=("warm",)) for t in talks])
+    blind = ann.again(blind=True)
+    blind.post("/labels", label="satisfied", blind=True)
+    blind.get("/read/t1")  # the outcome and the reasons are shown now
+    blind.post("/labels", criterion="warm", label="NO", blind=True)
+    blind.post("/labels", criterion="late", label="NO", blind=True)
+    blind.post("/undo")
+    blind = blind.again()
+    blind.post("/labels", criterion="late", label="YES", blind=True)
+    found = [(x.criterion, x.label, x.blind) for x in blind.app.state.desk.shelf.book.read() if x.label != "undo"]
+    assert found == [
+        (None, "satisfied", True), ("warm", "NO", False), ("late", "NO", True), ("late", "YES", False),
     ]  # fmt: skip
 
 

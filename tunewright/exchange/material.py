@@ -82,7 +82,8 @@ def gather(domain: Domain, with_private: bool, with_labels: bool, blind: bool) -
     """
     found = reviewing.load_material(domain.rubric, [Path(path) for path in reviewing.FILES])
     _refuse_old(found)
-    shown = [r for r in found.readings.values() if with_private or not is_private(r.talk)]
+    every = reviewing.in_blind_order(found.readings.values()) if blind else found.readings.values()
+    shown = [r for r in every if with_private or not is_private(r.talk)]
     labels = in_force(read_labels(domain.reviews)) if with_labels else []
     held = _held(labels, {r.talk.id: r.content_hash for r in shown}, found.rubric)
     pieces = tuple(_piece(r, held[r.talk.id], found.rubric, blind) for r in shown)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunewright.review_queue import Reason
-from tunewright.reviewing.material import Material, Reading
+from tunewright.reviewing.material import Material, Reading, in_blind_order
 from tunewright.reviewing.opinions import Opinions, Progress
 
 SHOWS = {
@@ -78,8 +78,9 @@ def wish_of(parameters: Mapping[str, str]) -> Wish:
 
 
 def rows_of(material: Material, opinions: Opinions, blind: bool) -> list[Row]:
-    """A row for each conversation, in the queue's order."""
-    return [_row(reading, opinions, blind) for reading in material.readings.values()]
+    """A row for each conversation, in the queue's order; for a blind reader in one that tells nothing."""
+    readings = material.readings.values()
+    return [_row(reading, opinions, blind) for reading in (in_blind_order(readings) if blind else readings)]
 
 
 def found_rows(rows: Sequence[Row], text: str, opinions: Opinions) -> list[Row]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from tunewright.errors import MissingInputError
 from tunewright.label_book import LabelBook
 from tunewright.labels import Label
-from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl
+from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl, stable_unit
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing.settings import Settings
 from tunewright.rubric import Rubric, load_rubric
@@ -110,6 +110,11 @@ def load_material(rubric: str, files: Sequence[Path]) -> Material:
         if (talk := talks.get(item.transcript_id))
     }
     return Material(load_rubric(rubric), readings, tuple(i for i in items if i.transcript_id not in talks))
+
+
+def in_blind_order(readings: Iterable[Reading]) -> list[Reading]:
+    """By lot: in the queue the gravest stand first, so that its order tells what judges found."""
+    return sorted(readings, key=lambda r: stable_unit("blind order", r.talk.id, r.content_hash))
 
 
 def _lines_of(path: Path, model: type[R], wanted: Container[str], made_by: str) -> Iterator[R]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from threading import Lock
@@ -12,7 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ValidationError
 
-from tunewright.labels import Label
+from tunewright.labels import REMARKS, Label
+from tunewright.records import Score
 from tunewright.reviewing.deciding import (
     About,
     Decision,
@@ -53,8 +55,18 @@ class Desk:
         self.shown |= {(reading.content_hash, v.criterion.id) for v in views if not v.hidden}
 
     def remember_outcomes(self, rows: list[Row]) -> None:
-        """As `remember`, for what conversations came to as a whole."""
-        self.shown |= {(row.reading.content_hash, None) for row in rows if not row.hidden}
+        """As `remember`, for what conversations came to as a whole, and the criteria that this names."""
+        seen = [row.reading for row in rows if not row.hidden]
+        self.shown |= {(reading.content_hash, told) for reading in seen for told in (None, *_named(reading.score))}
+
+    def has_seen(self, reading: Reading, label: Mapping[str, Any]) -> bool:
+        """Whether the reader has seen what a label is about: in this app, or when deciding it before, undone or not."""
+        about = (reading.content_hash, label["criterion"], label["question_hash"])
+        return about[:2] in self.shown or any(
+            (x.content_hash, x.criterion, x.question_hash) == about
+            for x in self.shelf.book.read()
+            if x.reviewer == self.reviewer and x.label not in REMARKS
+        )
 
 
 class Mode(BaseModel):
@@ -103,7 +115,7 @@ def read(request: Request, transcript_id: str) -> HTMLResponse:
     wish = wish_of(request.query_params)
     rows = rows_of(material, opinions, desk.blind)
     ids = [row.reading.talk.id for row in narrowed(found_rows(rows, wish.text, opinions), wish)]
-    before, after = neighbours(ids, list(material.readings), transcript_id)
+    before, after = neighbours(ids, [row.reading.talk.id for row in rows], transcript_id)
     views = criterion_views(reading, material, opinions, desk.blind)
     desk.remember(reading, views)
     row = next(r for r in rows if r.reading is reading)
@@ -126,9 +138,9 @@ def decide(request: Request, decision: Decision) -> dict[str, Any]:
         material = desk.shelf.material()
         reading = reading_of(material, decision)
         fields = label_of(decision, reading, material)
-        seen = (reading.content_hash, decision.criterion) in desk.shown
+        blind = decision.blind and not desk.has_seen(reading, fields)
         try:
-            label = desk.shelf.book.add(reading.talk, fields | {"blind": decision.blind and not seen})
+            label = desk.shelf.book.add(reading.talk, fields | {"blind": blind})
         except ValidationError as error:  # what no label can say, such as a note without words
             raise Refused(422, error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     return _state(desk, material, reading, label.criterion, label)
@@ -202,6 +214,13 @@ def _state(desk: Desk, material: Material, reading: Reading, criterion: str | No
 def _groups(views: list[CriterionView]) -> list[tuple[str, list[CriterionView]]]:
     """Criteria under the titles of their categories, which stand in order."""
     return [(place, list(found)) for place, found in groupby(views, key=lambda v: v.place)]
+
+
+def _named(score: Score | None) -> tuple[str, ...]:
+    """The criteria of which a conversation's outcome and the reasons for reading it tell what judges said."""
+    if score is None:
+        return ()
+    return tuple(score.answers) if score.score == 1 else (*score.gates_failed, *score.disagreements)
 
 
 def _overall(label: Label | None) -> str | None:

@@ -54,7 +54,9 @@ function save(card, word, post) {
   pending += 1;
   chain = chain.then(post).then(
     (state) => {
+      failed.delete(name); // what failed while this one waited: tried again, it would replace what is newer
       card.dataset.state = "saved";
+      card.querySelector(".state").textContent = "";
       show(state);
       say(`Saved: ${word}, ${card.dataset.name}. ${state.done} of ${state.asked} pairs decided.`);
     },
@@ -91,7 +93,8 @@ function show(state) {
     const name = card.dataset.question;
     const field = card.querySelector("textarea");
     if (!failed.has(name) && (pending <= 1 || card.dataset.state !== "saving")) mark(card, state.answers[name]);
-    if (field.value === field.dataset.saved || !field.matches(":focus")) keep(field, state.answers[name] ? state.notes[name] : field.value, state.notes[name]);
+    const isSaved = field.value === field.dataset.saved || (field.value.trim() === state.notes[name] && !field.matches(":focus"));
+    if (isSaved) keep(field, state.answers[name] ? state.notes[name] : field.value, state.notes[name]);
   }
   document.getElementById("done").textContent = state.done;
   document.getElementById("bar").value = state.done;
@@ -121,7 +124,8 @@ const draftKey = (field) => `note ${page.content} ${field.id}`;
 function keep(field, value, saved) {
   field.value = value;
   field.dataset.saved = saved;
-  sessionStorage.removeItem(draftKey(field));
+  if (value === saved) sessionStorage.removeItem(draftKey(field));
+  else sessionStorage.setItem(draftKey(field), value);
 }
 
 function leaveNote(field) {

@@ -26,6 +26,7 @@ function save(card, word, sent, field) {
   inTurn(
     () => send("/labels", sent),
     (answer) => {
+      failed.delete(thing); // what failed while this one waited: tried again, it would replace what is newer
       clear(field.id, sent.note);
       show(answer);
       say(`Saved: ${word}, ${card.dataset.name}. ${answer.progress.decided} of ${answer.progress.asked} decided.`);
