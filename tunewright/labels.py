@@ -116,7 +116,8 @@ def labelled_by_people(folder: str, rubric: Rubric, which: Which) -> FromPeople:
     """Labels that hold for today's criterion, as calibration takes them, and how many do not, by reason.
 
     Stale, without text, made in sight of the judges (where `which` is "blind"), or disputed: two reviewers who disagree
-    make a label disputed; it is left out. The text need not be among today's conversations: a right answer to an earlier one is as good a test of a judge.
+    make a label disputed; it is left out. The text need not be one of today: a right answer to an earlier
+    one is as good a test of a judge.
     """
     texts = read_texts(folder)
     dropped = {"stale": 0, "without_text": 0, "in_sight_of_judges": 0, "disputed": 0}

@@ -60,7 +60,12 @@ class Desk:
         self.shown |= {(reading.content_hash, told) for reading in seen for told in (None, *_named(reading.score))}
 
     def has_seen(self, reading: Reading, label: Mapping[str, Any]) -> bool:
-        """Whether the reader has seen what a label is about: in this app, or when deciding it before, undone or not."""
+        """Whether the reader has seen what a label is about: in this app, or when deciding it before, undone or not.
+
+        Who has seen the judges on any criterion has seen them on the conversation as a whole.
+        """
+        if label["criterion"] is None and any(content == reading.content_hash for content, _ in self.shown):
+            return True
         about = (reading.content_hash, label["criterion"], label["question_hash"])
         return about[:2] in self.shown or any(
             (x.content_hash, x.criterion, x.question_hash) == about
