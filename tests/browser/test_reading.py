@@ -155,6 +155,20 @@ def test_a_decision_that_does_not_reach_the_disk_is_said_and_can_be_tried_again(
     assert answers_on_disk(project.folder, "ann") == {(ONE, first): "NA"}
 
 
+def test_undo_after_a_failed_save_drops_that_decision_and_takes_nothing_back(start_app, open_page, project, faults):
+    reader = Reader(open_page(start_app("--reviewer", "ann")))
+    reader.start()
+    kept = reader.decide("a")
+    reader.page.route("**/labels", lambda route: route.abort())
+    reader.page.keyboard.press("y")
+    expect(reader.page.locator("#trouble")).to_contain_text("NOT saved")
+    faults.pop()
+    reader.page.keyboard.press("z")
+    expect(reader.page.locator("#said")).to_contain_text("Dropped")
+    expect(reader.page.locator("#trouble")).to_have_text("")
+    assert answers_on_disk(project.folder, "ann") == {(ONE, kept): "NA"}
+
+
 def test_two_readers_at_once_lose_nothing_and_see_each_other_only_after_deciding(start_app, open_page, project):
     ann, ben = (Reader(open_page(start_app("--reviewer", name))) for name in ("Ann Lee", "Ben Cho"))
     for reader in (ann, ben):

@@ -42,6 +42,7 @@ function onward() {
 function decide(card, side) {
   const note = card.querySelector("textarea").value;
   const sent = { ...about, question: card.dataset.question, side, note };
+  if (!["failed", "saving"].includes(card.dataset.state)) card.dataset.was = card.dataset.side || "";
   mark(card, side);
   save(card, side === "tie" ? "tie" : `${side} better`, () => send("/preferences", sent));
 }
@@ -103,7 +104,18 @@ function show(state) {
   link.firstChild.textContent = state.following ? "Next undecided pair " : "To the result ";
 }
 
+function dropFailed() {
+  const card = [...failed.values()].at(-1);
+  failed.delete(card.dataset.question);
+  card.dataset.state = "";
+  card.querySelector(".state").textContent = "";
+  mark(card, card.dataset.was);
+  trouble();
+  say("Dropped: what was not saved. Nothing that was saved is undone.");
+}
+
 function undo() {
+  if (failed.size) return dropFailed();
   pending += 1;
   chain = chain.then(() => send("/preferences/undo", about)).then(
     (state) => {

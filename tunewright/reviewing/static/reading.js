@@ -112,6 +112,7 @@ function onward() {
 }
 
 function undo() {
+  if (failed.size) return dropFailed();
   inTurn(() => send("/undo", about), (answer) => {
     show(answer);
     select(cardOf(answer.criterion));

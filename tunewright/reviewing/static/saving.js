@@ -3,7 +3,7 @@
 "use strict";
 const page = document.body.dataset;
 const about = { transcript_id: page.transcript, content_hash: page.hash };
-const failed = new Map(); // what was not saved (card id, and which remark) -> how to try again
+const failed = new Map(); // what was not saved (card id, and which remark) -> how to try again, and how to drop it
 const REMARKS = ["note", "criterion missing"]; // these add up; of all else the latest holds
 let chain = Promise.resolve();
 let pending = 0;
@@ -21,6 +21,7 @@ function save(card, word, sent, field) {
   const id = card.id;
   const thing = REMARKS.includes(word) ? `${id} ${word}` : id;
   const before = card.dataset.decided;
+  const said = failed.get(thing)?.said ?? card.querySelector(".yours").textContent;
   failed.delete(thing);
   mark(card, "saving", `Saving: ${word} ...`, `saving ${word}`);
   inTurn(
@@ -35,7 +36,11 @@ function save(card, word, sent, field) {
       const now = document.getElementById(id);
       now.dataset.decided = before;
       mark(now, "failed", `NOT SAVED (${word}): ${reason(error)}`, "NOT SAVED");
-      failed.set(thing, () => save(document.getElementById(id), word, sent, field));
+      failed.set(thing, {
+        said,
+        again: () => save(document.getElementById(id), word, sent, field),
+        drop: () => mark(document.getElementById(id), "", "", said),
+      });
     },
   );
 }
@@ -61,8 +66,16 @@ function trouble() {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Try again";
-  button.addEventListener("click", () => { for (const again of [...failed.values()]) again(); });
+  button.addEventListener("click", () => { for (const one of [...failed.values()]) one.again(); });
   place.append(button);
+}
+
+function dropFailed() {
+  const [thing, last] = [...failed].at(-1);
+  failed.delete(thing);
+  last.drop();
+  trouble();
+  say("Dropped: what was not saved. Nothing that was saved is undone.");
 }
 
 function leave(go) {
