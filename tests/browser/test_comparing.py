@@ -111,3 +111,26 @@ def test_a_decision_on_words_that_changed_is_refused_and_the_earlier_ones_are_st
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(page.url.split("/compare/")[0] + "/compare")
     expect(page.locator(".row", has_text="stale")).to_have_count(1)
+
+
+def test_a_preference_that_is_not_saved_is_dropped_by_undo_or_tried_again(start_app, open_page, project, faults):
+    page = open_page(start_app("--compare", "--reviewer", "ann"))
+    start(page)
+    page.keyboard.press("t")
+    see_saved(page, QUESTIONS[0])
+    page.route("**/preferences", lambda route: route.abort())
+    page.keyboard.press("t")
+    expect(page.locator("#trouble")).to_contain_text("1 decision is NOT saved")
+    page.keyboard.press("z")
+    expect(page.locator("#said")).to_contain_text("Dropped")
+    expect(page.locator(f"#q-{QUESTIONS[1]}")).to_have_attribute("data-side", "")
+    page.keyboard.press("t")
+    expect(page.locator("#trouble")).to_contain_text("1 decision is NOT saved")
+    assert [x.question for x in preferences(project)] == [QUESTIONS[0]]
+    assert len(faults) == 2 and all("ERR_FAILED" in fault for fault in faults)
+    faults.clear()
+    page.unroute("**/preferences")
+    page.locator("#trouble").get_by_role("button", name="Try again").press("Enter")
+    see_saved(page, QUESTIONS[2])
+    expect(page.locator("#trouble")).to_have_text("")
+    assert [x.question for x in preferences(project)] == [QUESTIONS[0], QUESTIONS[2]]

@@ -23,12 +23,12 @@ from tunewright.labels import Label
 from tunewright.records import Persona, Score, Transcript, Verdict, parse_line, read_jsonl, stable_unit
 from tunewright.review_queue import QUEUE, QueueItem
 from tunewright.reviewing.settings import Settings
+from tunewright.reviewing.stamps import Stamp, stamp
 from tunewright.rubric import Rubric, load_rubric
 
 R = TypeVar("R", bound=BaseModel)
 FILES = (QUEUE, *(f"data/generate/{name}.jsonl" for name in ("transcripts", "verdicts", "scores", "personas")))
 FIRST_ID = re.compile(rb'\{"(?:transcript_)?id":("(?:[^"\\]|\\.)*")')  # records are written with their id first
-Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Shelf:
     def material(self) -> Material:
         """What there is to read; raises MissingInputError naming the stage that makes a file, RecordError."""
         with self._lock:
-            stamps = [_stamp(path) for path in (self._rubric, *self._files)]
+            stamps = [stamp(path) for path in (self._rubric, *self._files)]
             if self._material is None or self._material[0] != stamps:
                 self._material = stamps, load_material(str(self._rubric), self._files)
             return self._material[1]
@@ -126,15 +126,6 @@ def _lines_of(path: Path, model: type[R], wanted: Container[str], made_by: str) 
             found = FIRST_ID.match(raw)
             if found is None or json.loads(found[1]) in wanted:
                 yield parse_line(path, number, raw, model, made_by)
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """What tells one version of a file from the next: time, size, inode; None where there is no file."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def neighbours(ids: Sequence[str], all_ids: Sequence[str], current: str) -> tuple[str | None, str | None]:

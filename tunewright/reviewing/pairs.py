@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tunewright.pairing import MADE_BY, Side, TalkPair, input_paths, questions, 
 from tunewright.preferences import OVERALL, Preference, PreferenceBook
 from tunewright.records import Persona, read_jsonl
 from tunewright.reviewing.settings import Settings
+from tunewright.reviewing.stamps import Stamp, stamp
 from tunewright.rubric import Rubric, load_rubric
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class PairShelf:
         self.book = PreferenceBook(settings.root / settings.domain.reviews, settings.reviewer)
         self._settings = settings
         self._lock = Lock()
-        self._kept: tuple[list[tuple[int, ...] | None], Pairs] | None = None
+        self._kept: tuple[list[Stamp | None], Pairs] | None = None
 
     def pairs(self) -> Pairs:
         """What there is to compare; raises MissingInputError naming the stage to run, RecordError, ConfigError."""
         root, rubric = self._settings.root, self._settings.root / self._settings.domain.rubric
         paths = [*input_paths(root), root / PERSONAS, root / "params.yaml", rubric]
         with self._lock:
-            stamps = [_stamp(path) for path in paths]
+            stamps = [stamp(path) for path in paths]
             if self._kept is None or self._kept[0] != stamps:
                 self._kept = stamps, load_pairs(self._settings)
             return self._kept[1]
@@ -144,12 +144,3 @@ class Opinions:
         asked = list(self._pairs.asked)
         start = asked.index(after) + 1 if after in asked else 0
         return next((id for id in [*asked[start:], *asked[:start]] if OVERALL not in self.own(id)), None)
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What tells one version of a file from the next; None where there is no file."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,13 +1,9 @@
 // Two conversations side by side: which is better, question by question, by key or button.
 "use strict";
-const page = document.body.dataset;
 const about = { pair: page.pair, token: page.content };
 const cards = [...document.querySelectorAll(".question-card")];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 let current = 0;
-let chain = Promise.resolve(); // decisions are sent one after another
-let pending = 0;
-const failed = new Map(); // question -> what to do again
 
 // ---- which question is current
 
@@ -24,17 +20,12 @@ function select(at, { focus = true, follow = true } = {}) {
 function goOn() {
   const order = cards.map((_, n) => (current + 1 + n) % cards.length);
   const open = order.find((n) => !cards[n].dataset.side);
-  if (open === undefined) onward();
+  if (open === undefined) onward(isDone);
   else select(open);
 }
 
-function onward() {
-  chain.then(() => {
-    if (failed.size) return;
-    const place = document.getElementById("onward");
-    place.hidden = false;
-    place.querySelector("a").focus();
-  });
+function isDone() {
+  return cards.every((card) => card.dataset.side);
 }
 
 // ---- deciding
@@ -42,45 +33,22 @@ function onward() {
 function decide(card, side) {
   const note = card.querySelector("textarea").value;
   const sent = { ...about, question: card.dataset.question, side, note };
-  if (!["failed", "saving"].includes(card.dataset.state)) card.dataset.was = card.dataset.side || "";
   mark(card, side);
-  save(card, side === "tie" ? "tie" : `${side} better`, () => send("/preferences", sent));
-}
-
-function save(card, word, post) {
-  const name = card.dataset.question;
-  failed.delete(name);
-  card.dataset.state = "saving";
-  card.querySelector(".state").textContent = "";
-  pending += 1;
-  chain = chain.then(post).then(
-    (state) => {
-      failed.delete(name); // what failed while this one waited: tried again, it would replace what is newer
-      card.dataset.state = "saved";
-      card.querySelector(".state").textContent = "";
-      show(state);
-      say(`Saved: ${word}, ${card.dataset.name}. ${state.done} of ${state.asked} pairs decided.`);
+  save(card.dataset.question, {
+    name: card.dataset.name,
+    word: side === "tie" ? "tie" : `${side} better`,
+    post: () => send("/preferences", sent),
+    shows: (state, why) => {
+      card.dataset.state = state;
+      card.querySelector(".state").replaceChildren(...(why ? [`${why} `, tryAgain()] : []));
+      if (!state) mark(card, card.dataset.was);
     },
-    (error) => fail(card, word, error, () => save(card, word, post)),
-  ).finally(() => { pending -= 1; trouble(); });
-}
-
-function fail(card, word, error, again) {
-  failed.set(card.dataset.question, card);
-  const why = error instanceof TypeError ? "the app does not answer; is `tunewright review` still running?" : error.message;
-  card.dataset.state = "failed";
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Try again";
-  button.addEventListener("click", again);
-  card.querySelector(".state").replaceChildren(`NOT SAVED (${word}): ${why} `, button);
-}
-
-function trouble() {
-  const first = failed.values().next().value;
-  document.getElementById("trouble").textContent = first
-    ? `${failed.size} decision${failed.size > 1 ? "s are" : " is"} NOT saved: ${first.dataset.name}: ${first.querySelector(".state").firstChild.textContent}`
-    : "";
+    saved: (state) => {
+      card.dataset.state = "saved";
+      show(state);
+      return `${state.done} of ${state.asked} pairs`;
+    },
+  });
 }
 
 function mark(card, side) {
@@ -93,6 +61,7 @@ function show(state) {
   for (const card of cards) {
     const name = card.dataset.question;
     const field = card.querySelector("textarea");
+    card.dataset.was = state.answers[name] || "";
     if (!failed.has(name) && (pending <= 1 || card.dataset.state !== "saving")) mark(card, state.answers[name]);
     const isSaved = field.value === field.dataset.saved || (field.value.trim() === state.notes[name] && !field.matches(":focus"));
     if (isSaved) keep(field, state.answers[name] ? state.notes[name] : field.value, state.notes[name]);
@@ -104,40 +73,22 @@ function show(state) {
   link.firstChild.textContent = state.following ? "Next undecided pair " : "To the result ";
 }
 
-function dropFailed() {
-  const card = [...failed.values()].at(-1);
-  failed.delete(card.dataset.question);
-  card.dataset.state = "";
-  card.querySelector(".state").textContent = "";
-  mark(card, card.dataset.was);
-  trouble();
-  say("Dropped: what was not saved. Nothing that was saved is undone.");
-}
-
 function undo() {
-  if (failed.size) return dropFailed();
-  pending += 1;
-  chain = chain.then(() => send("/preferences/undo", about)).then(
-    (state) => {
-      show(state);
-      const at = cards.findIndex((card) => card.dataset.question === state.undone);
-      document.getElementById("onward").hidden = true;
-      if (at >= 0) select(at);
-      say(`Undone: ${cards[at]?.dataset.name || state.undone}.`);
-    },
-    (error) => say(`Not undone: ${error.message}`),
-  ).finally(() => { pending -= 1; });
+  takeBack(() => send("/preferences/undo", about), (state) => {
+    show(state);
+    const at = cards.findIndex((card) => card.dataset.question === state.undone);
+    document.getElementById("onward").hidden = true;
+    if (at >= 0) select(at);
+    say(`Undone: ${cards[at]?.dataset.name || state.undone}.`);
+  });
 }
 
 // ---- notes: kept in this tab until they are saved with a decision
 
-const draftKey = (field) => `note ${page.content} ${field.id}`;
-
 function keep(field, value, saved) {
   field.value = value;
   field.dataset.saved = saved;
-  if (value === saved) sessionStorage.removeItem(draftKey(field));
-  else sessionStorage.setItem(draftKey(field), value);
+  keepDraft(field);
 }
 
 function leaveNote(field) {
@@ -147,19 +98,14 @@ function leaveNote(field) {
   else say("The note is saved with your decision.");
 }
 
+restoreDrafts(page.content);
 for (const card of cards) {
+  card.dataset.was = card.dataset.side; // what the server holds
   const field = card.querySelector("textarea");
-  field.value = sessionStorage.getItem(draftKey(field)) ?? field.value;
-  field.addEventListener("input", () => sessionStorage.setItem(draftKey(field), field.value));
   field.addEventListener("change", () => leaveNote(field));
 }
-addEventListener("beforeunload", (event) => { if (pending || failed.size) event.preventDefault(); });
 
 // ---- keys and clicks
-
-function leave(go) {
-  chain.then(() => (failed.size ? say("Something is not saved yet: see above.") : go()));
-}
 
 function follow(id, otherwise) {
   const link = document.getElementById(id);
@@ -213,13 +159,10 @@ document.addEventListener("click", (event) => {
   if (button.matches(".side")) {
     select(cards.indexOf(button.closest(".question-card")), { focus: false });
     decide(cards[current], button.dataset.side);
-    if (cards.every((card) => card.dataset.side)) onward();
+    onward(isDone);
   } else if (act === "undo") undo();
   else if (act === "help") PAIR_KEYS["?"]();
-  else if (button.tagName === "A" && button.origin === location.origin && !event.ctrlKey && !event.metaKey && !event.shiftKey && (pending || failed.size)) {
-    event.preventDefault();
-    leave(() => location.assign(button.href));
-  }
+  else if (button.matches("a")) stayUntilSaved(event, button);
 });
 
 if (cards.length) {

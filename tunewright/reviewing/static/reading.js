@@ -1,5 +1,6 @@
-// One conversation: keys and buttons for deciding, evidence that lights up in the text, and what is saved.
+// One conversation: keys and buttons for deciding, evidence that lights up in the text.
 "use strict";
+const about = { transcript_id: page.transcript, content_hash: page.hash };
 const twoPanes = matchMedia("(min-width: 60rem)");
 let current = null; // the card that keys act on
 let latest = null; // the id of the card that was decided last
@@ -83,9 +84,9 @@ function decide(card, what) {
   if (button.dataset.why) return say(`Not possible: ${button.dataset.why}.`);
   const word = what.decision || what.label;
   const field = card.querySelector(".note");
-  save(card, word, request(card, { note: field.value, ...what }), field);
+  saveOn(card, word, request(card, { note: field.value, ...what }), field);
   card.dataset.decided = word;
-  if (card.id === "overall") return onward();
+  if (card.id === "overall") return onward(() => overall().dataset.decided);
   latest = card.id;
   goOn(card);
 }
@@ -97,27 +98,17 @@ function request(card, what) {
 }
 
 function remark(card, field, label) {
-  if (field.value.trim()) return save(card, label, request(card, { label, note: field.value }), field);
+  if (field.value.trim()) return saveOn(card, label, request(card, { label, note: field.value }), field);
   field.focus();
   say("Write something first.");
 }
 
-function onward() {
-  chain.then(() => {
-    if (failed.size || !overall().dataset.decided) return;
-    const place = document.getElementById("onward");
-    place.hidden = false;
-    place.querySelector("a").focus();
-  });
-}
-
 function undo() {
-  if (failed.size) return dropFailed();
-  inTurn(() => send("/undo", about), (answer) => {
+  takeBack(() => send("/undo", about), (answer) => {
     show(answer);
     select(cardOf(answer.criterion));
     say(`Undone: ${answer.undone.label}, ${cardOf(answer.criterion)?.dataset.name || answer.criterion}.`);
-  }, (error) => say(`Not undone: ${reason(error)}.`));
+  });
 }
 
 function blind() {
@@ -243,13 +234,6 @@ document.addEventListener("click", (event) => {
   else if (pressed.dataset.act) ACTS[pressed.dataset.act](card);
 });
 
-function stayUntilSaved(event, link) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || link.getAttribute("href").startsWith("#")) return;
-  if (!pending && !failed.size) return;
-  event.preventDefault();
-  leave(() => location.assign(link.href));
-}
-
 document.addEventListener("submit", (event) => {
   if (!event.target.matches(".example")) return;
   event.preventDefault();
@@ -260,5 +244,6 @@ const keysOn = document.getElementById("keys-on");
 keysOn.checked = localStorage.getItem("keys") !== "off";
 keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
 
+restoreDrafts(page.transcript);
 for (const card of cards()) unfold(card, false);
 select(cards().find(undecided) || overall(), { focus: false, follow: false, scroll: twoPanes.matches });

@@ -2,11 +2,10 @@
 // not be saved is told of loudly and can be tried again; what was typed stays until it is saved, across reloads too.
 "use strict";
 const page = document.body.dataset;
-const about = { transcript_id: page.transcript, content_hash: page.hash };
-const failed = new Map(); // what was not saved (card id, and which remark) -> how to try again, and how to drop it
-const REMARKS = ["note", "criterion missing"]; // these add up; of all else the latest holds
+const failed = new Map(); // what was decided on -> the try that failed (see `save`), and what is told of it
 let chain = Promise.resolve();
 let pending = 0;
+let draftsOf = ""; // what the page's drafts are about
 
 function inTurn(post, done, refused) {
   pending += 1;
@@ -17,30 +16,21 @@ function inTurn(post, done, refused) {
     });
 }
 
-function save(card, word, sent, field) {
-  const id = card.id;
-  const thing = REMARKS.includes(word) ? `${id} ${word}` : id;
-  const before = card.dataset.decided;
-  const said = failed.get(thing)?.said ?? card.querySelector(".yours").textContent;
+// A try: `post` sends it; `name` and `word` say what was decided on and how; `saved` shows the answer and returns how far
+// the reader is; `shows` is told its state: "saving", "failed" (and why), or "" when it is dropped.
+function save(thing, one) {
   failed.delete(thing);
-  mark(card, "saving", `Saving: ${word} ...`, `saving ${word}`);
+  one.shows("saving");
   inTurn(
-    () => send("/labels", sent),
+    one.post,
     (answer) => {
-      failed.delete(thing); // what failed while this one waited: tried again, it would replace what is newer
-      clear(field.id, sent.note);
-      show(answer);
-      say(`Saved: ${word}, ${card.dataset.name}. ${answer.progress.decided} of ${answer.progress.asked} decided.`);
+      failed.delete(thing); // what failed while this one waited
+      say(`Saved: ${one.word}, ${one.name}. ${one.saved(answer)} decided.`);
     },
     (error) => {
-      const now = document.getElementById(id);
-      now.dataset.decided = before;
-      mark(now, "failed", `NOT SAVED (${word}): ${reason(error)}`, "NOT SAVED");
-      failed.set(thing, {
-        said,
-        again: () => save(document.getElementById(id), word, sent, field),
-        drop: () => mark(document.getElementById(id), "", "", said),
-      });
+      const why = `NOT SAVED (${one.word}): ${reason(error)}`;
+      failed.set(thing, { ...one, told: `${one.name}: ${why}` });
+      one.shows("failed", why);
     },
   );
 }
@@ -49,85 +39,73 @@ function reason(error) {
   return error instanceof TypeError ? "the app does not answer; is `tunewright review` still running?" : error.message.trim();
 }
 
-function mark(card, state, text, brief) {
-  card.dataset.state = state;
-  card.querySelector(".state").textContent = text;
-  card.querySelector(".yours").textContent = brief;
+function trouble() {
+  const [first] = failed.values();
+  const n = failed.size === 1 ? "1 decision is" : `${failed.size} decisions are`;
+  document.getElementById("trouble").replaceChildren(...(first ? [`${n} NOT saved. ${first.told} `, tryAgain()] : []));
 }
 
-function trouble() {
-  const place = document.getElementById("trouble");
-  place.textContent = "";
-  if (!failed.size) return;
-  const [thing] = failed.keys();
-  const first = document.getElementById(thing.split(" ")[0]);
-  const n = failed.size === 1 ? "1 decision is" : `${failed.size} decisions are`;
-  place.append(`${n} NOT saved. ${first.dataset.name}: ${first.querySelector(".state").textContent} `);
+// In its turn: what is newer on the same thing may be on its way, and takes the place of what failed.
+function tryAgain() {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Try again";
-  button.addEventListener("click", () => { for (const one of [...failed.values()]) one.again(); });
-  place.append(button);
+  button.addEventListener("click", () => chain.then(() => { for (const [thing, one] of [...failed]) save(thing, one); }));
+  return button;
+}
+
+// In its turn: what is still on its way may fail, and it is then that decision which is taken back, no saved one.
+function takeBack(post, undone) {
+  inTurn(
+    () => (failed.size ? null : post()),
+    (answer) => (answer ? undone(answer) : dropFailed()),
+    (error) => say(`Not undone: ${reason(error)}.`),
+  );
 }
 
 function dropFailed() {
   const [thing, last] = [...failed].at(-1);
   failed.delete(thing);
-  last.drop();
-  trouble();
+  last.shows("");
   say("Dropped: what was not saved. Nothing that was saved is undone.");
+}
+
+// ---- going on, when all is saved
+
+function onward(isDone) {
+  chain.then(() => {
+    if (failed.size || !isDone()) return;
+    const place = document.getElementById("onward");
+    place.hidden = false;
+    place.querySelector("a").focus();
+  });
 }
 
 function leave(go) {
   chain.then(() => (failed.size ? say("Something is not saved yet: see above.") : go()));
 }
 
+function stayUntilSaved(event, link) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || link.getAttribute("href").startsWith("#")) return;
+  if (!pending && !failed.size) return;
+  event.preventDefault();
+  leave(() => location.assign(link.href));
+}
+
 addEventListener("beforeunload", (event) => { if (pending || failed.size) event.preventDefault(); });
 
-// ---- what the server answers takes the place of what was shown
+// ---- drafts: what is in a field and not on disk
 
-function show(answer) {
-  if (answer.html) replace(answer.criterion, answer.html);
-  for (const place of document.querySelectorAll("[data-total]")) place.textContent = answer.totals[place.dataset.total];
-  const here = document.getElementById("here");
-  if (here) here.textContent = `${answer.progress.decided} of ${answer.progress.asked} decided`;
-  document.getElementById("bar").value = answer.totals.answers_decided + answer.totals.conversations_decided;
-}
-
-function cardOf(criterion) {
-  return document.getElementById(criterion ? `c-${criterion}` : "overall");
-}
-
-function replace(criterion, html) {
-  const old = cardOf(criterion);
-  const holder = document.createElement("template");
-  holder.innerHTML = html; // escaped by the server's templates; the page's policy lets no script in
-  const fresh = holder.content.firstElementChild;
-  const typed = [...old.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
-  const focused = old.contains(document.activeElement) && document.activeElement.id;
-  const had = focused !== false;
-  old.replaceWith(fresh);
-  for (const field of typed) {
-    const place = document.getElementById(field.id);
-    if (place) place.value = field.value;
-  }
-  takeOver(old, fresh, had, focused);
-}
-
-// ---- drafts
-
-const draftKey = (field) => `draft ${page.transcript} ${field.id}`;
+const draftKey = (field) => `draft ${draftsOf} ${field.id}`;
 
 function keepDraft(field) {
-  if (field.value) sessionStorage.setItem(draftKey(field), field.value);
-  else sessionStorage.removeItem(draftKey(field));
+  if (field.value === (field.dataset.saved ?? "")) sessionStorage.removeItem(draftKey(field));
+  else sessionStorage.setItem(draftKey(field), field.value);
 }
 
-function clear(id, sent) {
-  const field = document.getElementById(id);
-  if (field.value === sent) field.value = "";
-  keepDraft(field);
+function restoreDrafts(about) {
+  draftsOf = about;
+  for (const field of document.querySelectorAll("textarea")) field.value = sessionStorage.getItem(draftKey(field)) ?? field.value;
 }
 
-for (const field of document.querySelectorAll("textarea")) field.value = sessionStorage.getItem(draftKey(field)) ?? field.value;
 document.addEventListener("input", (event) => { if (event.target.matches("textarea")) keepDraft(event.target); });
