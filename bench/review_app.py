@@ -224,7 +224,7 @@ TABLES = (kills_table, decision_times, page_times)
 def results(runs: int) -> str:
     """All tables."""
     with tempfile.TemporaryDirectory() as folder:
-        return "\n".join(table(Path(folder) / table.__name__) for table in TABLES)
+        return "\n\n".join(table(Path(folder) / table.__name__) for table in TABLES)
 
 
 if __name__ == "__main__":
