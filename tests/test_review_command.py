@@ -15,7 +15,7 @@ from tunewright.errors import ConfigError, MissingInputError
 from tunewright.labels import read_labels
 from tunewright.reviewing.address import LOOPBACK_NAMES, USUAL_PORT, listen
 from tunewright.reviewing.command import refuse_outside, require_packages, told
-from tunewright.reviewing.reviewer import reviewer_named
+from tunewright.reviewing.reviewer import like, reviewer_named
 from tunewright.reviewing.settings import Settings
 
 
@@ -92,6 +92,11 @@ def test_the_reviewer_is_who_is_named_else_gits_user_else_the_login(tmp_path, mo
     assert reviewer_named(None) == "login"
     (tmp_path / "gitconfig").write_text("[user]\n\tname = Ann Łęcka\n")
     assert reviewer_named(None) == "Ann Łęcka" and reviewer_named(" bob ") == "bob"
+
+
+def test_a_name_that_is_nearly_another_reader_s_is_told_and_marks_are_kept_in_one_form():
+    assert like("anna lee", ["Anna Lee", "anna lee", "Annà-Lee", "ann"]) == ["Anna Lee", "Annà-Lee"]
+    assert reviewer_named("Ann\u0061\u0300") == "Ann\u00e0"
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):

@@ -16,7 +16,7 @@ from tunewright.adoption import domain_named
 from tunewright.config import Domain, load_domain
 from tunewright.errors import ConfigError, MissingInputError
 from tunewright.reviewing.address import Place, listen
-from tunewright.reviewing.reviewer import reviewer_named
+from tunewright.reviewing.reviewer import like, reviewer_named
 from tunewright.reviewing.settings import Settings
 
 TOKEN_BYTES = 32
@@ -59,6 +59,11 @@ def review_command(
     for line in told(settings, place, address):
         typer.echo(line)
     before = written_by(reader, into)
+    if twins := like(reader, readers(into)):
+        typer.echo(
+            f"note: there are decisions of {', '.join(map(repr, twins))}; {reader!r} counts as another reader. "
+            "If that is you: --reviewer"
+        )
     if not no_browser and has_screen():
         webbrowser.open(address)
     serve(settings, place)
@@ -112,6 +117,14 @@ def serve(settings: Settings, place: Place) -> None:
         return
     finally:
         place.listening.close()
+
+
+def readers(domain: Domain) -> set[str]:
+    """Everybody who has decided something in a domain."""
+    from tunewright.labels import read_labels
+    from tunewright.preferences import read_preferences
+
+    return {line.reviewer for line in (*read_labels(domain.reviews), *read_preferences(domain.reviews))}
 
 
 def written_by(reader: str, domain: Domain) -> tuple[set[str], set[str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import subprocess
+import unicodedata
+from collections.abc import Iterable
 
 from tunewright.document import plain
 from tunewright.errors import ConfigError
@@ -20,8 +22,17 @@ def reviewer_named(given: str | None) -> str:
     return _fit(_login_name(), "the login name")
 
 
+def like(name: str, others: Iterable[str]) -> list[str]:
+    """The names that differ from this one by capitals, spaces or marks alone: perhaps the same person's."""
+    return sorted({other for other in others if other != name and _plain(other) == _plain(name)})
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if c.isalnum())
+
+
 def _fit(name: str, source: str) -> str:
-    name = name.strip()
+    name = unicodedata.normalize("NFC", name.strip())
     if not name or len(name) > MAX_CHARS or plain(name) != name or "\n" in name or "\t" in name:
         raise ConfigError(
             f"{source} gives the reviewer's name as {name[:MAX_CHARS]!r}; expected 1 to {MAX_CHARS} visible "
