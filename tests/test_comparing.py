@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from functools import cache
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
 from tests.conftest import ROOT, persona, rubric_fields, transcript
+from tests.reviewing.conftest import HOST, answer_of
 from tests.test_pairing import write_sides
 from tunewright.config import load_domain, read_yaml
 from tunewright.pairing import TalkPair
@@ -20,8 +19,6 @@ from tunewright.records import Exchange, write_jsonl
 from tunewright.reviewing.app import create_app
 from tunewright.reviewing.settings import Settings
 
-HOST = "127.0.0.1:8765"
-OWN = {"cookie": "tunewright-8765=t", "x-tunewright-token": "t", "origin": f"http://{HOST}"}
 RULES = {
     "pairs": 2, "confidence": 0.95, "judges_tie": 0.02, "permutation_samples": 100, "exact_permutation_max": 15,
     "seed": 1,
@@ -50,12 +47,7 @@ class Client:
         return self.ask("POST", path, json=sent)
 
     def ask(self, method, path, **rest):
-        async def asked():
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=OWN) as client:
-                return await client.request(method, path, **rest)
-
-        return asyncio.run(asked())
+        return answer_of(self.app, method, path, **rest)
 
 
 class Compared:

@@ -29,6 +29,17 @@ def domain():
     return Domain.model_validate(fields | {"rubric": "rubric.yaml", "reviews": "reviews/therapy"})
 
 
+def answer_of(app, method, path, **rest):
+    """What an app answers to a request of its own page."""
+
+    async def answer():
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=OWN) as client:
+            return await client.request(method, path, **rest)
+
+    return asyncio.run(answer())
+
+
 class Reader:
     """One reader's app, asked as a browser would."""
 
@@ -50,13 +61,7 @@ class Reader:
 
     def ask(self, method, path, **rest):
         """Any request."""
-
-        async def asked():
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=OWN) as client:
-                return await client.request(method, path, **rest)
-
-        return asyncio.run(asked())
+        return answer_of(self.app, method, path, **rest)
 
     def again(self, **rest):
         """The same app, started anew."""
