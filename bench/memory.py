@@ -28,6 +28,8 @@ from tunewright.memory import GIB, training_memory
 from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl
 from tunewright.resident import peak_bytes
+from tunewright.training.job import Job
+from tunewright.training.tuning import make_trainer
 
 STEPS = 4
 
@@ -55,7 +57,7 @@ def measure(tokens: int) -> dict[str, float]:
         import tunewright.supervised_loss  # noqa: F401 - likewise
 
         before = peak_bytes()
-        adapter.make_trainer(config, examples, tokenizer, Path(folder)).train()
+        make_trainer(Job(config, examples, [], adapter.BASE, Path(folder))).train()
     return {"before": before, "peak": peak_bytes()}
 
 

@@ -115,7 +115,7 @@ def test_where_and_how_fast_is_never_a_tracked_param() -> None:
     for name, stage in ALL_STAGES.items():
         listed = [p if isinstance(p, str) else p.get("prep/params.yaml", []) for p in stage.get("params", [])]
         tracked = [p for one in listed for p in ([one] if isinstance(one, str) else one)]
-        assert not [p for p in tracked if p.startswith(("llm", "runner"))], name
+        assert not [p for p in tracked if p.startswith(("llm", "runner", "trainer"))], name
 
 
 @pytest.mark.parametrize("path", [*sorted((ROOT / "conf/domain").glob("*.yaml")), ROOT / "prep/templates/domain.yaml"])

@@ -14,8 +14,12 @@ import yaml
 from stages.train import adapter
 from tests.model_fixtures import ROOT, make_example, metrics
 from tunewright.checkpoints import MARKER, newest_complete, steps_between
+from tunewright.config import load
 from tunewright.errors import TrainingError
 from tunewright.records import read_json, write_jsonl
+from tunewright.training.job import read_job, write_job
+from tunewright.training.settings import check_device
+from tunewright.training.worker import event_of, take_outcome
 
 
 def test_training_lowers_the_loss_and_writes_whole_outputs(project) -> None:
@@ -63,14 +67,14 @@ def test_a_too_long_example_stops_training_before_it_begins(project) -> None:
 
 
 def test_a_trainer_whose_gpu_is_not_there_is_refused(project) -> None:
-    on_cpu = adapter.load("train.adapter", adapter.Config)
+    on_cpu = load("train.adapter", adapter.Config)
     on_gpu = on_cpu.model_copy(update={"device": "cuda", "quantize_4bit": True})
     with pytest.raises(TrainingError, match="needs an NVIDIA GPU"):
-        adapter.check_device(on_gpu, cuda=False)
+        check_device(on_gpu, cuda=False)
     with pytest.raises(TrainingError, match="quantize_4bit works on an NVIDIA GPU only"):
-        adapter.check_device(on_cpu.model_copy(update={"quantize_4bit": True}), cuda=True)
+        check_device(on_cpu.model_copy(update={"quantize_4bit": True}), cuda=True)
     for config in (on_cpu, on_gpu):
-        adapter.check_device(config, cuda=True)
+        check_device(config, cuda=True)
 
 
 def test_a_half_written_checkpoint_is_skipped_and_removed(tmp_path) -> None:
@@ -113,3 +117,20 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(project) -> None:
     assert [row["step"] for row in read_json(project / "plots/train-adapter.json")] == list(range(1, 49))
     assert resumed["train_loss_last"] == pytest.approx(unbroken["train_loss_last"], rel=1e-3)
     assert not folder.exists()
+
+
+def test_a_worker_in_a_process_of_its_own_trains_the_same_adapter_and_says_each_step(project) -> None:
+    adapter.main()
+    config = load("train.adapter", adapter.Config)
+    job = adapter.job_of(config, adapter.load_tokenizer(adapter.BASE))
+    write_job(job, project / "job")
+    assert read_job(project / "job", job.base, job.folder) == job
+    (project / "out").mkdir()
+    command = [sys.executable, "-m", "tunewright.training.worker", "job", str(job.base), "points", "out"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    events = [e for e in map(event_of, done.stdout.splitlines()) if e]
+    assert [e.step for e in events if e.loss is None] == list(range(1, 9))
+    assert take_outcome(project / "out").steps == 8
+    there, here = (p / "adapter_model.safetensors" for p in (project / "out", adapter.OUTPUT))
+    assert there.read_bytes() == here.read_bytes()

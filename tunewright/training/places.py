@@ -1,0 +1,25 @@
+"""Which place trains: the params section trainer.place, by its `kind`. Never a tracked param."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tunewright.config import PARAMS, read_yaml, validate
+from tunewright.errors import ConfigError
+from tunewright.training.here import Here
+from tunewright.training.job import Trainer
+
+PLACES: dict[str, Any] = {"here": Here}  # by kind: a Config that is a Trainer
+
+
+def configured_trainer(params: Path = PARAMS) -> Trainer:
+    """The trainer that conf/trainer names; raises ConfigError for a kind that there is not, or a fault in its keys."""
+    section: Any = read_yaml(params)["trainer"]["place"]
+    kind = section.get("kind")
+    if kind not in PLACES:
+        raise ConfigError(
+            f"{params}: trainer.place.kind is {kind!r}; expected one of {', '.join(PLACES)}; "
+            "choose a trainer of conf/trainer/ and run: make params"
+        )
+    return validate(section, PLACES[kind], params, "trainer.place")

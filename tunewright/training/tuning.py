@@ -1,0 +1,183 @@
+"""The training itself, with trl and peft: the same code in this process, under `accelerate launch` and in a job.
+
+Only labelled tokens are learnt; nothing is truncated. A run that was killed goes on from its newest complete checkpoint
+in the job's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tunewright.chat_labels import Labelled
+from tunewright.chat_tokenizer import load_tokenizer
+from tunewright.checkpoints import mark_complete, newest_complete, step_of, steps_between
+from tunewright.likelihood import likelihoods, pooled_loss
+from tunewright.records import write_json
+from tunewright.resident import peak_bytes
+from tunewright.training.job import Event, Job, Outcome, Report
+from tunewright.training.settings import Settings
+
+POINTS = 400  # at most so many points on the loss curve
+
+
+def tune(job: Job, report: Report, target: Path) -> Outcome:
+    """Train or go on training, and write the adapter into `target`."""
+    trainer = make_trainer(job)
+    before = validation_loss(trainer.model, job)
+    steps = _train(trainer, job.folder, report)
+    after = validation_loss(trainer.model, job)
+    save_adapter(trainer.model, target)
+    history = [_row(row) for row in trainer.state.log_history if "loss" in row]
+    return Outcome(history, steps, before, after, round(peak_gib(job.settings.device), 2))
+
+
+def validation_loss(model: Any, job: Job) -> float | None:
+    """Token-weighted loss on the validation examples, nats a token; None without any."""
+    return pooled_loss(likelihoods(model, job.valid, job.settings.batch_size)) if job.valid else None
+
+
+def steps_per_epoch(n_examples: int, settings: Settings) -> int:
+    """Optimizer steps in one pass over the data; the last, smaller group of batches is a step too."""
+    return math.ceil(math.ceil(n_examples / settings.batch_size) / settings.gradient_accumulation)
+
+
+def load_base(settings: Settings, base: Path) -> Any:
+    """The base model, in 4-bit NF4 where asked."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, settings.dtype)
+    arguments: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    if settings.quantize_4bit:
+        arguments["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    if settings.device == "cuda":
+        arguments["device_map"] = {"": 0}
+    return AutoModelForCausalLM.from_pretrained(str(base), **arguments)
+
+
+def trainer_arguments(settings: Settings, n_examples: int, folder: Path) -> dict[str, Any]:
+    """SFTConfig's arguments. Nothing is truncated (label_example refuses), and like lengths share a batch."""
+    epoch_steps = steps_per_epoch(n_examples, settings)
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "warmup_steps": settings.warmup_share,  # below 1 it is a share of all steps
+        "weight_decay": settings.weight_decay,
+        "lr_scheduler_type": settings.scheduler,
+        "train_sampling_strategy": "group_by_length" if settings.batch_size > 1 else "random",
+        "max_length": None,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "save_steps": steps_between(epoch_steps, settings.checkpoints_per_epoch),
+        "save_total_limit": 2,
+        "logging_steps": max(1, math.ceil(epoch_steps * settings.epochs / POINTS)),
+        "use_cpu": settings.device == "cpu",
+        "bf16": settings.dtype == "bfloat16",
+        "fp16": settings.dtype == "float16" and settings.device == "cuda",
+        "activation_checkpointing": settings.device == "cuda",
+        "dataloader_pin_memory": settings.device == "cuda",
+        "seed": settings.seed,
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+
+
+def make_trainer(job: Job) -> Any:
+    """A trl SFTTrainer over ready-made labels; the adapter's start depends on the seed alone."""
+    from peft import LoraConfig
+    from transformers import PrinterCallback, set_seed
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from tunewright.supervised_loss import CpuTrainer, suits
+
+    settings = job.settings
+    set_seed(settings.seed)
+    model = load_base(settings, job.base)
+    lora = settings.lora
+    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    kind = CpuTrainer if settings.device == "cpu" and suits(model) else SFTTrainer
+    trainer = kind(
+        model=model,
+        args=SFTConfig(**trainer_arguments(settings, len(job.examples), job.folder)),
+        train_dataset=_dataset(job.examples),
+        processing_class=load_tokenizer(job.base).backend,
+        peft_config=LoraConfig(
+            r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type="CAUSAL_LM"
+        ),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _dataset(examples: Any) -> Any:
+    from datasets import Dataset
+
+    rows: list[Labelled] = list(examples)
+    return Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in rows])
+
+
+def _train(trainer: Any, folder: Path, report: Report) -> int:
+    """Train to the end, from the newest complete checkpoint if there is one; the optimizer steps taken in all."""
+    args = trainer.args
+    loader = math.ceil(len(trainer.train_dataset) / args.per_device_train_batch_size / max(1, args.world_size))
+    total = math.ceil(args.num_train_epochs * math.ceil(loader / args.gradient_accumulation_steps))
+    checkpoint = newest_complete(folder)
+    if checkpoint:
+        done = step_of(checkpoint)
+        said = f"an interrupted training of the same data is there: going on from step {done} of {total}"
+        report(Event(done, total, note=said))
+    trainer.add_callback(_reporting(report, total))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return int(trainer.state.global_step)
+
+
+def _reporting(report: Report, total: int) -> Any:
+    """A callback that reports each step and each loss, and completes checkpoints."""
+    from transformers import TrainerCallback
+
+    class Reporting(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            report(Event(state.global_step, total))
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                report(Event(state.global_step, total, loss=float(logs["loss"])))
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    return Reporting()
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "step": row["step"],
+        "epoch": row["epoch"],
+        "loss": float(row["loss"]),
+        "learning_rate": row["learning_rate"],
+    }
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """peft's own format, without the model card it drafts; target modules sorted, for they come out of a set."""
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    if isinstance(settings["target_modules"], list):
+        settings["target_modules"].sort()
+    write_json(folder / "adapter_config.json", dict(sorted(settings.items())))
+
+
+def peak_gib(device: str) -> float:
+    """The most memory that this process has held so far, where it trains, in GiB."""
+    import torch
+
+    return (torch.cuda.max_memory_reserved() if device == "cuda" else peak_bytes()) / 2**30
