@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from tunewright.chance import by_chance, kappa, shares
 from tunewright.config import Config
 from tunewright.records import Answer
 from tunewright.statistics import wilson_interval
 from tunewright.trust import Decision
 
-ROUNDING = 1e-9
 TOO_FEW = "too few calibration answers"
 
 
@@ -95,10 +95,8 @@ def agreement(readings: Sequence[Reading], confidence: float) -> Agreement:
     low, high = wilson_interval(accuracy * n, n, confidence)
     expected: Counter[Answer] = Counter(found[0].expected for found in clusters.values())
     given = answer_shares(clusters)
-    by_chance = sum(count / n * given.get(answer, 0.0) for answer, count in expected.items())
-    kappas = (
-        [None] * 3 if by_chance > 1 - ROUNDING else [(p - by_chance) / (1 - by_chance) for p in (accuracy, low, high)]
-    )
+    chance = by_chance(shares(expected), given)
+    kappas = [kappa(share, chance) for share in (accuracy, low, high)]
     repeated = [r for r in answered if len(r.given) > 1]
     return Agreement(
         n=n,

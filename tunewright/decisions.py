@@ -41,7 +41,7 @@ def held(lines: Iterable[D], thing: Callable[[D], Hashable]) -> list[D]:
 
 
 class Standing(Generic[D]):
-    """What holds of lines that become more: a new decision does not cost more the more there are before it."""
+    """What holds of lines that become more: new ones are looked at, and the standing list is copied."""
 
     def __init__(self, thing: Callable[[D], Hashable]) -> None:
         self._thing = thing

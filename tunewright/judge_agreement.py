@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeVar
 
+from tunewright.chance import by_chance, kappa, shares
 from tunewright.records import Answer
 
 Opinions = Mapping[str, Mapping[str, Answer | None]]  # of one transcript: answers that count, by judge and criterion
 Both = tuple[Answer, Answer]  # what two judges say of one criterion
-ROUNDING = 1e-9
 A = TypeVar("A", bound=str)  # what may be answered
 
 
@@ -64,6 +64,5 @@ def compared(counts: Counter[tuple[A, A]]) -> dict[str, float | int | None]:
     for (one, other), times in counts.items():
         first[one] += times
         second[other] += times
-    by_chance = sum(first[answer] * second[answer] for answer in first) / n**2
-    kappa = None if by_chance > 1 - ROUNDING else round((agreement - by_chance) / (1 - by_chance), 4)
-    return {"n": n, "agreement": round(agreement, 4), "kappa": kappa}
+    corrected = kappa(agreement, by_chance(shares(first), shares(second)))
+    return {"n": n, "agreement": round(agreement, 4), "kappa": corrected if corrected is None else round(corrected, 4)}

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tunewright.judge_agreement import ROUNDING, Agreeing
+from tunewright.chance import by_chance, kappa, shares
+from tunewright.judge_agreement import Agreeing
 from tunewright.labels import ANSWERS
 from tunewright.people import PEOPLE, Heard, People
 from tunewright.proportions import Share, share_of
@@ -84,7 +85,8 @@ def compare(pairs: Sequence[Pair], confidence: float) -> Compared:
     """One judge against people, over the questions that both were asked."""
     both = [p for p in pairs if p.said and p.people in ANSWERS]
     agreement = _share(both, [p.said == p.people for p in both], confidence)
-    kappas = [_kappa(both, p) for p in (agreement.share, agreement.low, agreement.high)] if agreement else [None] * 3
+    bounds = (agreement.share, agreement.low, agreement.high) if agreement else ()
+    kappas = [kappa(share, _chance(both)) for share in bounds] or [None] * 3
     return Compared(
         agreement,
         *kappas,
@@ -105,11 +107,9 @@ def _share(pairs: Sequence[Pair], hits: Sequence[bool], confidence: float) -> Sh
     return share_of(hits, [p.persona_id for p in pairs], confidence) if pairs else None
 
 
-def _kappa(pairs: Sequence[Pair], agreement: float) -> float | None:
-    """Cohen's kappa (doi 10.1177/001316446002000104) at this agreement; None where chance alone would agree as well."""
-    said, people = Counter(p.said for p in pairs), Counter(p.people for p in pairs)
-    by_chance = sum(said[answer] * people[answer] for answer in ANSWERS) / len(pairs) ** 2
-    return None if by_chance > 1 - ROUNDING else max(-1.0, (agreement - by_chance) / (1 - by_chance))
+def _chance(pairs: Sequence[Pair]) -> float:
+    """How often the judge and people would agree by chance."""
+    return by_chance(shares(Counter(p.said for p in pairs)), shares(Counter(p.people for p in pairs)))
 
 
 def confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
