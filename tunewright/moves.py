@@ -110,5 +110,7 @@ def _adapted(tuned: Any) -> Iterator[tuple[str, Any]]:
 
 def _move(module: Any) -> Move:
     names: Sequence[str] = module.active_adapters
-    deltas = [module.get_delta_weight(name).float() for name in names]
-    return Move(float(sum(deltas[1:], deltas[0]).norm()), float(module.get_base_layer().weight.float().norm()))
+    first, *more = [module.get_delta_weight(name).float() for name in names]
+    for delta in more:
+        first = first + delta
+    return Move(float(first.norm()), float(module.get_base_layer().weight.float().norm()))

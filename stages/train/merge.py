@@ -61,8 +61,8 @@ def refuse_useless(moves: Moves) -> None:
     again = "train it again with: dvc repro -f train-adapter"
     if broken := moves.not_finite:
         raise TrainingError(
-            f"{ADAPTER}: the update of {broken[0]} ({len(broken)} of {len(moves)} matrices) holds infinite or undefined "
-            f"numbers, where finite ones were expected; lower the learning rate in conf/trainer/ and {again}"
+            f"{ADAPTER}: the update of {broken[0]} ({len(broken)} of {len(moves)} matrices) holds infinite or "
+            f"undefined numbers, where finite ones were expected; lower the learning rate in conf/trainer/ and {again}"
         )
     if moves.total.delta_norm == 0.0:
         raise TrainingError(f"{ADAPTER}: the adapter changes no weight ({len(moves)} matrices looked at); {again}")
