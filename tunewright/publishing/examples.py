@@ -62,6 +62,7 @@ class Examples:
 
     by_split: dict[str, list[PublishedExample]]
     origins: dict[str, Origin]  # by conversation, of all that the splits hold
+    learned: set[str]  # conversations of the training split, published or not
     left_out: Counter[str]  # examples with imported words, by split
 
     def counts(self) -> dict[str, SplitCount]:
@@ -75,7 +76,7 @@ class Examples:
                 found[split].people.add(one.persona_id)
         return found
 
-    def by_origin(self) -> dict[Origin, dict[str, int]]:
+    def by_origin(self) -> dict[Origin, Counter[str]]:
         """Published conversations by where they come from and split, the most frequent first."""
         counted: dict[Origin, Counter[str]] = {}
         for split, count in self.counts().items():
@@ -83,22 +84,16 @@ class Examples:
                 counted.setdefault(self.origins[conversation], Counter())[split] += 1
         return dict(sorted(counted.items(), key=lambda item: (-item[1].total(), str(item[0]))))
 
-    def learned(self) -> Counter[Origin]:
-        """Every conversation that was trained on by where it comes from, the imported ones among them."""
-        return Counter(self._trained.values())
-
-    _trained: dict[str, Origin] = field(default_factory=dict)
-
     @property
     def n_imported_learned(self) -> int:
         """Conversations with imported words that the model was trained on, published or not."""
-        return sum(n for origin, n in self.learned().items() if origin.is_imported)
+        return sum(self.origins[id].is_imported for id in self.learned)
 
 
 def read_examples(include_imported: bool) -> Examples:
     """The splits with their origins. Raises PublishError for an example of a conversation that is not there."""
     origins = {t.id: origin_of(t) for t in _transcripts()}
-    found = Examples({}, {}, Counter())
+    found = Examples({}, {}, set(), Counter())
     for split in SPLITS:
         kept = found.by_split.setdefault(split, [])
         for number, one in enumerate(iter_jsonl(FOLDER / f"{split}.jsonl", Example, "generate-slices"), 1):
@@ -110,7 +105,7 @@ def read_examples(include_imported: bool) -> Examples:
                 )
             found.origins[one.transcript_id] = origin
             if split == "train":
-                found._trained[one.transcript_id] = origin
+                found.learned.add(one.transcript_id)
             if origin.is_imported and not include_imported:
                 found.left_out[split] += 1
             else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-CARD = "README.md"
+CARD, EVALUATION = "README.md", "evaluation/"
 PROBE_BYTES = 8192  # a file with a zero byte in its beginning is no text
 Kind = Literal["dataset", "model"]
 Part = Literal["dataset", "adapter", "merged", "gguf"]
+Files = Mapping[str, int]  # bytes by path in a repository
 PARTS: tuple[Part, ...] = ("dataset", "adapter", "merged", "gguf")
 OWN_PATHS: dict[Part, tuple[str, ...]] = {  # what is a part's in its repository, whatever version put it there
     "dataset": ("data/*", "pipeline/*"),
@@ -68,9 +69,13 @@ class Parcel:
     uploads: tuple[Upload, ...]
 
     @property
-    def n_bytes(self) -> int:
-        """All files together."""
-        return sum(upload.n_bytes for upload in self.uploads)
+    def files(self) -> Files:
+        """Bytes by path."""
+        return {upload.path: upload.n_bytes for upload in self.uploads}
+
+    def replaces(self, path: str) -> bool:
+        """Whether a path of the repository is this parcel's to put or to take away."""
+        return part_of(path) in self.parts or (self.kind == "model" and path.startswith(EVALUATION))
 
 
 def part_of(path: str) -> Part | None:
@@ -80,6 +85,11 @@ def part_of(path: str) -> Part | None:
         if any(fnmatchcase(path, p) and ("/" in p or at_root) for p in patterns):
             return part
     return None
+
+
+def parts_of(paths: Iterable[str]) -> set[Part]:
+    """The parts that some files of a repository make up."""
+    return {part for part in map(part_of, paths) if part}
 
 
 def json_file(path: str, value: object) -> Upload:

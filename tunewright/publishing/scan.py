@@ -1,7 +1,8 @@
 """The search through everything that would be uploaded: secrets, personal data, paths of this machine, forgotten ids.
 
 Text files are read whole, JSON Lines record by record with every string decoded; of a binary file (weights, pictures)
-only the first 256 KiB, where its metadata are. The same message stands in several slices of a conversation and is
+only the first 256 KiB, where its metadata are. Lock files hold versions that look like addresses: personal data are not
+looked for there. The same message stands in several slices of a conversation and is
 looked at once.
 """
 
@@ -21,8 +22,9 @@ from tunewright.publishing.secret_patterns import find_secrets
 
 HEAD_BYTES = 256 * 1024
 ID_FIELDS = ("id", "transcript_id", "persona_id")
-HOME = re.compile(r"(?<![\w.])(?:/home/|/Users/|[A-Za-z]:\\+Users\\+)(?P<name>[\w.-]+)|(?<![\w.])/root/[\w.-]+")
+HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
 Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
+PERSONAL: Sort = "personal data"
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Search:
             yield "secret", secret.kind, secret.masked
         for datum in find_personal_data(text, self.public):
             yield "personal data", datum.kind, datum.masked
-        yield from ((PATH_SORT, "home folder", mask(m.group())) for m in HOME.finditer(text))
-        yield from ((PATH_SORT, "folder of this machine", mask(f)) for f in self.folders if f in text)
+        for path in HOME.finditer(text):
+            yield "path of this machine", "home folder", mask(path.group())
+        for folder in self.folders:
+            if folder in text:
+                yield "path of this machine", "folder of this machine", mask(folder)
 
     def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
         """Ids of a record that were forgotten."""
         for field in ID_FIELDS:
             if str(record.get(field)) in self.forgotten:
                 yield "forgotten", f"{field} that was forgotten", str(record[field])
-
-
-PATH_SORT: Sort = "path of this machine"
 
 
 def machine_folders() -> list[str]:
@@ -86,14 +88,15 @@ def scan(uploads: Iterable[Upload], search: Search) -> list[Finding]:
 def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding]:
     if not upload.is_text:
         text = upload.head(HEAD_BYTES).decode("latin-1")
-        of_head = (hit for hit in search.of_text(text) if hit[0] != "personal data")  # numbers are weights there
+        of_head = (hit for hit in search.of_text(text) if hit[0] != PERSONAL)  # numbers are weights there
         yield from (Finding(*hit, upload.origin, 1, None) for hit in of_head)
         return
     for number, line in enumerate(upload.lines(), 1):
         if upload.path.endswith(".jsonl") and line:
             yield from _in_record(upload.origin, number, line, search, seen)
         else:
-            yield from (Finding(*hit, upload.origin, number, None) for hit in search.of_text(line))
+            hits = (hit for hit in search.of_text(line) if hit[0] != PERSONAL or not upload.path.endswith(".lock"))
+            yield from (Finding(*hit, upload.origin, number, None) for hit in hits)
 
 
 def _in_record(path: str, number: int, line: str, search: Search, seen: set[str]) -> Iterator[Finding]:
