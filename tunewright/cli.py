@@ -19,6 +19,7 @@ from tunewright.errors import ConfigError, TunewrightError
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
+from tunewright.publishing.command import publish_command
 from tunewright.record_commands import diff, forget, lineage
 from tunewright.records import read_json, write_text
 from tunewright.reviewing.command import review_command
@@ -135,6 +136,7 @@ def ask(one: Candidate) -> str:
 
 app.command(name="import")(import_command)
 app.command(name="review")(review_command)
+app.command(name="publish")(publish_command)
 
 
 @app.command()

@@ -17,7 +17,8 @@
     |-- DraftError               a model's draft of a design file, or a source for it, cannot be used
     |-- GateError                the gate's decision is not to proceed, and the preset stops there
     |-- TooManyFailuresError     more items failed than the stage allows; what was done stays in the cache
-    `-- TrainingError            data or configuration that cannot be trained on
+    |-- TrainingError            data or configuration that cannot be trained on
+    `-- PublishError             what would be published must not be, or the Hub did not take it
 
 A message says what happened, where, what was found, what was expected, and the next command to try.
 """
@@ -109,6 +110,10 @@ class TooManyFailuresError(TunewrightError):
 
 class TrainingError(TunewrightError):
     """The data or the configuration cannot be trained on."""
+
+
+class PublishError(TunewrightError):
+    """Something of the project may not be published as it is, or the Hub did not take it."""
 
 
 def run_main(main: Callable[[], None]) -> None:

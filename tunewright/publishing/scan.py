@@ -1,0 +1,122 @@
+"""The search through everything that would be uploaded: secrets, personal data, paths of this machine, forgotten ids.
+
+Text files are read whole, JSON Lines record by record with every string decoded; of a binary file (weights, pictures)
+only the first 256 KiB, where its metadata are. Lock files hold versions that look like addresses: personal data are not
+looked for there. The same message stands in several slices of a conversation and is
+looked at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tunewright.forgotten import Forgotten
+from tunewright.personal_data import find_personal_data, mask
+from tunewright.publishing.parcel import Upload
+from tunewright.publishing.secret_patterns import find_secrets
+
+HEAD_BYTES = 256 * 1024
+ID_FIELDS = ("id", "transcript_id", "persona_id")
+HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
+Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
+PERSONAL: Sort = "personal data"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in a file, in a line (from 1), in a conversation where it is in one; the value never whole."""
+
+    sort: Sort
+    kind: str
+    masked: str
+    path: str
+    line: int
+    conversation: str | None
+
+    def __str__(self) -> str:
+        where = f"{self.path}, line {self.line}" + (f", conversation {self.conversation}" if self.conversation else "")
+        return f"{where}: {self.kind} {self.masked}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for beside the known patterns."""
+
+    own: Mapping[str, str]  # secrets of this machine, by variable
+    public: Sequence[str]  # contacts that are nobody's in particular
+    forgotten: Forgotten
+    folders: Sequence[str]  # of this machine: its home, the project
+
+    def of_text(self, text: str) -> Iterator[tuple[Sort, str, str]]:
+        """All that is in a text: sort, kind and masked value."""
+        for secret in find_secrets(text, self.own):
+            yield "secret", secret.kind, secret.masked
+        for datum in find_personal_data(text, self.public):
+            yield "personal data", datum.kind, datum.masked
+        for path in HOME.finditer(text):
+            yield "path of this machine", "home folder", mask(path.group())
+        for folder in self.folders:
+            if folder in text:
+                yield "path of this machine", "folder of this machine", mask(folder)
+
+    def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
+        """Ids of a record that were forgotten."""
+        for field in ID_FIELDS:
+            if str(record.get(field)) in self.forgotten:
+                yield "forgotten", f"{field} that was forgotten", str(record[field])
+
+
+def machine_folders() -> list[str]:
+    """The home and the working directory, where they are long enough to be nothing else."""
+    return [str(folder) for folder in (Path.home(), Path.cwd()) if len(folder.parts) > 2]
+
+
+def scan(uploads: Iterable[Upload], search: Search) -> list[Finding]:
+    """All findings in all files, each once, in the order of the files."""
+    found = dict[Finding, None]()
+    seen: set[str] = set()
+    for upload in uploads:
+        found.update(dict.fromkeys(_in_file(upload, search, seen)))
+    return list(found)
+
+
+def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding]:
+    if not upload.is_text:
+        text = upload.head(HEAD_BYTES).decode("latin-1")
+        of_head = (hit for hit in search.of_text(text) if hit[0] != PERSONAL)  # numbers are weights there
+        yield from (Finding(*hit, upload.origin, 1, None) for hit in of_head)
+        return
+    for number, line in enumerate(upload.lines(), 1):
+        if upload.path.endswith(".jsonl") and line:
+            yield from _in_record(upload.origin, number, line, search, seen)
+        else:
+            hits = (hit for hit in search.of_text(line) if hit[0] != PERSONAL or not upload.path.endswith(".lock"))
+            yield from (Finding(*hit, upload.origin, number, None) for hit in hits)
+
+
+def _in_record(path: str, number: int, line: str, search: Search, seen: set[str]) -> Iterator[Finding]:
+    record = json.loads(line)
+    conversation = record.get("transcript_id") or record.get("id")
+    yield from (Finding(*hit, path, number, conversation) for hit in search.of_ids(record))
+    for text in texts_of(record):
+        if text not in seen:
+            seen.add(text)
+            yield from (Finding(*hit, path, number, conversation) for hit in search.of_text(text))
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every string inside a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts_of(inner)
