@@ -11,15 +11,16 @@ from typing import Annotated
 import typer
 
 from tunewright.errors import ConfigError
-from tunewright.training.hub_dry_run import DRY_RUN
-from tunewright.training.hub_place import HubJobs
-from tunewright.training.places import configured_trainer
 
 
 def train_job_command(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="where script, arguments and data are written")],
 ) -> None:
     """Dry run of trainer=hf_jobs: its script, its arguments, what it would cost. Sends nothing."""
+    from tunewright.training.hub_dry_run import DRY_RUN
+    from tunewright.training.hub_place import HubJobs
+    from tunewright.training.places import configured_trainer
+
     if not isinstance(configured_trainer(), HubJobs):
         raise ConfigError(
             "params.yaml does not train as a Hub job; compose it with: tunewright params trainer=hf_jobs "

@@ -87,7 +87,7 @@ def requirements(sources: Mapping[str, str], quantize_4bit: bool) -> tuple[str, 
     if missing := outside - set(owners):
         raise TrainingError(
             f"not installed here, so that its version cannot be fixed for the job: {', '.join(sorted(missing))}; run: "
-            "pip install 'tunewright[train]'"
+            "pip install -e '.[train]'"
         )
     more = {"bitsandbytes"} if quantize_4bit else set()
     return tuple(sorted((pinned(name) for name in names | more), key=str.lower))
