@@ -25,6 +25,7 @@ from tunewright.records import read_json, write_text
 from tunewright.reviewing.command import review_command
 from tunewright.sources import plain_text
 from tunewright.terminal import show_difference, waiting
+from tunewright.training.hub_command import train_job_command
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
@@ -137,6 +138,7 @@ def ask(one: Candidate) -> str:
 app.command(name="import")(import_command)
 app.command(name="review")(review_command)
 app.command(name="publish")(publish_command)
+app.command(name="train-job")(train_job_command)
 
 
 @app.command()

@@ -8,9 +8,10 @@ from typing import Any
 from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import ConfigError
 from tunewright.training.here import Here
+from tunewright.training.hub_place import HubJobs
 from tunewright.training.job import Trainer
 
-PLACES: dict[str, Any] = {"here": Here}  # by kind: a Config that is a Trainer
+PLACES: dict[str, Any] = {"here": Here, "hf_jobs": HubJobs}  # by kind: a Config that is a Trainer
 
 
 def configured_trainer(params: Path = PARAMS) -> Trainer:
