@@ -16,6 +16,10 @@ class ItemFailure(Exception):
     """One item could not be answered within its bounds; the text is the reason that its record keeps."""
 
 
+class EmptyReplyError(ItemFailure):
+    """The model said nothing, however often it was asked."""
+
+
 async def map_items(
     items: Sequence[T], work: Callable[[T], Awaitable[Any]], in_flight: int, advance: Callable[[], None] = lambda: None
 ) -> list[Any]:

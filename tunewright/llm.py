@@ -28,7 +28,7 @@ from tunewright.carrying import MakeCarrier, carrier_of
 from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import OfflineMissError
 from tunewright.halt import Halt
-from tunewright.items import ItemFailure
+from tunewright.items import EmptyReplyError, ItemFailure
 from tunewright.locations import cache_dir
 from tunewright.models import EMBEDDED, BatchAPI, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
@@ -146,7 +146,7 @@ class Client:
             reply = await self._reply(spec, messages, sample, attempt, schema)
             if reply.text.strip():
                 return reply
-        raise ItemFailure(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times")
+        raise EmptyReplyError(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times")
 
     async def structured(
         self,

@@ -145,6 +145,23 @@ def wilson_interval(successes: float, n: float, confidence: float) -> tuple[floa
     return low, 1.0 if successes == n else min(1.0, centre + half)
 
 
+def paired_shares_interval(more: int, fewer: int, n: int, confidence: float) -> tuple[float, float]:
+    """Interval of the difference of two shares of the same n items: `more` changed to a yes, `fewer` to a no.
+
+    The adjusted Wald interval of Bonett and Price (2012, doi 10.3102/1076998611411915), recommended by Fagerland,
+    Lydersen and Laake (2014, doi 10.1002/sim.6148): one item more in each kind of change, so that it has a width where
+    nothing changed. Raises ValueError for counts that do not go together.
+    """
+    _check_probability(confidence, "confidence")
+    if n < 1 or min(more, fewer) < 0 or more + fewer > n:
+        raise ValueError(f"needs n >= 1 and no more changes than items, found {more} and {fewer} of {n}")
+    gained, lost = (more + 1) / (n + 2), (fewer + 1) / (n + 2)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    centre = gained - lost
+    half = z * math.sqrt((gained + lost - centre * centre) / (n + 2))
+    return max(-1.0, centre - half), min(1.0, centre + half)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values, in the given order (1979, Scandinavian J. Statist. 6:65)."""
     for p in p_values:
