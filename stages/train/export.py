@@ -34,6 +34,7 @@ from tunewright.quantizing import Quantization, store
 from tunewright.records import Example, write_json, write_text
 from tunewright.serving import Endpoint, serve
 from tunewright.terminal import Stage, bar
+from tunewright.versions import EXPORT, installed
 from tunewright.weights import sha256_of
 
 SOURCES = {"base": Path("models/base"), "tuned": Path("models/merged")}
@@ -103,6 +104,7 @@ def main() -> None:
     facts = {"quantization": stored.given, "asked": stored.asked, "fallback_tensors": stored.fallback_tensors}
     facts |= {"told": told, "sha256": sha256_of(target), "smoke_answer": smoke, "template_equal": True}
     facts |= {"agreement": agreed and agreed.as_json(), "modelfile": ollama}
+    facts["versions"] = installed(EXPORT)
     write_json(f"data/train/export/{variant}.json", facts)
     metrics = {"bytes": n_bytes, "as_asked": stored.given == stored.asked, **checked}
     metrics |= {"top1": agreed and agreed.top1, "logprob_difference": agreed and agreed.logprob_difference}
