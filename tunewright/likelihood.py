@@ -70,6 +70,15 @@ def summed_likelihoods(
 def _batch_likelihoods(model: Any, batch: Sequence[Labelled]) -> list[Likelihood]:
     import torch
 
+    with torch.no_grad():
+        sums = [_nll(model, hidden, targets) for hidden, targets in supervised_states(model, batch)]
+    return [Likelihood(e.id, nll, e.n_supervised) for e, nll in zip(batch, sums, strict=True)]
+
+
+def supervised_states(model: Any, batch: Sequence[Labelled]) -> list[tuple[Any, Any]]:
+    """For each example the hidden states (n, width) that predict its supervised tokens, and those tokens (n,)."""
+    import torch
+
     width = max(len(e.input_ids) for e in batch)
     device = next(model.parameters()).device
     ids = torch.tensor([e.input_ids + [0] * (width - len(e.input_ids)) for e in batch], device=device)  # (batch, width)
@@ -78,21 +87,35 @@ def _batch_likelihoods(model: Any, batch: Sequence[Labelled]) -> list[Likelihood
     padded = bool((lengths != width).any())  # without a mask, attention takes its faster causal path
     mask = (torch.arange(width, device=device) < lengths[:, None]).long() if padded else None
     targets = labels[:, 1:]  # the hidden state at position t predicts token t + 1
-    core = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's wrapper, or none
+    decoder = _core(model).get_decoder()
     with torch.no_grad():
-        hidden = core.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[:, :-1]
-        sums = [_nll(core, hidden[row][keep], targets[row][keep]) for row, keep in enumerate(targets != IGNORED)]
-    return [Likelihood(e.id, nll, e.n_supervised) for e, nll in zip(batch, sums, strict=True)]
+        hidden = decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[:, :-1]
+    return [(hidden[row][keep], targets[row][keep]) for row, keep in enumerate(targets != IGNORED)]
 
 
-def _nll(core: Any, hidden: Any, targets: Any) -> float:
+def logits_of(model: Any) -> Callable[[Any], Any]:
+    """The function from hidden states (n, width) to logits (n, vocabulary), float32; it holds the head, not the rest."""
+    import torch
+
+    core = _core(model)
+    head, cap = core.get_output_embeddings(), getattr(core.config.get_text_config(), "final_logit_softcapping", None)
+
+    def logits(states: Any) -> Any:
+        found = head(states).float()
+        return cap * torch.tanh(found / cap) if cap else found
+
+    return logits
+
+
+def _core(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's wrapper, or none
+
+
+def _nll(model: Any, hidden: Any, targets: Any) -> float:
     """Summed negative log-likelihood; hidden (n, width), targets (n,). Logits of CHUNK positions exist at a time."""
     import torch
 
-    cap = getattr(core.config.get_text_config(), "final_logit_softcapping", None)
-    total = 0.0
+    logits, total = logits_of(model), 0.0
     for states, wanted in zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True):
-        logits = core.get_output_embeddings()(states).float()  # (chunk, vocabulary)
-        logits = cap * torch.tanh(logits / cap) if cap else logits
-        total += float(torch.nn.functional.cross_entropy(logits, wanted, reduction="sum"))
+        total += float(torch.nn.functional.cross_entropy(logits(states), wanted, reduction="sum"))
     return total

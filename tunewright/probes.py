@@ -54,7 +54,9 @@ class Category(Config):
     """A file of probes."""
 
     title: str
-    phrases: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)  # lists that probes take over by a YAML alias
+    phrases: dict[str, str | tuple[str, ...]] = Field(
+        default_factory=dict
+    )  # lists that probes take over by a YAML alias
     probes: tuple[Probe, ...]
 
 

@@ -152,7 +152,7 @@ def paired_shares_interval(more: int, fewer: int, n: int, confidence: float) -> 
     Lydersen and Laake (2014, doi 10.1002/sim.6148): one item more in each kind of change, so that it has a width where
     nothing changed. Raises ValueError for counts that do not go together.
     """
-    _check_probability(confidence, "confidence")
+    check_probability(confidence, "confidence")
     if n < 1 or min(more, fewer) < 0 or more + fewer > n:
         raise ValueError(f"needs n >= 1 and no more changes than items, found {more} and {fewer} of {n}")
     gained, lost = (more + 1) / (n + 2), (fewer + 1) / (n + 2)

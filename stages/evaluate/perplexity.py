@@ -27,6 +27,7 @@ from tunewright.errors import MissingInputError, TrainingError, run_main
 from tunewright.likelihood import Likelihood, pooled_loss, summed_likelihoods
 from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl, write_json
+from tunewright.rounding import as_json
 from tunewright.statistics import clustered_mean
 from tunewright.terminal import Stage, bar
 
@@ -84,12 +85,14 @@ def compare(
             "log_ratio_mean": ratio.mean,
             "log_ratio_low": ratio.low,
             "log_ratio_high": ratio.high,
+            "p_value": ratio.p if ratio.has_variation else None,
         }
     else:  # one person gives no interval
         interval = {
             "log_ratio_mean": math.fsum(differences) / len(differences),
             "log_ratio_low": None,
             "log_ratio_high": None,
+            "p_value": None,
         }
     return {
         "n_conversations": len(base),
@@ -99,7 +102,21 @@ def compare(
         "tuned_perplexity": after,
         "relative_change": after / before - 1,
         **interval,
+        "n_worse": sum(d > 0 for d in differences),
+        "n_better": sum(d < 0 for d in differences),
+        "confidence": confidence,
     }
+
+
+def by_conversation(
+    base: Sequence[Likelihood], tuned: Sequence[Likelihood], examples: Sequence[Example]
+) -> list[dict[str, Any]]:
+    """One row a conversation: both models' perplexities on its assistant tokens."""
+    return [
+        {"id": example.transcript_id, "persona": example.persona_id, "n_tokens": one.n_tokens}
+        | {"base": math.exp(one.mean), "tuned": math.exp(other.mean)}
+        for one, other, example in zip(base, tuned, examples, strict=True)
+    ]
 
 
 def main() -> None:
@@ -117,11 +134,13 @@ def main() -> None:
     with quiet_libraries():
         base, tuned = (measure_model(folder, labelled, config.batch_size) for folder in (BASE, TUNED))
     found = compare(base, tuned, [example.persona_id for example in examples], config.confidence)
-    write_json("data/evaluate/perplexity.json", found)
+    write_json(
+        "data/evaluate/perplexity.json", found | {"conversations": as_json(by_conversation(base, tuned, examples))}
+    )
     write_json("metrics/evaluate-perplexity.json", {key: found[key] for key in HEADLINE})
     stage.end(
         f"perplexity {found['base_perplexity']:.2f} -> {found['tuned_perplexity']:.2f} "
-        f"({found['relative_change']:+.1%})"
+        f"({found['relative_change']:+.1%}), worse on {found['n_worse']} of {found['n_conversations']} conversations"
     )
 
 

@@ -83,9 +83,9 @@ def load_pairs(settings: Settings) -> Pairs:
             f"data/evaluate: no two whole conversations of one person in the domain {domain.id}; make them with: "
             f"dvc repro {MADE_BY}"
         )
-    from tunewright.preference_rates import PreferenceRules  # scipy takes a second to import: not before it is needed
+    from tunewright.sanity_rules import SanityRules  # scipy takes a second to import: not before it is needed
 
-    rules = load("evaluate.sanity", PreferenceRules, root / "params.yaml")
+    rules = load("evaluate.sanity", SanityRules, root / "params.yaml")
     asked = tuple(pair.id for pair in to_compare(found, rules.pairs, rules.seed))
     people = {p.id: p for p in read_jsonl(root / PERSONAS, Persona, "evaluate-personas")}
     rubric = load_rubric(str(root / domain.rubric))
