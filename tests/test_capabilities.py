@@ -9,6 +9,7 @@ from tunewright.capabilities import INTACT, LOST, OPEN, answered_by_both, capabi
 from tunewright.probes import Answered
 from tunewright.statistics import paired_shares_interval, sign_test_p
 
+ABOUT = {"ask": "?", "finish_reason": "stop", "fault": None}
 TITLES = {"facts": "Facts", "sums": "Sums"}
 
 
@@ -16,9 +17,9 @@ def side(pattern, category="facts"):
     """One answer a character: y is right, n wrong, anything else unscored."""
     told = {"y": True, "n": False}
     return [
-        Answered(probe=f"{category}-{n}", category=category, ask="?", reply=c, finish_reason="stop", passed=told.get(c), fault=None)
+        Answered(probe=f"{category}-{n}", passed=told.get(c), reply=c, **ABOUT | {"category": category})
         for n, c in enumerate(pattern)
-    ]  # fmt: skip
+    ]
 
 
 def test_mcnemars_exact_p_is_the_published_one():

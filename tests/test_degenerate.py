@@ -40,7 +40,8 @@ def test_no_authored_reply_is_a_loop_empty_or_out_of_its_role(domain):
         ("so it goes on and on and then it goes on and on and then it goes on and on", {"loop"}),
         ("No. No. No.", set()),  # short
         ("", {"empty"}), ("... !", {"empty"}),
-        ("Fine.\nUser: And you?", {"role_break"}), ("Good.<|im_end|>", {"role_break"}), ("[INST] Go on", {"role_break"}),
+        ("Fine.\nUser: And you?", {"role_break"}), ("Good.<|im_end|>", {"role_break"}),
+        ("[INST] Go on", {"role_break"}),
         ("The user: a person who uses something", set()),
         ("Ich habe heute leider keine Zeit und werde dir morgen wieder schreiben, wenn es geht.", {"other_language"}),
     ],

@@ -19,7 +19,7 @@ LOST, OPEN, INTACT = "abilities lost", "loss not excluded", "abilities intact"
 
 @dataclass(frozen=True)
 class Row:
-    """The probes of one category, or of all: how many each side got right, and the difference of the shares (-1 to 1)."""
+    """The probes of one category, or of all: how many each side got right; shares 0 to 1, their difference -1 to 1."""
 
     n: int
     base_right: int

@@ -93,10 +93,10 @@ def paired_share(
 ) -> PairedShare:
     """Both shares, and their difference with a t interval clustered as everywhere (arXiv 2411.00640)."""
     one, other = (share_of(hits, clusters, confidence) for hits in (base, tuned))
-    sides = [SideShare(s.count, s.n, s.share, s.low, s.high) for s in (one, other)]
+    before, after = (SideShare(s.count, s.n, s.share, s.low, s.high) for s in (one, other))
     difference = other.share - one.share
     if len(set(clusters)) < 2:
-        return PairedShare(*sides, difference, None, None, None)
+        return PairedShare(before, after, difference, None, None, None)
     mean = clustered_mean([float(t) - float(b) for b, t in zip(base, tuned, strict=True)], clusters, confidence)
     found = (mean.low, mean.high, mean.p) if mean.has_variation else (None, None, None)
-    return PairedShare(*sides, difference, *found)
+    return PairedShare(before, after, difference, *found)

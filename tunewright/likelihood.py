@@ -94,7 +94,7 @@ def supervised_states(model: Any, batch: Sequence[Labelled]) -> list[tuple[Any, 
 
 
 def logits_of(model: Any) -> Callable[[Any], Any]:
-    """The function from hidden states (n, width) to logits (n, vocabulary), float32; it holds the head, not the rest."""
+    """The function from hidden states (n, width) to float32 logits (n, vocabulary); it holds the head, not the rest."""
     import torch
 
     core = _core(model)

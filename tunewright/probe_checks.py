@@ -175,7 +175,8 @@ def _either(phrases: Sequence[str]) -> str:
 
 RULES: dict[str, Callable[[Any, str], str | None]] = {
     "equals": _equals, "mentions": _mentions, "mentions_all": _mentions_all, "avoids": _avoids, "number": _number,
-    "is_all": _is_all, "finds": _finds, "finds_no": _finds_no, "json_value": _json, "words": _count("words", lambda t: len(words(t))),
+    "is_all": _is_all, "finds": _finds, "finds_no": _finds_no, "json_value": _json,
+    "words": _count("words", lambda t: len(words(t))),
     "sentences": _count("sentences", n_sentences), "lines": _count("lines", n_lines),
     "items": _count("items", lambda t: len(ITEM.findall(t))), "language": _language,
 }  # fmt: skip

@@ -30,11 +30,21 @@ def test_perplexities_and_the_paired_interval_by_hand() -> None:
     assert found["log_ratio_mean"] == pytest.approx(-1.5)  # of -1 and -2
     # C = n = 2: SE = sqrt(2 * (0.25 + 0.25)) / 2 = 0.5, and t(0.975, 1 df) = 12.7062
     assert found["log_ratio_high"] - found["log_ratio_mean"] == pytest.approx(0.5 * 12.7062, rel=1e-4)
+    assert found["p_value"] == pytest.approx(0.2048, abs=1e-4)  # t = -3 with 1 df: 1 - 2 atan(3) / pi
+    assert (found["n_worse"], found["n_better"]) == (0, 2)
+
+
+def test_each_conversation_has_a_row_with_both_perplexities() -> None:
+    rows = perplexity.by_conversation(
+        [Likelihood("e1", 20.0, 10)], [Likelihood("e1", 10.0, 10)], [make_example(1, "Hi", "Yes.")]
+    )
+    assert rows == [{"id": "t1", "persona": "p1", "n_tokens": 10, "base": math.exp(2), "tuned": math.e}]
 
 
 def test_one_person_gives_no_interval() -> None:
     one = [Likelihood("a", 20.0, 10)]
-    assert perplexity.compare(one, one, ["p"], 0.95)["log_ratio_low"] is None
+    found = perplexity.compare(one, one, ["p"], 0.95)
+    assert found["log_ratio_low"] is found["p_value"] is None
 
 
 def test_only_the_longest_slice_of_a_conversation_counts() -> None:
@@ -65,6 +75,8 @@ def test_equal_models_have_equal_perplexity(project) -> None:
     perplexity.main()
     found = read_json("data/evaluate/perplexity.json")
     assert (found["n_conversations"], found["n_personas"], found["relative_change"]) == (3, 3, 0.0)
+    assert (found["n_worse"], found["n_better"], found["p_value"]) == (0, 0, None)
+    assert [row["id"] for row in found["conversations"]] == ["t0", "t1", "t2"]
     assert found["base_perplexity"] == pytest.approx(49152, rel=0.2)  # a random model is near uniform
     assert metrics(project, "evaluate-perplexity") == {
         key: found[key] for key in ("base_perplexity", "tuned_perplexity", "relative_change")
