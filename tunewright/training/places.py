@@ -9,8 +9,9 @@ from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import ConfigError
 from tunewright.training.here import Here
 from tunewright.training.job import Trainer
+from tunewright.training.multi import Accelerate
 
-PLACES: dict[str, Any] = {"here": Here}  # by kind: a Config that is a Trainer
+PLACES: dict[str, Any] = {"here": Here, "accelerate": Accelerate}  # by kind: a Config that is a Trainer
 
 
 def configured_trainer(params: Path = PARAMS) -> Trainer:
