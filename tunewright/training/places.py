@@ -7,11 +7,12 @@ from typing import Any
 
 from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import ConfigError
+from tunewright.training.apple import Mlx
 from tunewright.training.here import Here
 from tunewright.training.job import Trainer
 from tunewright.training.multi import Accelerate
 
-PLACES: dict[str, Any] = {"here": Here, "accelerate": Accelerate}  # by kind: a Config that is a Trainer
+PLACES: dict[str, Any] = {"here": Here, "accelerate": Accelerate, "mlx": Mlx}  # by kind: a Config that is a Trainer
 
 
 def configured_trainer(params: Path = PARAMS) -> Trainer:
