@@ -53,6 +53,14 @@ def test_the_stated_parameters_are_exactly_those_of_the_stated_shape(path) -> No
     assert weights_of_shape(model) == model.parameters - model.vision_parameters
 
 
+def test_mlx_holds_the_logits_of_every_position_and_checkpoints_its_blocks_as_a_gpu_does() -> None:
+    mlx = trainer(device="mlx", dtype="bfloat16")
+    assert logit_bytes(SMALL, mlx, 10) == 4 * 10 * 8 + 2 * 4 * 10 * SMALL.vocab_size
+    assert activation_bytes(SMALL, mlx, 100) == activation_bytes(SMALL, LORA, 100)
+    found = training_memory(SMALL, mlx, FOOTPRINT, 100)
+    assert (found["process and libraries"], found["heap slack"]) == (GIB, 0)
+
+
 def test_lora_weights_by_hand() -> None:
     # q and o: 2 * (8 + 12) = 40; k and v: 2 * (8 + 6) = 28; gate, up, down: 3 * (8 + 16) = 72
     assert lora_weights(SMALL, 1) == 3 * (40 + 28 + 72)

@@ -33,7 +33,7 @@ class Footprint(Config):
 class Trainer(Config):
     """What decides the memory of a training run."""
 
-    device: Literal["cpu", "cuda"]
+    device: Literal["cpu", "cuda", "mlx"]
     dtype: Literal["bfloat16", "float32", "float16"]
     quantize_4bit: bool
     lora_rank: int = Field(ge=1)
@@ -90,7 +90,7 @@ def training_memory(
     activations = activation_bytes(model, trainer, tokens)
     on_cpu = trainer.device == "cpu"
     return {
-        "process and libraries": GIB * (footprint.cpu_process_gib if on_cpu else footprint.cuda_gib),
+        "process and libraries": GIB * (footprint.cuda_gib if trainer.device == "cuda" else footprint.cpu_process_gib),
         "base weights": weight_bytes(model, trainer),
         "adapter, its gradients and Adam": adapter_bytes(model, trainer),
         "activations": activations,
@@ -131,9 +131,11 @@ def logit_bytes(model: BaseModelConfig, trainer: Trainer, tokens: int) -> float:
     """Logits that exist at once, and the gradient of the hidden states; every position counted as supervised.
 
     supervised_loss holds a chunk's logits and their softmax, beside the softmax of the chunk before. trl's fused
-    output layer holds one tile.
+    output layer holds one tile. mlx_lm holds every position's logits and their gradient (a bound: 4 bytes a value).
     """
     gradient = 4.0 * tokens * model.hidden_size
+    if trainer.device == "mlx":
+        return gradient + 2 * unfused_logit_bytes(model, tokens)
     if trainer.device == "cpu":
         positions, copies = min(tokens, CPU_LOSS_POSITIONS), 2 if tokens <= CPU_LOSS_POSITIONS else 3
         return gradient + copies * positions * model.vocab_size * 4.0

@@ -10,7 +10,7 @@ from tunewright.quiet import quiet_libraries
 from tunewright.terminal import Stage
 from tunewright.training.job import Job, Outcome
 from tunewright.training.progress import following
-from tunewright.training.settings import Settings, check_device
+from tunewright.training.settings import Settings, check_device, check_quantization
 
 
 class Here(Config):
@@ -19,10 +19,11 @@ class Here(Config):
     kind: Literal["here"]
 
     def check(self, settings: Settings) -> None:
-        """The GPU must be there if one is asked for."""
+        """The GPU must be there if one is asked for, and bitsandbytes for a 4-bit base."""
         import torch
 
         check_device(settings, torch.cuda.is_available())
+        check_quantization(settings)
 
     def train(self, job: Job, stage: Stage, target: Path) -> Outcome:
         """Train in this process."""

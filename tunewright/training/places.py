@@ -7,11 +7,13 @@ from typing import Any
 
 from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import ConfigError
+from tunewright.training.apple import Mlx
 from tunewright.training.here import Here
 from tunewright.training.hub_place import HubJobs
 from tunewright.training.job import Trainer
+from tunewright.training.multi import Accelerate
 
-PLACES: dict[str, Any] = {"here": Here, "hf_jobs": HubJobs}  # by kind: a Config that is a Trainer
+PLACES: dict[str, Any] = {"here": Here, "accelerate": Accelerate, "hf_jobs": HubJobs, "mlx": Mlx}  # by kind
 
 
 def configured_trainer(params: Path = PARAMS) -> Trainer:

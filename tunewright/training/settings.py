@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field
@@ -22,7 +23,7 @@ class Lora(Config):
 class Settings(Config):
     """Params section train.adapter. Where it runs is `trainer.place`, which is not tracked."""
 
-    device: Literal["cpu", "cuda"]
+    device: Literal["cpu", "cuda", "mlx"]
     lora: Lora
     dtype: Literal["bfloat16", "float32", "float16"]
     epochs: float = Field(gt=0)
@@ -45,5 +46,14 @@ def check_device(settings: Settings, cuda: bool) -> None:
         raise TrainingError(
             "this trainer needs an NVIDIA GPU, and torch finds none here; choose trainer=cpu, or another machine"
         )
-    if settings.quantize_4bit and settings.device != "cuda":
-        raise TrainingError("quantize_4bit works on an NVIDIA GPU only: choose trainer=cuda_qlora, or trainer=cpu")
+    if settings.device == "mlx":
+        raise TrainingError("train.adapter.device is mlx, which trains at the place mlx alone: choose trainer=mlx")
+
+
+def check_quantization(settings: Settings) -> None:
+    """4-bit weights are bitsandbytes'. It runs on a CPU too, slowly: bench/training_places.py."""
+    if settings.quantize_4bit and find_spec("bitsandbytes") is None:
+        raise TrainingError(
+            "quantize_4bit needs bitsandbytes, which is not installed here; run: pip install -e '.[qlora]', or set "
+            "trainer.quantize_4bit=false"
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tunewright.checkpoints import mark_complete, newest_complete, step_of, step
 from tunewright.likelihood import likelihoods, pooled_loss
 from tunewright.records import write_json
 from tunewright.resident import peak_bytes
+from tunewright.training import processes
 from tunewright.training.job import Event, Job, Outcome, Report
 from tunewright.training.packing import check_apart, pack, packed
 from tunewright.training.settings import Settings
@@ -26,10 +28,14 @@ POINTS = 400  # at most so many points on the loss curve
 def tune(job: Job, report: Report, target: Path) -> Outcome:
     """Train or go on training, and write the adapter into `target`."""
     trainer = make_trainer(job)
-    before = validation_loss(trainer.model, job)
-    steps = _train(trainer, job.folder, report)
-    after = validation_loss(trainer.model, job)
-    save_adapter(trainer.model, target)
+    train = partial(_train, trainer, job.folder, report)
+    if processes.count() > 1:
+        before, steps, after = processes.losses_around(trainer, job.valid, job.folder / "loss_before.json", train)
+    else:
+        before, steps, after = validation_loss(trainer.model, job), train(), validation_loss(trainer.model, job)
+    weights = processes.whole_weights(trainer) if processes.count() > 1 else None
+    if processes.first():
+        save_adapter(trainer.model, target, weights)
     history = [_row(row) for row in trainer.state.log_history if "loss" in row]
     return Outcome(history, steps, before, after, round(peak_gib(job.settings.device), 2))
 
@@ -45,7 +51,7 @@ def steps_per_epoch(n_rows: int, settings: Settings) -> int:
 
 
 def load_base(settings: Settings, base: Path) -> Any:
-    """The base model, in 4-bit NF4 where asked."""
+    """The base model, in 4-bit NF4 where asked; packed as `dtype`, for FSDP and ZeRO-3 shard no bytes."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -53,10 +59,14 @@ def load_base(settings: Settings, base: Path) -> Any:
     arguments: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
     if settings.quantize_4bit:
         arguments["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            **({"bnb_4bit_quant_storage": dtype} if processes.sharded() else {}),
         )
-    if settings.device == "cuda":
-        arguments["device_map"] = {"": 0}
+    if settings.device == "cuda" and not processes.sharded():
+        arguments["device_map"] = {"": processes.local()}
     return AutoModelForCausalLM.from_pretrained(str(base), **arguments)
 
 
@@ -68,7 +78,9 @@ def trainer_arguments(settings: Settings, n_rows: int, folder: Path) -> dict[str
         "num_train_epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "gradient_accumulation_steps": processes.accumulation_of_each(
+            settings.gradient_accumulation, processes.count()
+        ),
         "warmup_steps": settings.warmup_share,  # below 1 it is a share of all steps
         "weight_decay": settings.weight_decay,
         "lr_scheduler_type": settings.scheduler,
@@ -84,6 +96,7 @@ def trainer_arguments(settings: Settings, n_rows: int, folder: Path) -> dict[str
         "fp16": settings.dtype == "float16" and settings.device == "cuda",
         "activation_checkpointing": settings.device == "cuda",
         "dataloader_pin_memory": settings.device == "cuda",
+        "ddp_find_unused_parameters": False,
         "seed": settings.seed,
         "disable_tqdm": True,
         "report_to": "none",
@@ -101,14 +114,16 @@ def make_trainer(job: Job) -> Any:
 
     settings = job.settings
     set_seed(settings.seed)
+    dataset = _dataset(job)
+    args = SFTConfig(**trainer_arguments(settings, len(dataset), job.folder))  # first: it starts the processes' group
     model = load_base(settings, job.base)
     lora = settings.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    kind = CpuTrainer if settings.device == "cpu" and suits(model) and not settings.packing else SFTTrainer
-    dataset = _dataset(job)
+    alone = settings.device == "cpu" and processes.count() == 1  # its loss goes past the wrappers of several processes
+    kind = CpuTrainer if alone and suits(model) and not settings.packing else SFTTrainer
     trainer = kind(
         model=model,
-        args=SFTConfig(**trainer_arguments(settings, len(dataset), job.folder)),
+        args=args,
         train_dataset=dataset,
         processing_class=load_tokenizer(job.base).backend,
         peft_config=LoraConfig(
@@ -134,17 +149,18 @@ def _train(trainer: Any, folder: Path, report: Report) -> int:
     args = trainer.args
     loader = math.ceil(len(trainer.train_dataset) / args.per_device_train_batch_size / max(1, args.world_size))
     total = math.ceil(args.num_train_epochs * math.ceil(loader / args.gradient_accumulation_steps))
-    checkpoint = newest_complete(folder)
+    with trainer.accelerator.main_process_first():  # it takes half-written ones away
+        checkpoint = newest_complete(folder)
     if checkpoint:
         done = step_of(checkpoint)
         said = f"an interrupted training of the same data is there: going on from step {done} of {total}"
         report(Event(done, total, note=said))
-    trainer.add_callback(_reporting(report, total))
+    trainer.add_callback(_reporting(report, total, trainer.accelerator))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return int(trainer.state.global_step)
 
 
-def _reporting(report: Report, total: int) -> Any:
+def _reporting(report: Report, total: int, accelerator: Any) -> Any:
     """A callback that reports each step and each loss, and completes checkpoints."""
     from transformers import TrainerCallback
 
@@ -157,7 +173,9 @@ def _reporting(report: Report, total: int) -> Any:
                 report(Event(state.global_step, total, loss=float(logs["loss"])))
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            accelerator.wait_for_everyone()  # each process writes its own part of a checkpoint
+            if processes.first():
+                mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
     return Reporting()
 
@@ -171,9 +189,12 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def save_adapter(model: Any, folder: Path) -> None:
-    """peft's own format, without the model card it drafts; target modules sorted, for they come out of a set."""
-    model.save_pretrained(folder, save_embedding_layers=False)
+def save_adapter(model: Any, folder: Path, weights: dict[str, Any] | None) -> None:
+    """peft's own format, without the model card it drafts; target modules sorted, for they come out of a set.
+
+    `weights` are those of a model that several processes trained; None: the model's own.
+    """
+    model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     (folder / "README.md").unlink(missing_ok=True)
     settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     if isinstance(settings["target_modules"], list):

@@ -8,7 +8,6 @@ outcome lies beside the adapter in TARGET/outcome.json, which the reader takes a
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from pathlib import Path
 from tunewright.quiet import quiet_libraries
 from tunewright.records import read_json, write_json
 from tunewright.training.job import Event, Outcome, read_job
+from tunewright.training.processes import first
 from tunewright.training.tuning import tune
 
 MARK = "tunewright-event "
@@ -25,7 +25,7 @@ OUTCOME = "outcome.json"
 
 def say(event: Event) -> None:
     """One event as a line; of several processes only the first speaks."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    if first():
         print(MARK + json.dumps(asdict(event)), flush=True)
 
 
@@ -46,7 +46,8 @@ def work(arguments: Sequence[str]) -> None:
     folder, base, checkpoints, target = (Path(a) for a in arguments)
     with quiet_libraries():
         outcome = tune(read_job(folder, base, checkpoints), say, target)
-    write_json(target / OUTCOME, asdict(outcome))
+    if first():
+        write_json(target / OUTCOME, asdict(outcome))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tunewright.config import load
 from tunewright.errors import TrainingError
 from tunewright.records import read_json, write_jsonl
 from tunewright.training.job import read_job, write_job
-from tunewright.training.settings import check_device
+from tunewright.training.settings import check_device, check_quantization
 from tunewright.training.worker import event_of, take_outcome
 
 
@@ -71,10 +71,18 @@ def test_a_trainer_whose_gpu_is_not_there_is_refused(project) -> None:
     on_gpu = on_cpu.model_copy(update={"device": "cuda", "quantize_4bit": True})
     with pytest.raises(TrainingError, match="needs an NVIDIA GPU"):
         check_device(on_gpu, cuda=False)
-    with pytest.raises(TrainingError, match="quantize_4bit works on an NVIDIA GPU only"):
-        check_device(on_cpu.model_copy(update={"quantize_4bit": True}), cuda=True)
+    with pytest.raises(TrainingError, match="choose trainer=mlx"):
+        check_device(on_cpu.model_copy(update={"device": "mlx"}), cuda=True)
     for config in (on_cpu, on_gpu):
         check_device(config, cuda=True)
+
+
+def test_a_4_bit_base_without_bitsandbytes_names_what_to_install(project, monkeypatch) -> None:
+    on_cpu = load("train.adapter", adapter.Config)
+    monkeypatch.setattr("tunewright.training.settings.find_spec", lambda name: None)
+    check_quantization(on_cpu)
+    with pytest.raises(TrainingError, match=r"bitsandbytes, which is not installed here; run: pip install -e '.\[qlora\]'"):
+        check_quantization(on_cpu.model_copy(update={"quantize_4bit": True}))
 
 
 def test_a_half_written_checkpoint_is_skipped_and_removed(tmp_path) -> None:
