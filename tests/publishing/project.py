@@ -24,6 +24,7 @@ OUTS = {
     "train-merge": ["models/merged"],
     "train-export@tuned": ["models/gguf/tuned.gguf"],
     "evaluate-compare": ["data/evaluate/compare.json"],
+    "evaluate-sanity": ["data/evaluate/sanity.json"],
 }
 DEPS = {
     "train-adapter": ["data/generate/train.jsonl"],
