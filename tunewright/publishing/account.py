@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.utils import disable_progress_bars
 
 from tunewright.errors import PublishError
 
@@ -25,10 +28,12 @@ MEANINGS = {
 
 def hub() -> HfApi:
     """The client with the token that is there; raises PublishError without one."""
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     token = get_token()
     if token is None:
         raise PublishError(f"no Hugging Face token here; make one that may write at {TOKENS}, then: hf auth login")
-    return HfApi(endpoint=constants.ENDPOINT, token=token)
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
 
 
 def namespace_of(api: HfApi, wanted: str | None) -> str:

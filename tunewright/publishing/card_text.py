@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CardData
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tunewright.document import md_escape, md_table
 from tunewright.publishing.facts import Facts
@@ -25,13 +25,19 @@ SOURCES = {
     "replay": "the user's messages of a recorded conversation, answered anew by a model",
     "fixed": "one of the others, in which a model repaired replies",
 }
-_environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 _environment.filters["md"] = lambda value: md_escape(str(value))
 
 
 def card(template: str, metadata: CardData, values: dict[str, Any]) -> str:
     """A card: its metadata between dashes, and its template filled in."""
-    text = _environment.from_string((TEMPLATES / template).read_text("utf-8")).render(values)
+    text = _environment.get_template(template).render(values)
     return f"---\n{metadata.to_yaml()}\n---\n{text}"
 
 

@@ -16,9 +16,9 @@ from tunewright.tracing import Project
 
 MAKERS: dict[Part, tuple[str, ...]] = {
     "dataset": ("generate-slices", "generate-audit", "generate-analyze"),
-    "adapter": ("train-adapter", "evaluate-compare"),
-    "merged": ("train-merge", "evaluate-compare"),
-    "gguf": ("train-export@tuned", "evaluate-compare"),
+    "adapter": ("train-adapter", "evaluate-compare", "evaluate-sanity"),
+    "merged": ("train-merge", "evaluate-compare", "evaluate-sanity"),
+    "gguf": ("train-export@tuned", "evaluate-compare", "evaluate-sanity"),
 }
 LARGE_BYTES = 64 << 20  # of an output: above it sizes are compared, not contents
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tunewright.design_changes import counted
 from tunewright.errors import PublishError
 from tunewright.publishing.current import out_of_step
 from tunewright.publishing.facts import Evaluated, Facts
@@ -70,8 +71,8 @@ def obstacles(
     personal = [f for f in findings if f.sort == "personal data"]
     if personal and not may.personal_data:
         stops.append(
-            f"personal data in {len(personal)} places:\n{listed(personal)}\n  take a conversation out with: tunewright "
-            "forget ID; a contact that is nobody's in particular goes into generate.audit.public_contacts; "
+            f"personal data in {counted(len(personal), 'place')}:\n{listed(personal)}\n  take a conversation out with: "
+            "tunewright forget ID; a contact that is nobody's in particular goes into generate.audit.public_contacts; "
             "if all of it may be public: --accept-personal-data"
         )
     if found is not None and is_refused(found.compare) and not may.despite_decision:

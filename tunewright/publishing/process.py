@@ -21,6 +21,7 @@ from tunewright.publishing.publication import CHOICES, Addresses, Publication, p
 from tunewright.publishing.scan import Finding, Search, machine_folders, scan
 from tunewright.publishing.secret_patterns import own_secrets
 from tunewright.publishing.upload import Remote, files_after, look, refuse_open, send, stale
+from tunewright.terminal import waiting
 
 NOBODY = "YOUR-NAMESPACE"  # in a rehearsal, which asks nobody whose token it is
 
@@ -60,10 +61,14 @@ def publish(only: str, may: Permissions, public: bool, yes: bool) -> None:
 
 def checked(only: str, may: Permissions) -> tuple[Publication, list[str]]:
     """What is to be published, and what stops it; raises PublishError for what may never be published."""
-    what = prepare(CHOICES[only], may.imported)
-    findings = searched(what)
-    refuse_always(findings)
-    return what, obstacles(what.facts, what.found, what.parts, findings, may)
+    with waiting("before publishing") as say:
+        say("reading")
+        what = prepare(CHOICES[only], may.imported)
+        say("searching for keys and personal data")
+        findings = searched(what)
+        refuse_always(findings)
+        say("comparing with dvc.lock")
+        return what, obstacles(what.facts, what.found, what.parts, findings, may)
 
 
 def searched(what: Publication) -> list[Finding]:

@@ -1,9 +1,9 @@
 """The search through everything that would be uploaded: secrets, personal data, paths of this machine, forgotten ids.
 
 Text files are read whole, JSON Lines record by record with every string decoded; of a binary file (weights, pictures)
-only the first 256 KiB, where its metadata are. Lock files hold versions that look like addresses: personal data are not
-looked for there. The same message stands in several slices of a conversation and is
-looked at once.
+only the first 256 KiB, where its metadata are. Personal data are not looked for among weights, in lock files, whose
+versions look like addresses, and in the base model's vocabulary. The same message stands in several slices of a
+conversation and is looked at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ HEAD_BYTES = 256 * 1024
 ID_FIELDS = ("id", "transcript_id", "persona_id")
 HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
 Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
+OF_NOBODY = re.compile(r"\.lock$|^(?:tokenizer[^/]*|vocab\.json|merges\.txt)$")
 PERSONAL: Sort = "personal data"
 
 
@@ -86,16 +87,13 @@ def scan(uploads: Iterable[Upload], search: Search) -> list[Finding]:
 
 
 def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding]:
-    if not upload.is_text:
-        text = upload.head(HEAD_BYTES).decode("latin-1")
-        of_head = (hit for hit in search.of_text(text) if hit[0] != PERSONAL)  # numbers are weights there
-        yield from (Finding(*hit, upload.origin, 1, None) for hit in of_head)
-        return
-    for number, line in enumerate(upload.lines(), 1):
+    of_people = upload.is_text and not OF_NOBODY.search(upload.path)
+    lines = upload.lines() if upload.is_text else [upload.head(HEAD_BYTES).decode("latin-1")]
+    for number, line in enumerate(lines, 1):
         if upload.path.endswith(".jsonl") and line:
             yield from _in_record(upload.origin, number, line, search, seen)
         else:
-            hits = (hit for hit in search.of_text(line) if hit[0] != PERSONAL or not upload.path.endswith(".lock"))
+            hits = (hit for hit in search.of_text(line) if of_people or hit[0] != PERSONAL)
             yield from (Finding(*hit, upload.origin, number, None) for hit in hits)
 
 

@@ -83,7 +83,7 @@ def send(api: HfApi, remote: Remote, parcel: Parcel, card: str, public: bool) ->
     if public and (remote.private or not remote.exists):
         with explained(f"make {kind} {repo_id} public"):
             api.update_repo_settings(repo_id, repo_type=kind, private=False)
-    return made.commit_url
+    return f"{made.commit_url}{' (nothing had changed)' if made.oid == remote.sha else ''}"
 
 
 def operations(remote: Remote, parcel: Parcel, card: str) -> list[Any]:

@@ -1,0 +1,115 @@
+"""What is found in files that would be published: where, of which kind, and never the value itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tunewright.forgotten import Forgotten
+from tunewright.publishing.parcel import Upload, part_of
+from tunewright.publishing.scan import Search, scan
+from tunewright.publishing.secret_patterns import Secret, find_secrets, own_secrets
+
+RANDOM = "8fJk29dKslQpzX7vBn3mRt6yLw4cHg5a"
+SECRETS = [
+    ("Hugging Face token", f"hf_{RANDOM}aa"),
+    ("Anthropic key", f"sk-ant-api03-{RANDOM}"),
+    ("OpenAI key", f"sk-proj-{RANDOM}"),
+    ("OpenAI key", f"sk-{RANDOM}"),
+    ("AWS key id", "AKIA" + "IOSFODNN7QQQQQQQ"),
+    ("Google key", f"AIza{RANDOM}abc"),
+    ("GitHub token", f"ghp_{RANDOM}abcd"),
+    ("GitHub token", f"github_pat_{RANDOM}"),
+    ("Slack token", "xoxb-" + "123456789012-abcdef"),
+    ("private key", "-----BEGIN " + "RSA PRIVATE KEY-----"),
+    ("private key", "-----BEGIN " + "PRIVATE KEY-----"),
+    ("JSON web token", f"eyJhbGciOiJI.eyJzdWIiOiIx.{RANDOM}"),
+    ("password in a URL", "postgres://ada:" + "lovelace@db.internal"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), SECRETS)
+def test_a_secret_of_a_known_form_is_found_in_a_sentence_and_masked(kind, value):
+    assert find_secrets(f'He wrote "{value}", and then left.', {}) == [Secret(kind, f"{value[0]}...{value[-2:]}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"api_key={RANDOM}", f'"password": "{RANDOM}"', f"my password is {RANDOM}", f"SECRET_KEY: '{RANDOM}'"],
+)
+def test_what_is_assigned_to_a_key_or_password_is_one_if_it_looks_random(text):
+    assert [s.kind for s in find_secrets(text, {})] == ["assigned secret"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The risk-averse and the task-oriented people of the mask-wearing desk-bound kind",
+        "sha256: b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        "api_key_env: ANTHROPIC_API_KEY",
+        "my password is the name of my first cat",
+        "the secret: patience, and a great deal of tea",
+        "see https://example.org/a:b/c@d and tokens: 1024",
+        "password = correct-horse-battery",
+    ],
+)
+def test_prose_hashes_and_names_of_variables_are_no_secrets(text):
+    assert find_secrets(text, {}) == []
+
+
+def test_values_of_this_machines_variables_are_secrets_when_they_are_long_enough_to_be_one():
+    own = own_secrets(["LONG", "SHORT", "UNSET"], {"LONG": "meow-meow-1", "SHORT": "x"}, token="the-hubs-token")
+    assert own == {"$LONG": "meow-meow-1", "the Hub's token": "the-hubs-token"}
+    assert find_secrets("say meow-meow-1", own) == [Secret("value of $LONG", "m...-1")]
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Search({}, ("help@catline.org",), Forgotten("authored"), ("/srv/cats/project",))
+
+
+def record(id, *said):
+    return json.dumps({"id": f"{id}@3", "transcript_id": id, "messages": [{"content": text} for text in said]}) + "\n"
+
+
+def test_a_finding_names_file_line_and_conversation_and_a_message_repeated_in_slices_is_told_once(search):
+    lines = record("a", "hello") + record("b", "call\n+44 20 7123 4567") + record("b", "call\n+44 20 7123 4567", "bye")
+    [found] = scan([Upload("data/train.jsonl", lines.encode())], search)
+    assert str(found) == "data/train.jsonl, line 2, conversation b: phone number +...67"
+
+
+def test_public_contacts_and_version_numbers_in_lock_files_are_no_personal_data(search):
+    uploads = [Upload("a.md", b"help@catline.org\n"), Upload("pipeline/requirements.lock", b"cats==41.2.7.12\n")]
+    assert scan(uploads, search) == []
+    assert [f.kind for f in scan([Upload("a.md", b"cats 41.2.7.12\n")], search)] == ["IP address"]
+
+
+def test_paths_of_this_machine_are_found_in_texts_and_in_the_head_of_a_binary_file(search):
+    texts = [b"/ho" + b"me/ada/x", b"C:\\Users\\ada", b"/srv/cats/project/data", b"GGUF\0\0/ho" + b"me/ada/base\0"]
+    for text in texts:
+        assert [f.sort for f in scan([Upload("a", text)], search)] == ["path of this machine"], text
+    assert scan([Upload("a", b"models/base and https://cats.org/ho" + b"me/page")], search) == []
+
+
+def test_what_a_file_on_disk_holds_is_told_by_its_place_there(search):
+    Path("notes.md").write_text("fine\nwrite to tom@mailbox.org\n")
+    [found] = scan([Upload("pipeline/notes.md", Path("notes.md"))], search)
+    assert (found.path, found.line, found.conversation) == ("notes.md", 2, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("adapter/adapter_config.json", "adapter"),
+        ("model-00001-of-00002.safetensors", "merged"),
+        ("tokenizer.model", "merged"),
+        ("cats-Q8_0.gguf", "gguf"),
+        ("pipeline/metrics/a/b.json", "dataset"),
+        ("adapter/config.json", "adapter"),
+        ("README.md", None),
+        ("pictures/cat.png", None),
+    ],
+)
+def test_every_path_of_a_repository_belongs_to_one_part_or_to_somebody_else(path, part):
+    assert part_of(path) == part
