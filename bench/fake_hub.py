@@ -31,6 +31,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"^/api/validate-yaml$", fake_repos.validate_yaml),
     ("POST", r"^/api/repos/create$", fake_repos.create_repo),
     ("GET", REPO + r"(/revision/(?P<revision>[^/]+))?$", fake_repos.repo_info),
+    ("GET", REPO + r"/auth-check$", fake_repos.auth_check),
     ("PUT", REPO + r"/settings$", fake_repos.settings),
     ("GET", REPO + r"/commits/(?P<revision>[^/]+)$", fake_repos.commits),
     ("POST", REPO + r"/preupload/(?P<revision>[^/]+)$", fake_repos.preupload),

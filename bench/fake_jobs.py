@@ -11,7 +11,8 @@ from bench.hub_state import HubJob
 if TYPE_CHECKING:
     from bench.fake_hub import FakeHub
 
-FLAVORS = {"cpu-basic": (0.01, None), "t4-small": (0.4, "T4"), "a10g-large": (1.5, "A10G"), "l4x1": (0.8, "L4")}
+# USD an hour, with prices of its own, to tell them from those of conf
+FLAVORS = {"cpu-basic": (0.6, None), "t4-small": (0.4, "T4"), "a10g-large": (1.5, "A10G"), "l4x1": (0.8, "L4")}
 
 
 def hardware(hub: FakeHub, seen: Seen) -> Any:

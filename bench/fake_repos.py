@@ -61,6 +61,12 @@ def repo_info(hub: FakeHub, seen: Seen, kind: str, id: str, revision: str = "mai
     return told | {"lastModified": STAMP, "createdAt": STAMP, "downloads": 0, "likes": 0, "gated": False}
 
 
+def auth_check(hub: FakeHub, seen: Seen, kind: str, id: str) -> Any:
+    """Whether its files may be read (a gated one: order a fault with code GatedRepo)."""
+    hub.readable(seen, kind, id)
+    return {}
+
+
 def settings(hub: FakeHub, seen: Seen, kind: str, id: str) -> Any:
     """Make it private or public."""
     repo, asked = hub.writable(seen, kind, id), seen.json()

@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             time.sleep(fault.delay_s if fault else 0)
             if fault and fault.status:
-                raise Refusal(fault.status, fault.message)
+                raise Refusal(fault.status, fault.message, fault.code)
             if fault and fault.drop and not fault.late:
                 return self._hang_up()
             answer = self.hub.answer(seen)

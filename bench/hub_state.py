@@ -170,6 +170,7 @@ class Fault:
     skip: int = 0
     status: int | None = None
     message: str = "ordered by the test"
+    code: str | None = None  # the Hub's X-Error-Code
     drop: bool = False
     late: bool = False
     delay_s: float = 0.0

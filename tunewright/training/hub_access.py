@@ -18,6 +18,7 @@ MEANINGS = {
     401: f"the token is not valid (any more): make one with the role `write` at {TOKENS} and run: hf auth login",
     402: "nobody pays for it: jobs need credit at https://huggingface.co/settings/billing",
     403: f"the token does not allow it: it needs the role `write`, or to write repositories and jobs ({TOKENS})",
+    404: "it is not there, or this token may not see it: correct its name in conf/ and run: make params",
     429: "too many requests: wait some minutes and run the same command again",
 }
 
@@ -40,13 +41,17 @@ def hub_client() -> Any:
 def explained(what: str) -> Iterator[None]:
     """Within: a failure of the Hub or of the way to it becomes a TrainingError that says what could not be done."""
     import httpx
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
 
     try:
         yield
     except OfflineModeIsEnabled:
         raise TrainingError(
             f"cannot {what}: HF_HUB_OFFLINE is set; unset it and run: dvc repro train-adapter"
+        ) from None
+    except GatedRepoError:
+        raise TrainingError(
+            f"cannot {what}: its licence is not accepted by the owner of this token; accept it on its page on the Hub"
         ) from None
     except HfHubHTTPError as error:
         status = error.response.status_code

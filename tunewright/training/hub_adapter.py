@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tunewright.errors import TrainingError
 from tunewright.records import read_json, write_json
 from tunewright.training.hub_access import explained
@@ -16,6 +18,7 @@ from tunewright.training.settings import Settings
 from tunewright.training.worker import OUTCOME, take_outcome
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}  # width, bits
 
 
 def stored(api: Any, repo: str, key: str) -> bool:
@@ -55,24 +58,28 @@ def check_adapter(folder: Path, settings: Settings, repo: str) -> None:
 
 
 def weights_fault(path: Path, rank: int) -> str | None:
-    """What is wrong with an adapter's matrices: A is rank x inputs, B outputs x rank."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    """What is wrong with an adapter's matrices: A is rank x inputs, B outputs x rank. Read without torch."""
+    from safetensors import SafetensorError, deserialize
 
     try:
-        matrices = load_file(path)
+        matrices = deserialize(path.read_bytes())
     except SafetensorError as error:
         return f"no readable safetensors ({error})"
     if not matrices:
         return "no matrix at all"
-    for name, matrix in matrices.items():
-        axis = 0 if "lora_A" in name else 1
-        if matrix.ndim != 2 or matrix.shape[axis] != rank:
-            return f"{name} of shape {tuple(matrix.shape)}, expected rank {rank}"
-        if not torch.isfinite(matrix).all():
-            return f"{name} holds numbers that are not finite: the training diverged"
+    for name, matrix in matrices:
+        shape = tuple(matrix["shape"])
+        if len(shape) != 2 or shape["lora_A" not in name] != rank:
+            return f"{name} of shape {shape}, expected rank {rank}"
+        if not finite(matrix["dtype"], bytes(matrix["data"])):
+            return f"{name} with numbers that are not finite: the training diverged"
     return None
+
+
+def finite(dtype: str, data: bytes) -> bool:
+    """Whether no number is an infinity or a NaN: those have every bit of the exponent set (IEEE 754)."""
+    width, exponent = EXPONENTS[dtype]
+    return not (np.frombuffer(data, width) & exponent == exponent).any()
 
 
 def _wrong(repo: str, folder: Path, what: str) -> TrainingError:

@@ -16,12 +16,11 @@ from typing import Any
 
 from tunewright.errors import InterruptedRunError, TrainingError
 from tunewright.training.hub_access import explained, last_line
-from tunewright.training.hub_submit import Ticket
+from tunewright.training.hub_submit import OVER, Ticket
 from tunewright.training.job import Event, Report
 from tunewright.training.worker import event_of
 
 TAIL = 15  # lines of the log that an error shows
-OVER = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
 
 
 @dataclass

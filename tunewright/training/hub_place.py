@@ -76,6 +76,7 @@ class HubJobs(Config):
         namespace_of(api, self.namespace)
         with explained(f"find the base model {source.repo} at {source.revision[:12]}"):
             api.model_info(source.repo, revision=source.revision)
+            api.auth_check(source.repo)
 
     def source(self) -> HubSource:
         """Where the job fetches the base; raises TrainingError for one that is on this machine alone."""
@@ -105,7 +106,7 @@ class HubJobs(Config):
         cost = estimate(job, self.base_model, gpu, self.gpu_utilisation_share, usd_per_hour, self.time, self.budget_usd)
         source, sources = self.source(), worker_sources()
         required = requirements(sources, job.settings.quantize_4bit)
-        decides = [job.folder.name, source.repo, source.revision, sources, list(required)]
+        decides = [job.folder.name, source.repo, source.revision, dict(sources), list(required)]
         key = found.key if found else digest(decides)[:32]
         repos = {"data_repo": f"{namespace}/{self.data_repo}", "adapter_repo": f"{namespace}/{self.adapter_repo}"}
         base = {"base_repo": source.repo, "base_revision": source.revision, "base_files": list(HUB_FILES)}

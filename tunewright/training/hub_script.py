@@ -11,6 +11,7 @@ import ast
 import json
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ def render_script(spec: Mapping[str, Any], sources: Mapping[str, str], required:
     )
 
 
-def worker_sources(root: Path = ROOT) -> dict[str, str]:
+@cache
+def worker_sources(root: Path = ROOT) -> Mapping[str, str]:
     """The worker and every first-party module that it imports, transitively, and their packages' files, by path."""
     files = dependencies(WORKER, root)
     packages = {parent / "__init__.py" for file in files for parent in file.parents if parent != Path(".")}
@@ -82,7 +84,7 @@ def requirements(sources: Mapping[str, str], quantize_4bit: bool) -> tuple[str, 
     """What the sources import from elsewhere, each pinned to the version installed here; raises TrainingError."""
     found = {name for text in sources.values() for name in imported(text)}
     outside = found - {"tunewright", "stages"} - set(sys.stdlib_module_names) - set(NOT_THERE)
-    owners = packages_distributions()
+    owners = _owners()
     names = {sorted(set(owners[name]))[0] for name in outside if name in owners} | set(UNSEEN)
     if missing := outside - set(owners):
         raise TrainingError(
@@ -91,6 +93,11 @@ def requirements(sources: Mapping[str, str], quantize_4bit: bool) -> tuple[str, 
         )
     more = {"bitsandbytes"} if quantize_4bit else set()
     return tuple(sorted((pinned(name) for name in names | more), key=str.lower))
+
+
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()  # reads the metadata of everything that is installed
 
 
 def imported(source: str) -> set[str]:

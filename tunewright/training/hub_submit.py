@@ -19,6 +19,7 @@ from tunewright.training.hub_access import explained, last_line
 
 NOTE = "hub_job.json"  # beside the checkpoints
 LABEL = "tunewright"
+OVER = ("COMPLETED", "CANCELED", "ERROR", "DELETED")  # stages
 TRIES = 3  # of a submission that was not answered
 
 
@@ -71,44 +72,56 @@ def drop(folder: Path) -> None:
     (folder / NOTE).unlink(missing_ok=True)
 
 
-def running(api: Any, key: str, namespace: str) -> Any | None:
-    """A job of this training that is not over, by its label."""
-    from huggingface_hub import JobStage
+def jobs_of(api: Any, key: str, namespace: str) -> dict[str, Any]:
+    """All jobs of this training, over or not, by id."""
+    with explained(f"list the jobs of {namespace}"):
+        return {job.id: job for job in api.list_jobs(labels={LABEL: key}, namespace=namespace)}
 
-    over = {stage.value for stage in (JobStage.COMPLETED, JobStage.CANCELED, JobStage.ERROR, JobStage.DELETED)}
-    found = api.list_jobs(labels={LABEL: key}, namespace=namespace)
-    return next((job for job in found if job.status.stage not in over), None)
+
+def over(job: Any) -> bool:
+    """Whether a job has come to its end, good or bad."""
+    return str(getattr(job.status.stage, "value", job.status.stage)) in OVER
 
 
 def submit_once(
     api: Any, arguments: dict[str, Any], usd_per_hour: float, say: Callable[[str], None], wait_s: float
 ) -> Ticket:
-    """Submit, unless a job of this training is there; one that got no answer is looked for before it is tried again."""
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError
+    """Submit, unless a job of this training is running; one that got no answer is looked for before another try.
 
+    Raises TrainingError when the Hub refuses it, or does not answer in TRIES tries.
+    """
     key, namespace = arguments["labels"][LABEL], arguments["namespace"]
+    before = jobs_of(api, key, namespace)
+    job = next((job for job in before.values() if not over(job)), None)
+    if job is not None:
+        say(f"a job of this training is there already: {job.url}")
     for attempt in range(1, TRIES + 1):
-        with explained(f"list the jobs of {namespace}"):
-            job = running(api, key, namespace)
         if job is not None:
-            say(f"a job of this training is there already: {job.url}")
             return Ticket(key, namespace, job.id, job.url, usd_per_hour)
-        try:
-            job = api.run_job(**arguments)
-            return Ticket(key, namespace, job.id, job.url, usd_per_hour)
-        except (httpx.HTTPError, HfHubHTTPError) as error:
-            status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-            if status is not None and status < 500:
-                with explained(f"submit the job to {namespace}"):
-                    raise
-            say(f"no answer to the submission ({last_line(error)}): looking whether it arrived ({attempt} of {TRIES})")
+        job = _submitted(api, arguments, say)
+        if job is None:
+            say(f"looking whether the job is there all the same ({attempt} of {TRIES})")
             time.sleep(wait_s)
-    with explained(f"list the jobs of {namespace}"):
-        job = running(api, key, namespace)
+            arrived = jobs_of(api, key, namespace)
+            job = next((arrived[id] for id in arrived if id not in before), None)
     if job is not None:
         return Ticket(key, namespace, job.id, job.url, usd_per_hour)
     raise TrainingError(
-        f"the Hub did not take the job in {TRIES} tries, and none is running: nothing is being paid; look at "
+        f"the Hub did not take the job in {TRIES} tries, and there is none: nothing is being paid; look at "
         f"https://huggingface.co/jobs/{namespace} and run again: dvc repro train-adapter"
     )
+
+
+def _submitted(api: Any, arguments: dict[str, Any], say: Callable[[str], None]) -> Any | None:
+    """The job; None when there was no answer, or the Hub's own failure, and nobody knows whether it was taken."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with explained(f"submit the job to {arguments['namespace']}"):
+        try:
+            return api.run_job(**arguments)
+        except (httpx.HTTPError, HfHubHTTPError) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
+                raise
+            say(f"no answer to the submission ({last_line(error)})")
+            return None
