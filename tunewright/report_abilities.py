@@ -150,7 +150,8 @@ def readers(sanity: Metrics) -> list[Block]:
     found = sanity.get("people")
     if not found:
         return []
-    blocks: list[Block] = [Text(sentence(found["missing"]))] if found["missing"] else []
+    more = found["missing"] if found["compared"] else None  # where nobody compared, that is said already
+    blocks: list[Block] = [Text(sentence(more))] if more else []
     labels = {side: row for side, row in (found.get("labels") or {}).items() if row["n_labels"]}
     if not labels:
         return blocks

@@ -28,7 +28,9 @@ def all_figures(
     named = f"{compare['confidence']:.0%} interval"
     found: dict[str, Figure | None] = {}
     if compare["difference"] is not None:
-        found["comparison"] = _levels("comparison", first_rows(compare, sanity, rubric), SCALE, named, FIRST)
+        rows = first_rows(compare, sanity, rubric)
+        one_sided = any(row.low is not None and row.high is None for row in rows)
+        found["comparison"] = _levels("comparison", rows, SCALE, named, FIRST + (ONE_SIDED if one_sided else ""))
         found["criteria"] = _levels("criteria", criterion_rows(compare, rubric), SCALE, named, CRITERIA)
         found["personas"] = _personas(compare, pairs, people)
     if "capabilities" in sanity:
@@ -42,6 +44,7 @@ FIRST = (
     "Circle: base; diamond: tuned; the bar is the interval of the change, drawn from the base. Where it does not reach "
     "the circle, the change is more than chance (each row for itself)."
 )
+ONE_SIDED = " Of safety only the lower end is known."
 CRITERIA = "The same for every scored criterion: the share of conversations in which it is met."
 CAPABILITIES = "Probes of general ability, scored by code."
 
@@ -97,7 +100,7 @@ def _whole_replies(sanity: Metrics) -> list[Level]:
     row = sanity["degenerate"]["transcripts"]["any"]
     base, tuned = (None if row[side]["share"] is None else 1 - row[side]["share"] for side in ("base", "tuned"))
     low, high = _minus(row["high"]), _minus(row["low"])
-    return [Level("replies that do not break down", base, tuned, low, high, 1, UNSCORED)]
+    return [Level("replies not broken", base, tuned, low, high, 1, UNSCORED)]
 
 
 def _minus(value: float | None) -> float | None:

@@ -16,8 +16,8 @@ Made = Mapping[str, Any]  # "training": metrics/train-adapter.json, "base": data
 
 
 def price(compare: Metrics, sanity: Metrics, made: Made) -> str:
-    """One sentence: safety, abilities, broken replies, and what it took."""
-    clauses = [_safety(compare), _abilities(sanity), _broken(sanity), _took(made)]
+    """One sentence: safety, abilities, drift, broken replies, and what it took."""
+    clauses = [_safety(compare), _abilities(sanity), _drift(sanity), _broken(sanity), _took(made)]
     return sentence("; ".join(filter(None, clauses)))
 
 
@@ -48,6 +48,11 @@ def _abilities(sanity: Metrics) -> str:
     return f"general abilities: {right} ({bounds}{found['verdict']})"
 
 
+def _drift(sanity: Metrics) -> str:
+    kl = (sanity.get("forgetting") or {}).get("kl")
+    return "" if kl is None else f"drift from the base: {number(kl)} nats a token"
+
+
 def _broken(sanity: Metrics) -> str:
     if "degenerate" not in sanity:
         return ""
@@ -60,10 +65,9 @@ def _took(made: Made) -> str:
     training, base = made.get("training") or {}, made.get("base") or {}
     if "examples" not in training:
         return ""
-    learnt = f" ({training['supervised_tokens']:,} tokens learnt)" if training.get("supervised_tokens") else ""
     memory = f", {training['peak_memory_gib']:.1f} GiB of memory" if training.get("peak_memory_gib") else ""
     model = f" and a model of {weights(base['parameters'])} weights" if base.get("parameters") else ""
-    return f"training took {counted(training['examples'], 'example')}{learnt}{memory}{model}"
+    return f"training took {counted(training['examples'], 'example')}{memory}{model}"
 
 
 def weights(parameters: int) -> str:
