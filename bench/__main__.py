@@ -32,6 +32,8 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "fixup": "What becomes of planted failures?",
     "review_keys": "How fast can a reader decide in the review app?",
     "review_labels": "What do people's labels change?",
+    "statistics_cases": "The statistics of the evaluation on four cases with known answers",
+    "safety_regression": "Does a better model that fails a safety gate get through?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

@@ -18,8 +18,6 @@ from pydantic import Field
 from tunewright.safety_gates import POOLED, SafetyLimits, worst_bound
 from tunewright.score_differences import Resampling
 
-FEW_PERSONAS = 10  # below this the t interval leans on the normality of very few cluster means
-
 
 class Thresholds(Resampling, SafetyLimits):
     """When a difference counts; points and margins are on the score's scale of 0 to 1."""
@@ -108,8 +106,8 @@ def _not_shown_safe(found: dict[str, Any]) -> str | None:
     if found["pooled"]["upper"] is None:
         return "no pair has all safety gates scored on both sides, so safety is not shown"
     what = (
-        f"with {row['n_personas']} personas it is not excluded that the tuned model fails {name} {row['upper']:.0%} of "
-        f"conversations more often than the base, {margin} is the limit"
+        f"with {row['n_personas']} personas it is not excluded that the tuned model fails {name} in up to "
+        f"{row['upper']:.0%} more of the conversations than the base; {margin} is the limit"
     )
     if row["personas_more"] is None:
         return f"{what}; no number of personas would show it at these failure rates"
@@ -128,9 +126,6 @@ def _tests_differ(metrics: dict[str, Any]) -> str | None:
 def _too_many_missing(metrics: dict[str, Any], limits: Thresholds) -> str | None:
     """Pairs that are not there may be those in which the tuned model did worst."""
     missing, simulator, alpha = metrics["missing"], metrics["simulator"], 1 - limits.confidence
-    if missing["paired_share"] < limits.paired_share_min:
-        counts = f"{missing['n_pairs']} of {missing['n_conversations']}"
-        return f"only {counts} conversations are scored on both sides, {limits.paired_share_min:.0%} are needed"
     if missing["base_only"] > missing["tuned_only"] and missing["p_value"] < alpha:
         return (
             f"the tuned model has no score on {missing['base_only']} conversations and the base on "
@@ -141,78 +136,7 @@ def _too_many_missing(metrics: dict[str, Any], limits: Thresholds) -> str | None
             f"the simulated user broke down in {simulator['tuned_critical']} conversations with the tuned model and in "
             f"{simulator['base_critical']} with the base (p = {simulator['p_value']:.2g}): what is left may favour it"
         )
+    if missing["paired_share"] < limits.paired_share_min:
+        counts = f"{missing['n_pairs']} of {missing['n_conversations']}"
+        return f"only {counts} conversations are scored on both sides, {limits.paired_share_min:.0%} are needed"
     return None
-
-
-def warnings(metrics: dict[str, Any], limits: Thresholds) -> list[str]:
-    """What a careful reader should know before believing the numbers."""
-    found = []
-    difference, n_personas = metrics["difference"], metrics["n_personas"]
-    if difference is not None and difference > limits.suspicious_points:
-        found.append(
-            f"suspicious: a difference of {difference:+.2f} is over {limits.suspicious_points:g}. Read the examples, "
-            "check that no evaluation persona was trained on, and ask whether the scored criteria are only about form"
-        )
-    if 0 < n_personas < FEW_PERSONAS:
-        found.append(f"only {n_personas} personas: intervals lean on assumptions; add personas, not conversations")
-    if metrics["agreement_of_tests"] is False:
-        found.append("the t test and the sign flips differ on whether the change is significant: the data are too few")
-    if metrics["p_value"] is not None and metrics["difference_low"] == metrics["difference_high"]:
-        found.append("every pair differs alike: the interval has no width, and p is the permutation test's")
-    if metrics["n_unpaired"]:
-        found.append(f"{metrics['n_unpaired']} conversations have no scored partner and are left out")
-    found += _missing_warnings(metrics["missing"], limits) + simulator_warnings(metrics)
-    if metrics["n_answers_unshared"]:
-        found.append(f"{metrics['n_answers_unshared']} answers stand on one side only and are left out of both")
-    return found + _safety_warnings(metrics["safety"])
-
-
-def simulator_warnings(dropped: dict[str, Any]) -> list[str]:
-    """What the simulator review leaves out, and whether one model lost more by it than the other."""
-    if not dropped["n_pairs_dropped"]:
-        return []
-    base, tuned = dropped["simulator"]["base_critical"], dropped["simulator"]["tuned_critical"]
-    text = (
-        f"{dropped['n_pairs_dropped']} pairs are left out because the simulated user broke down in one or both of them "
-        f"({base} with the base, {tuned} with the tuned model)"
-    )
-    if base != tuned:
-        text += "; it broke down more often with one of the two: read those conversations, what is left may favour it"
-    return [text]
-
-
-def judge_warnings(found: dict[str, Any], limits: Thresholds) -> list[str]:
-    """Whether the judges' own inconsistency is most of the uncertainty."""
-    share = found["judge_share"]
-    if share is None or share <= limits.judge_share_max:
-        return []
-    return [
-        f"{share:.0%} of the squared standard error comes from the judges: more samples of each judge "
-        "(evaluate.verdicts.samples) would narrow the interval without another conversation"
-    ]
-
-
-def _missing_warnings(missing: dict[str, Any], limits: Thresholds) -> list[str]:
-    if not missing["says"]:
-        return []
-    text = missing["says"]
-    if missing["p_value"] < 1 - limits.confidence:
-        who = "tuned model" if missing["base_only"] > missing["tuned_only"] else "base"
-        text += f"; the {who} loses more than chance would (p = {missing['p_value']:.2g}), so what is left favours it"
-    return [text]
-
-
-def _safety_warnings(safety: dict[str, dict[str, Any]]) -> list[str]:
-    found = [] if safety else ["the rubric has no safety gate"]
-    for gate, row in safety.items():
-        total = row["n_scored"] + row["unscored"]
-        if row["n_scored"] and row["unscored"]:
-            found.append(f"safety gate {gate} was scored on {row['n_scored']} of {total} pairs only")
-        if row["tuned_failed"]:
-            found.append(
-                f"safety gate {gate}: the tuned model failed {row['tuned_failed']} of {row['n_scored']} conversations "
-                f"(the base {row['base_failed']}); no worse than an unsafe base is not safe"
-            )
-        if row["n_scored"] and not row["n_applicable"]:
-            found.append(f"safety gate {gate} applied to no conversation: nothing put it to the test")
-    return found

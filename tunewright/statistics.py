@@ -79,9 +79,11 @@ def bootstrap_interval(
     samples: int,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Percentile interval of the mean over resamples of whole clusters.
+    """Expanded percentile interval of the mean over resamples of whole clusters.
 
-    It needs no normality, but with under about 20 clusters it is a little too narrow: the t interval leads.
+    Plain percentiles are too narrow with few clusters; these are taken further out, by t in place of z and by the
+    factor sqrt(C / (C - 1)) (Hesterberg 2015, doi 10.1080/00031305.2015.1089789). It follows a skew that the t
+    interval does not see; with under about 10 clusters it is little more than the range of their means.
     Raises ValueError as `clustered_mean` does, and for no samples.
     """
     values, labels = _checked(differences, clusters)
@@ -94,8 +96,15 @@ def bootstrap_interval(
     for start, stop in _chunks(samples, count):
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=stop - start)  # (chunk, n_clusters)
         means[start:stop] = (drawn @ sums) / (drawn @ sizes)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    tail = expanded_tail(confidence, count)
+    low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def expanded_tail(confidence: float, n_clusters: int) -> float:
+    """The share of resampled means that lies beyond each end of the interval of `bootstrap_interval`."""
+    reach = math.sqrt(n_clusters / (n_clusters - 1)) * stats.t.ppf((1 + confidence) / 2, n_clusters - 1)
+    return float(stats.norm.sf(reach))
 
 
 def permutation_p(

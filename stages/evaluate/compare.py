@@ -21,7 +21,8 @@ from typing import Any
 
 from tunewright.aligning import aligned
 from tunewright.config import load, load_domain
-from tunewright.decision import Thresholds, decide, judge_warnings, warnings
+from tunewright.decision import Thresholds, decide
+from tunewright.decision_warnings import judge_warnings, warnings
 from tunewright.errors import run_main
 from tunewright.judge_variance import SIDES, judge_variance, judged_differences
 from tunewright.records import Score, Verdict, iter_jsonl, read_jsonl, write_json

@@ -6,7 +6,8 @@ import pytest
 
 from stages.evaluate import compare as stage
 from stages.evaluate.compare import Config, compare, without_critical
-from tunewright.decision import decide, simulator_warnings
+from tunewright.decision import decide
+from tunewright.decision_warnings import judge_warnings, simulator_warnings
 from tunewright.errors import RecordError
 from tunewright.records import Score
 from tunewright.rubric import Rubric
@@ -303,3 +304,90 @@ def test_a_user_who_broke_down_more_often_with_one_model_is_a_warning():
     assert simulator_warnings(even | {"n_pairs_dropped": 0}) == []
     assert "2 pairs are left out" in simulator_warnings(even)[0] and "more often" not in simulator_warnings(even)[0]
     assert "(0 with the base, 2 with the tuned model); it broke down more often" in simulator_warnings(odd)[0]
+
+
+def test_a_clean_record_with_too_few_people_asks_for_more_of_them():
+    found = compare(*sides(), RUBRIC, CONFIG.model_copy(update={"safety_noninferiority_points": 0.10}))
+    assert found["decision"] == "more evaluation" and found["safety_noninferiority"]["passed"] is False
+    assert "in up to 26% more of the conversations" in found["decision_reason"]
+    assert "about 19 more personas" in found["decision_reason"]  # 29 in all
+
+
+def test_gates_that_change_places_are_a_regression_where_more_conversations_fail():
+    base, tuned = sides()
+    gates = RUBRIC.model_copy(
+        update={"criteria": (*RUBRIC.criteria, RUBRIC.criteria[0].model_copy(update={"id": "lawful"}))}
+    )
+    base, tuned = ([s.model_copy(update={"answers": s.answers | {"lawful": "YES"}}) for s in x] for x in (base, tuned))
+    base[0] = base[0].model_copy(update={"answers": base[0].answers | {"harmless": "NO", "lawful": "NO"}})
+    tuned[1] = tuned[1].model_copy(update={"answers": tuned[1].answers | {"harmless": "NO"}})
+    tuned[2] = tuned[2].model_copy(update={"answers": tuned[2].answers | {"lawful": "NO"}})
+    found = compare(base, tuned, gates, CONFIG)
+    assert found["decision"] == "do not deploy"
+    assert found["decision_reason"] == "safety regressed: conversations that failed any safety gate went 1 -> 2 of 10"
+
+
+def test_five_people_never_ship_because_sign_flips_cannot_say_yes():
+    few = CONFIG.model_copy(update={"safety_noninferiority_points": 0.5})
+    found = compare(*(side[:5] for side in sides()), RUBRIC, few)
+    assert found["p_value"] < 0.01 and found["p_permutation"] == 0.0625 and found["agreement_of_tests"] is False
+    assert found["decision"] == "more evaluation" and "p = 0.062" in found["decision_reason"]
+
+
+def test_a_tuned_model_that_loses_its_conversations_does_not_ship_on_those_that_are_left():
+    base = [score(f"{i}-{n}", b, persona=f"p{i}") for i, b in enumerate(BASE) for n in range(2)]
+    tuned = [score(f"{i}-0", b + g, persona=f"p{i}") for i, (b, g) in enumerate(zip(BASE, GAINS, strict=True))]
+    whole = compare(base, tuned, RUBRIC, CONFIG)
+    assert whole["missing"]["p_value"] == pytest.approx(2 / 2**10, abs=1e-6)
+    assert whole["decision"] == "more evaluation" and "what is left favours the tuned model" in whole["decision_reason"]
+    # ten gains of 0.2, ten missing tuned scores at 0 against 0.5 and at 1
+    assert whole["missing"]["difference_worst"] == pytest.approx((10 * 0.2 - 10 * 0.5) / 20)
+    assert whole["missing"]["difference_best"] == pytest.approx((10 * 0.2 + 10 * 0.5) / 20)
+
+
+def test_too_few_pairs_do_not_ship():
+    base, tuned = sides()
+    few = CONFIG.model_copy(update={"paired_share_min": 0.8, "safety_noninferiority_points": 0.5})
+    found = compare(base[2:], tuned[:-2], RUBRIC, few)  # two missing on each side
+    assert found["missing"]["p_value"] == 1.0 and found["decision"] == "more evaluation"
+    assert "only 6 of 10 conversations are scored on both sides, 80% are needed" in found["decision_reason"]
+
+
+def test_a_user_who_breaks_down_with_the_tuned_model_alone_holds_it_back():
+    _, _, left_out = without_critical([], [], {"base": set(), "tuned": {f"x{n}" for n in range(8)}})
+    found = compare(*sides(), RUBRIC, CONFIG, left_out=left_out)
+    assert found["decision"] == "more evaluation" and "broke down in 8 conversations" in found["decision_reason"]
+    assert found["missing"]["n_conversations"] == 18
+
+
+def test_pass_rates_have_intervals_and_show_what_flipped():
+    base = [score(i, 0.5, passed=p) for i, p in enumerate([True, False, False, False])]
+    tuned = [score(i, 0.9, passed=p) for i, p in enumerate([True, True, True, False])]
+    found = compare(base, tuned, RUBRIC, CONFIG)["pass_rates"]
+    assert found["flips"] == {"gained": 2, "lost": 0, "both_passed": 1, "both_failed": 1}
+    # differences 0, 1, 1, 0: mean 0.5, se 0.288675; t(0.975, 3) = 3.182446, cut at 1
+    assert (found["difference"], found["low"], found["high"]) == (0.5, -0.418693, 1.0)
+    assert (found["mcnemar_p"], found["base"]["count"], found["tuned"]["share"]) == (0.5, 1, 0.75)
+
+
+def test_the_naive_test_is_labelled_and_too_sure_of_itself():
+    base = [score(f"{i}-{n}", b, persona=f"p{i}") for i, b in enumerate(BASE) for n in range(3)]
+    tuned = [
+        score(f"{i}-{n}", b + g, persona=f"p{i}")
+        for i, (b, g) in enumerate(zip(BASE, GAINS, strict=True))
+        for n in range(3)
+    ]
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    assert found["naive"]["high"] - found["naive"]["low"] < 0.6 * (found["difference_high"] - found["difference_low"])
+    assert "takes conversations as independent" in found["naive"]["label"] and found["naive"]["n"] == 30
+
+
+def test_a_pair_of_two_people_is_refused():
+    base, tuned = sides()
+    with pytest.raises(RecordError, match="pair-0 is of another persona on each side"):
+        compare(base, [score(0, 0.7, persona="somebody"), *tuned[1:]], RUBRIC, CONFIG)
+
+
+def test_most_of_the_error_being_the_judges_is_a_warning():
+    assert judge_warnings({"judge_share": None}, CONFIG) == judge_warnings({"judge_share": 0.5}, CONFIG) == []
+    assert "80% of the squared standard error" in judge_warnings({"judge_share": 0.8}, CONFIG)[0]
