@@ -4,8 +4,9 @@ from typing import Any
 
 from tests.test_report_figures import RUBRIC
 from tunewright import report_abilities as abilities
-from tunewright.document import Fold, Heading, Table, Text
+from tunewright.document import Bullets, Fold, Heading, Table, Text
 from tunewright.report_answer import answers, plain_answer
+from tunewright.report_limits import limits
 from tunewright.report_passes import passes, uncertainty
 from tunewright.report_safety import safety
 
@@ -139,3 +140,15 @@ def test_a_suspicious_change_and_one_that_allows_no_test_are_said_in_the_second_
 def test_where_nothing_was_scored_that_is_said_once():
     nothing = {"difference": None, "safety": {}}
     assert plain_answer(nothing, {}, RUBRIC, {}).count("No conversation was scored") == 1
+
+
+def test_the_file_that_was_evaluated_is_told_with_how_far_it_is_from_the_weights():
+    found = {"top1": 0.9812, "positions": 3121, "logprob_difference": 0.0123}
+    facts = {"quantization": "q8_0", "asked": "q4_k_m", "fallback_tensors": 2, "agreement": found}
+    compare = {"coverage": None, "n_personas": 3, "n_pairs": 6, "naive_p": 0.04}
+    [bullets] = [b for b in limits(compare, [], [], {}, {"tuned": facts}) if isinstance(b, Bullets)]
+    assert bullets.items[1] == (
+        "The tuned model was evaluated as a GGUF file in q8_0 (q4_k_m was asked for) (2 matrices in a wider format); "
+        "its likeliest next token is that of the weights before conversion at 98% of 3,121 positions (log probabilities "
+        "0.012 apart)."
+    )

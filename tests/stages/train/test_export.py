@@ -13,6 +13,7 @@ from tests.conftest import persona, transcript
 from tests.model_fixtures import ROOT, make_example, metrics
 from tunewright.config import Domain
 from tunewright.errors import ConfigError, TrainingError
+from tunewright.export_checks import conversations, pick
 from tunewright.gguf_export import check_parity, check_template, convert, first_difference
 from tunewright.serving import serve
 
@@ -38,9 +39,9 @@ def test_an_unknown_variant_is_refused() -> None:
 
 def test_the_choice_of_conversations_does_not_depend_on_their_order() -> None:
     examples = [make_example(i, "Hi", "Yes.") for i in range(9)]
-    assert export.pick(examples, 4) == export.pick(examples[::-1], 4)
-    assert len(export.pick(examples, 4)) == 4
-    assert len(export.pick(examples, 99)) == 9
+    assert pick(examples, 4) == pick(examples[::-1], 4)
+    assert len(pick(examples, 4)) == 4
+    assert len(pick(examples, 99)) == 9
 
 
 def test_a_domain_without_authored_conversations_is_compared_on_its_calibration_examples(workspace) -> None:
@@ -48,10 +49,10 @@ def test_a_domain_without_authored_conversations_is_compared_on_its_calibration_
     talk = {"exchanges": [{"user": "Hi", "assistant": "Yes?"}], "label": "pass", "reason": "It is as it is."}
     Path(domain.calibration).write_text(yaml.safe_dump({"examples": {"a": [talk], "b": [talk]}, "worked": []}))
     workspace.write_authored([], [])
-    (found,) = export.conversations(domain)  # one conversation, though two criteria use it
+    (found,) = conversations(domain)  # one conversation, though two criteria use it
     assert found.id == "example-1" and [m.role for m in found.messages] == ["system", "user", "assistant"]
     workspace.write_authored([persona()], [transcript("t1", n=2)])
-    assert [(e.id, len(e.messages)) for e in export.conversations(domain)] == [("t1", 5)]
+    assert [(e.id, len(e.messages)) for e in conversations(domain)] == [("t1", 5)]
 
 
 @pytest.mark.slow
