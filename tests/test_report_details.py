@@ -149,6 +149,13 @@ def test_the_file_that_was_evaluated_is_told_with_how_far_it_is_from_the_weights
     [bullets] = [b for b in limits(compare, [], [], {}, {"tuned": facts}) if isinstance(b, Bullets)]
     assert bullets.items[1] == (
         "The tuned model was evaluated as a GGUF file in q8_0 (q4_k_m was asked for) (2 matrices in a wider format); "
-        "its likeliest next token is that of the weights before conversion at 98% of 3,121 positions (log probabilities "
-        "0.012 apart)."
+        "its likeliest next token is that of the weights before conversion at 98% of 3,121 positions (log "
+        "probabilities 0.012 apart)."
     )
+
+
+def test_probes_that_nobody_answered_and_no_reply_at_all_are_said_or_left_out():
+    none = {"n_probes": 0, "n_unscored": 9, "verdict": None, "says": "no probe was answered by both models"}
+    assert text(abilities.capabilities({"capabilities": none})) == "No probe was answered by both models."
+    empty = {"kinds": {}, "transcripts": {"n_replies": 0, "kinds": {}, "any": None}, "examples": []}
+    assert abilities.degenerate({"degenerate": empty}) == []

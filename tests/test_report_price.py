@@ -50,7 +50,7 @@ def test_what_nobody_measured_is_said_and_what_an_older_file_lacks_is_left_out()
 
 
 def test_probes_that_no_side_answered_say_so():
-    none = {"capabilities": {"verdict": "-", "overall": OVERALL | {"n": 0}}}
+    none = {"capabilities": {"verdict": "-", "overall": None}}
     assert "general abilities: no probe was answered by both models." in price({"safety": {}}, none, {})
 
 

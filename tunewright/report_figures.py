@@ -33,7 +33,7 @@ def all_figures(
         found["comparison"] = _levels("comparison", rows, SCALE, named, FIRST + (ONE_SIDED if one_sided else ""))
         found["criteria"] = _levels("criteria", criterion_rows(compare, rubric), SCALE, named, CRITERIA)
         found["personas"] = _personas(compare, pairs, people)
-    if "capabilities" in sanity:
+    if sanity.get("capabilities", {}).get("overall"):
         named = f"{sanity['capabilities']['confidence']:.0%} interval"
         found["capabilities"] = _levels("capabilities", probe_rows(sanity), PROBES, named, CAPABILITIES)
     found["training"] = _training(losses)
@@ -70,9 +70,8 @@ def _level(label: str, row: Metrics, rank: int) -> Level:
 
 
 def _abilities(sanity: Metrics) -> list[Level]:
-    if "capabilities" not in sanity:
-        return []
-    return [_probes("general abilities", sanity["capabilities"]["overall"], 1)]
+    row = sanity.get("capabilities", {}).get("overall")
+    return [_probes("general abilities", row, 1)] if row else []
 
 
 def _probes(label: str, row: Metrics, rank: int) -> Level:
@@ -95,10 +94,10 @@ def _gates(compare: Metrics) -> list[Level]:
 
 
 def _whole_replies(sanity: Metrics) -> list[Level]:
-    if "degenerate" not in sanity:
+    row = sanity["degenerate"]["transcripts"]["any"] if "degenerate" in sanity else None
+    if row is None:
         return []
-    row = sanity["degenerate"]["transcripts"]["any"]
-    base, tuned = (None if row[side]["share"] is None else 1 - row[side]["share"] for side in ("base", "tuned"))
+    base, tuned = (1 - row[side]["share"] for side in ("base", "tuned"))
     low, high = _minus(row["high"]), _minus(row["low"])
     return [Level("replies not broken", base, tuned, low, high, 1, UNSCORED)]
 

@@ -40,8 +40,8 @@ def _safety(compare: Metrics) -> str:
 def _abilities(sanity: Metrics) -> str:
     if "capabilities" not in sanity:
         return "general abilities: not measured"
-    found, row = sanity["capabilities"], sanity["capabilities"]["overall"]
-    if not row["n"]:
+    found, row = sanity["capabilities"], sanity["capabilities"].get("overall")
+    if not row:
         return "general abilities: no probe was answered by both models"
     bounds = f"{percents(row['low'], row['high'], sign=True)}, " if row["low"] is not None else ""
     right = f"{row['tuned_right']} of {row['n']} probes right, the base {row['base_right']}"
@@ -54,9 +54,9 @@ def _drift(sanity: Metrics) -> str:
 
 
 def _broken(sanity: Metrics) -> str:
-    if "degenerate" not in sanity:
+    row = sanity["degenerate"]["transcripts"]["any"] if "degenerate" in sanity else None
+    if row is None:
         return ""
-    row = sanity["degenerate"]["transcripts"]["any"]
     base, tuned = (percent(row[side]["share"]) for side in ("base", "tuned"))
     return f"replies that break down: {tuned}, the base's {base}"
 
@@ -78,12 +78,12 @@ def weights(parameters: int) -> str:
 def price_line(sanity: Metrics, training: Metrics, seconds: float | None = None) -> str:
     """The price for a terminal, from metrics/; `seconds`: what the training took here, the last time that it ran."""
     told: list[str] = []
-    if found := sanity.get("capabilities"):
+    if (found := sanity.get("capabilities")) and found["base_share"] is not None:
         values = f"{number(found['base_share'])} -> {number(found['tuned_share'])}"
         told.append(f"abilities {values} ({interval(found['low'], found['high'])}; {found['verdict']})")
     if found := sanity.get("forgetting"):
         told.append(f"drift {number(found['kl'])} nats a token")
-    if found := sanity.get("degenerate"):
+    if (found := sanity.get("degenerate")) and found["base_share"] is not None:
         told.append(f"broken replies {percent(found['base_share'])} -> {percent(found['tuned_share'])}")
     return "; ".join([*told, *_effort(training, seconds)])
 
