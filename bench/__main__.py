@@ -34,6 +34,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "review_labels": "What do people's labels change?",
     "statistics_cases": "The statistics of the evaluation on four cases with known answers",
     "safety_regression": "Does a better model that fails a safety gate get through?",
+    "gguf": "Is an exported file the model that was trained?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

@@ -47,8 +47,8 @@ def test_the_interval_is_above_0_exactly_where_the_t_test_is_significant():
         assert found is not None and (found.low > 0) == (stats.ttest_1samp(values, 0).pvalue < 0.05)
 
 
-@pytest.mark.parametrize("values", [[0.2] * 5, [0.1, 0.3]])
-def test_without_variation_or_with_two_clusters_there_is_none(values):
+@pytest.mark.parametrize("values", [[0.2] * 5, [0.1, 0.3], [0.2, 0.2001, 0.2], [0.2, 0.2 + 1e-12, 0.2]])
+def test_with_hardly_any_variation_or_with_two_clusters_there_is_none(values):
     assert standardised_difference(values, range(len(values)), 0.95) is None
 
 

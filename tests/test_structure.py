@@ -13,6 +13,7 @@ import yaml
 
 from tunewright.composing import composed_text, prep_text, remembered
 from tunewright.config import CONF, PREP_PARAMS
+from tunewright.report_price import price_line
 from tunewright.structure import dependencies, first_party_imports
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +168,9 @@ def test_the_result_in_the_readme_is_the_one_that_the_committed_metrics_hold() -
         f"decision    {compare['decision']}: ",
     ):
         assert line in readme
+    if "capabilities" in sanity:  # before that was measured, the price had nothing to say
+        training = json.loads((ROOT / "metrics/train-adapter.json").read_text("utf-8"))
+        assert f"price       {price_line(sanity, training)}" in readme
 
 
 def test_the_readme_counts_the_authored_conversations_as_they_are() -> None:

@@ -28,7 +28,8 @@ class AgreementRules(Config):
     conversations: int = Field(ge=0)  # 0: nothing is compared
     tokens: int = Field(ge=1)  # of each answer's beginning
     likeliest: int = Field(ge=1)  # tokens a position whose log probabilities are compared
-    top1_min: float = Field(ge=0, le=1)  # least share of positions with the same likeliest token
+    tie_nats: float = Field(ge=0)  # a token this much less likely than the likeliest is as good as it
+    good_min: float = Field(ge=0, le=1)  # least share of positions at which the served token is as good
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Step:
         """The likeliest token."""
         return max(self.logprobs, key=lambda token: (self.logprobs[token], -token))
 
+    def lag(self, token: int) -> float:
+        """How much less likely a token is than the likeliest one, nats; infinite where it is not listed."""
+        return self.logprobs[self.token] - self.logprobs.get(token, -math.inf)
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -50,6 +55,7 @@ class Agreement:
     conversations: int
     positions: int
     top1: float  # share of positions with the same likeliest token
+    good: float  # share of those at which the served token is the reference's likeliest, or as good
     greedy_equal: int  # conversations in which all positions agree: there the greedy answers begin alike
     logprob_difference: float  # mean, nats, over the reference's likeliest tokens
     largest_difference: float  # nats
@@ -59,8 +65,16 @@ class Agreement:
         """For a facts file."""
         return asdict(self)
 
+    def told(self) -> str:
+        """In words."""
+        return (
+            f"the likeliest token is the same at {self.top1:.1%} of {self.positions} positions (as good at "
+            f"{self.good:.1%}), {self.greedy_equal} of {self.conversations} answers begin alike, log probabilities "
+            f"differ by {self.logprob_difference:.3f} nats"
+        )
 
-def compare(reference: Sequence[Sequence[Step]], served: Sequence[Sequence[Step]]) -> Agreement:
+
+def compare(reference: Sequence[Sequence[Step]], served: Sequence[Sequence[Step]], tie_nats: float) -> Agreement:
     """Both sides' steps, conversation by conversation and position by position; ValueError where there are none."""
     pairs = [list(zip(ours, theirs, strict=True)) for ours, theirs in zip(reference, served, strict=True)]
     same = [[ours.token == theirs.token for ours, theirs in talk] for talk in pairs]
@@ -77,6 +91,7 @@ def compare(reference: Sequence[Sequence[Step]], served: Sequence[Sequence[Step]
         conversations=len(pairs),
         positions=len(flat),
         top1=sum(map(sum, same)) / len(flat),
+        good=sum(ours.lag(theirs.token) <= tie_nats for ours, theirs in flat) / len(flat),
         greedy_equal=sum(map(all, same)),
         logprob_difference=math.fsum(gaps) / len(gaps) if gaps else 0.0,
         largest_difference=max(gaps, default=0.0),
@@ -106,11 +121,12 @@ def served_answer(endpoint: Endpoint, prompt: Sequence[int], n_tokens: int, like
 
 
 def refuse_unlike(found: Agreement, rules: AgreementRules, name: str, reference: str) -> None:
-    """Raise TrainingError when too few positions agree."""
-    if found.top1 < rules.top1_min:
+    """Raise TrainingError when at too few positions the file says what the reference says, or as good."""
+    if found.good < rules.good_min:
         raise TrainingError(
-            f"{name}: its likeliest next token is that of {reference} at {found.top1:.0%} of {found.positions} "
-            f"positions in {found.conversations} conversations, at least {rules.top1_min:.0%} are wanted (top1_min; log "
-            f"probabilities differ by {found.logprob_difference:.2f} nats in the mean); the file is not the model that "
-            "was trained: choose a wider format (train.export.quantization), or look for a fault of the conversion"
+            f"{name}: at {found.good:.0%} of {found.positions} positions in {found.conversations} conversations its "
+            f"next token is one that {reference} finds likeliest or within {rules.tie_nats:g} nats of that, at least "
+            f"{rules.good_min:.0%} are wanted (good_min; log probabilities differ by {found.logprob_difference:.2f} "
+            "nats in the mean). The file is not the model that was trained: choose a wider format "
+            "(train.export.quantization), or look for a fault of the conversion"
         )

@@ -52,7 +52,9 @@ def anchor(text: str) -> str:
 
 
 def _contents(blocks: Sequence[Block]) -> str:
-    titles = [block.text for block in blocks if isinstance(block, Heading) and block.level == 2]
+    """Links to the sections that come after."""
+    after = blocks[blocks.index(Contents()) :]
+    titles = [block.text for block in after if isinstance(block, Heading) and block.level == 2]
     links = "\n".join(f'<a href="#{anchor(title)}">{_h(title)}</a>' for title in titles)
     return f'<nav aria-label="Sections">\n{links}\n</nav>'
 

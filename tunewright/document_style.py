@@ -44,7 +44,7 @@ figcaption { line-height: 1.4; margin-top: 0.3rem; }
 .verdict.good { border-color: var(--good); }
 .verdict.good strong { color: var(--good); }
 .answers { margin: 0 0 0.8rem; }
-.answers div { display: grid; grid-template-columns: 8rem 1fr; gap: 0 0.9rem; padding: 0.25rem 0; }
+.answers div { display: grid; grid-template-columns: 8.8rem 1fr; gap: 0 0.9rem; padding: 0.25rem 0; }
 .answers dt { font-weight: 700; }
 .answers dd { margin: 0; overflow-wrap: anywhere; line-height: 1.45; }
 nav { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; font-size: 0.9rem; margin: 1.4rem 0 0; }

@@ -17,6 +17,9 @@ from scipy import optimize, special, stats
 from tunewright.statistics import ROUNDING, check_probability, cluster_means
 
 CLUSTERS_MIN = 3  # the correction has no value with fewer
+LARGEST = (
+    100.0  # standard deviations; beyond it the clusters are all but equal, and the noncentral t cannot be computed
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class EffectSize:
 def standardised_difference(
     differences: Sequence[float], clusters: Sequence[Hashable], confidence: float
 ) -> EffectSize | None:
-    """The effect size, each cluster counted once; None with under 3 clusters or where they do not vary.
+    """The effect size, each cluster counted once; None with under 3 clusters or where they hardly vary.
 
     The interval is exact for normal cluster means: the noncentralities between which the t that was seen is not in a
     tail of the noncentral t (Steiger and Fouladi 1997), over sqrt(C). It is of the population's value, so it is not
@@ -42,7 +45,7 @@ def standardised_difference(
     means = cluster_means(differences, clusters)
     count = len(means)
     spread = float(means.std(ddof=1)) if count >= CLUSTERS_MIN else 0.0
-    if spread <= ROUNDING * max(1.0, float(abs(means).max())):
+    if spread <= ROUNDING * max(1.0, float(abs(means).max())) or abs(float(means.mean())) > LARGEST * spread:
         return None
     raw, df, root = float(means.mean()) / spread, count - 1, math.sqrt(count)
     tail = (1 - confidence) / 2

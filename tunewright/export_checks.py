@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunewright.chat_tokenizer import ChatTokenizer
 from tunewright.config import Domain
-from tunewright.continuations import Agreement, AgreementRules, compare, served_answer, served_steps
+from tunewright.continuations import Agreement, AgreementRules, Step, compare, served_answer, served_steps
 from tunewright.conversation import as_messages, assistant_variables, history
 from tunewright.greedy import reference_steps
 from tunewright.own_talk import own_conversations
@@ -17,7 +17,7 @@ from tunewright.serving import Endpoint
 from tunewright.terminal import bar
 
 CONTEXT_TOKENS = 2048  # of a server, at least
-OPENING = 4  # messages: system, user, assistant, user
+OPENING = 2  # messages: what the system and the user say first
 
 
 def conversations(domain: Domain) -> list[Example]:
@@ -42,12 +42,8 @@ def pick(examples: Sequence[Example], count: int) -> list[Example]:
 
 
 def openings(examples: Sequence[Example], tokenizer: ChatTokenizer) -> list[list[int]]:
-    """Tokens of each conversation up to its second reply (of a shorter one: its first), which is then to be given."""
-    found = []
-    for example in examples:
-        messages = example.messages[: OPENING if len(example.messages) > OPENING else OPENING - 2]
-        found.append(tokenizer.encode(tokenizer.render(messages, generation_prompt=True)))
-    return found
+    """Tokens of each conversation up to its first reply, which is then to be given: short, so that it takes seconds."""
+    return [tokenizer.encode(tokenizer.render(e.messages[:OPENING], generation_prompt=True)) for e in examples]
 
 
 def room_for(prompts: Sequence[Sequence[int]], rules: AgreementRules) -> int:
@@ -55,29 +51,33 @@ def room_for(prompts: Sequence[Sequence[int]], rules: AgreementRules) -> int:
     return max(CONTEXT_TOKENS, max(map(len, prompts), default=0) + 2 * rules.tokens)
 
 
-def against_weights(
-    folder: Path, endpoint: Endpoint, prompts: Sequence[Sequence[int]], rules: AgreementRules, tokenizer: ChatTokenizer
-) -> Agreement:
-    """How a served file goes on, compared with transformers on the weights that it was made of."""
+def said_by_weights(
+    folder: Path, prompts: Sequence[Sequence[int]], rules: AgreementRules, end: int
+) -> list[list[Step]]:
+    """How transformers goes on with the unquantized weights of a model; `end` is the token that ends a reply."""
     with bar("transformers answering", len(prompts)) as progress:
-        end, advance = tokenizer.backend.eos_token_id, progress.advance
-        said = reference_steps(folder, prompts, rules.tokens, rules.likeliest, end, advance)
+        return reference_steps(folder, prompts, rules.tokens, rules.likeliest, end, progress.advance)
+
+
+def said_by_file(
+    endpoint: Endpoint, prompts: Sequence[Sequence[int]], rules: AgreementRules, end: int
+) -> list[list[Step]]:
+    """How a served file goes on by itself."""
+    found = []
     with bar("the file answering", len(prompts)) as progress:
-        served = []
+        for prompt in prompts:
+            found.append(served_answer(endpoint, prompt, rules.tokens, rules.likeliest, end))
+            progress.advance()
+    return found
+
+
+def agreement(
+    endpoint: Endpoint, prompts: Sequence[Sequence[int]], said: Sequence[Sequence[Step]], rules: AgreementRules
+) -> Agreement:
+    """How a served file agrees with what another said after the same prompts."""
+    served = []
+    with bar("comparing answers", len(prompts)) as progress:
         for prompt, steps in zip(prompts, said, strict=True):
             served.append(served_steps(endpoint, prompt, steps, rules.likeliest))
             progress.advance()
-    return compare(said, served)
-
-
-def against_file(
-    reference: Endpoint, endpoint: Endpoint, prompts: Sequence[Sequence[int]], rules: AgreementRules, end: int
-) -> Agreement:
-    """How a served file goes on, compared with another served file."""
-    said, served = [], []
-    with bar("both files answering", len(prompts)) as progress:
-        for prompt in prompts:
-            said.append(served_answer(reference, prompt, rules.tokens, rules.likeliest, end))
-            served.append(served_steps(endpoint, prompt, said[-1], rules.likeliest))
-            progress.advance()
-    return compare(said, served)
+    return compare(said, served, rules.tie_nats)

@@ -82,7 +82,7 @@ def comparison(rows: Sequence[Level], scale: str, interval_name: str) -> bytes:
     """Base (hollow circle) and tuned (filled diamond) per row; the bar is the interval of the paired difference.
 
     The bar is drawn from base + low to base + high: where it does not reach the circle, the difference is not chance.
-    An end that lies beyond 0 or 1 is an arrow. `scale` names the axis.
+    An end beyond 0 or 1 is an arrow; without a high end it ends at the diamond. `scale` names the axis.
     """
     figure, axes = _new(ROW_IN * len(rows) + 0.8)
     for y, row in enumerate(rows):
@@ -90,8 +90,8 @@ def comparison(rows: Sequence[Level], scale: str, interval_name: str) -> bytes:
             axes.text(0.0, y, row.missing, va="center", ha="left", style="italic", fontsize=9, color=BASE)
             continue
         axes.plot([row.base, row.tuned], [y, y], color=FAINT, lw=5, zorder=1, solid_capstyle="butt")
-        if row.low is not None and row.high is not None:
-            _bar(axes, row.base + row.low, row.base + row.high, y)
+        if row.low is not None:
+            _bar(axes, row.base + row.low, row.tuned if row.high is None else row.base + row.high, y)
         size = 6 if row.rank < 2 else 5
         axes.plot(row.base, y, "o", ms=size + 4, mfc="white", mec=INK, mew=1.4, zorder=3)
         axes.plot(row.tuned, y, "D", ms=size, color=TUNED, zorder=4)

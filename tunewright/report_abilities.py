@@ -58,6 +58,8 @@ def _per_talk(sanity: Metrics) -> list[Block]:
 def capabilities(sanity: Metrics) -> list[Block]:
     """The probes of general ability, per category; the figure stands before it."""
     found = sanity["capabilities"]
+    if not found.get("overall"):
+        return [Text(sentence(found["says"]))]
     titles = found["titles"]
     named = {titles.get(name, spaced(name)): row for name, row in found["categories"].items()}
     rows = [_probe_row(name, row) for name, row in {**named, "all": found["overall"]}.items()]
@@ -123,10 +125,13 @@ def degenerate(sanity: Metrics) -> list[Block]:
         return []
     rows = []
     for where, title in (("transcripts", "conversations"), ("probes", "probes")):
-        if not (part := found.get(where)):
+        part = found.get(where)
+        if not part or part["any"] is None:
             continue
         pairs = {found["kinds"].get(kind, spaced(kind)): row for kind, row in part["kinds"].items()}
         rows += [(title, name, *_pair(row)) for name, row in {**pairs, "any of these": part["any"]}.items()]
+    if not rows:
+        return []
     head = ("where", "what", "base", "interval", "tuned", "interval", "change", "interval", "p")
     return [Heading("Replies that break down"), Table(head, rows), *_broken(found["examples"])]
 
@@ -150,7 +155,8 @@ def readers(sanity: Metrics) -> list[Block]:
     found = sanity.get("people")
     if not found:
         return []
-    blocks: list[Block] = [Text(sentence(found["missing"]))] if found["missing"] else []
+    more = found["missing"] if found["compared"] else None  # where nobody compared, that is said already
+    blocks: list[Block] = [Text(sentence(more))] if more else []
     labels = {side: row for side, row in (found.get("labels") or {}).items() if row["n_labels"]}
     if not labels:
         return blocks

@@ -28,10 +28,12 @@ def all_figures(
     named = f"{compare['confidence']:.0%} interval"
     found: dict[str, Figure | None] = {}
     if compare["difference"] is not None:
-        found["comparison"] = _levels("comparison", first_rows(compare, sanity, rubric), SCALE, named, FIRST)
+        rows = first_rows(compare, sanity, rubric)
+        one_sided = any(row.low is not None and row.high is None for row in rows)
+        found["comparison"] = _levels("comparison", rows, SCALE, named, FIRST + (ONE_SIDED if one_sided else ""))
         found["criteria"] = _levels("criteria", criterion_rows(compare, rubric), SCALE, named, CRITERIA)
         found["personas"] = _personas(compare, pairs, people)
-    if "capabilities" in sanity:
+    if sanity.get("capabilities", {}).get("overall"):
         named = f"{sanity['capabilities']['confidence']:.0%} interval"
         found["capabilities"] = _levels("capabilities", probe_rows(sanity), PROBES, named, CAPABILITIES)
     found["training"] = _training(losses)
@@ -42,6 +44,7 @@ FIRST = (
     "Circle: base; diamond: tuned; the bar is the interval of the change, drawn from the base. Where it does not reach "
     "the circle, the change is more than chance (each row for itself)."
 )
+ONE_SIDED = " Of safety only the lower end is known."
 CRITERIA = "The same for every scored criterion: the share of conversations in which it is met."
 CAPABILITIES = "Probes of general ability, scored by code."
 
@@ -67,9 +70,8 @@ def _level(label: str, row: Metrics, rank: int) -> Level:
 
 
 def _abilities(sanity: Metrics) -> list[Level]:
-    if "capabilities" not in sanity:
-        return []
-    return [_probes("general abilities", sanity["capabilities"]["overall"], 1)]
+    row = sanity.get("capabilities", {}).get("overall")
+    return [_probes("general abilities", row, 1)] if row else []
 
 
 def _probes(label: str, row: Metrics, rank: int) -> Level:
@@ -92,12 +94,12 @@ def _gates(compare: Metrics) -> list[Level]:
 
 
 def _whole_replies(sanity: Metrics) -> list[Level]:
-    if "degenerate" not in sanity:
+    row = sanity["degenerate"]["transcripts"]["any"] if "degenerate" in sanity else None
+    if row is None:
         return []
-    row = sanity["degenerate"]["transcripts"]["any"]
-    base, tuned = (None if row[side]["share"] is None else 1 - row[side]["share"] for side in ("base", "tuned"))
+    base, tuned = (1 - row[side]["share"] for side in ("base", "tuned"))
     low, high = _minus(row["high"]), _minus(row["low"])
-    return [Level("replies that do not break down", base, tuned, low, high, 1, UNSCORED)]
+    return [Level("replies not broken", base, tuned, low, high, 1, UNSCORED)]
 
 
 def _minus(value: float | None) -> float | None:

@@ -72,10 +72,10 @@ def _served(exports: Mapping[str, Any]) -> list[str]:
     told = []
     for side, facts in exports.items():
         text = f"The {side} model was evaluated as a GGUF file in {facts['quantization']}"
-        if facts.get("bits_per_weight"):
-            text += f" ({facts['bits_per_weight']:.2f} bits a weight)"
-        if facts.get("instead"):
-            text += f", not as asked: {str(facts['instead']).rstrip('.')}"
+        if facts.get("asked", facts["quantization"]) != facts["quantization"]:
+            text += f" ({facts['asked']} was asked for)"
+        if facts.get("fallback_tensors"):
+            text += f" ({facts['fallback_tensors']} matrices in a wider format)"
         if found := facts.get("agreement"):
             text += (
                 f"; its likeliest next token is that of the weights before conversion at {percent(found['top1'])} of "

@@ -20,8 +20,8 @@ def models(base: Metrics, exports: Mapping[str, Metrics], merged: Metrics) -> li
         ("weights", weights(base["parameters"]) if base.get("parameters") else "-", str(base.get("dtype", "-"))),
     ]
     if merged.get("relative_delta") is not None:
-        matrices = f"norm of the update over that of {merged['matrices']} matrices"
-        rows.append(("moved by tuning", f"{merged['relative_delta']:.2%}", matrices))
+        moved = f"{merged['relative_delta']:.2%} of the norm of its {merged['matrices']} tuned matrices"
+        rows.append(("moved by tuning", moved, ""))
     for side, facts in exports.items():
         rows.append((f"{side} file, evaluated", str(facts["sha256"]), str(facts["quantization"])))
     return [Heading("What the models are"), Table(("what", "value", "note"), rows)]

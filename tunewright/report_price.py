@@ -16,8 +16,8 @@ Made = Mapping[str, Any]  # "training": metrics/train-adapter.json, "base": data
 
 
 def price(compare: Metrics, sanity: Metrics, made: Made) -> str:
-    """One sentence: safety, abilities, broken replies, and what it took."""
-    clauses = [_safety(compare), _abilities(sanity), _broken(sanity), _took(made)]
+    """One sentence: safety, abilities, drift, broken replies, and what it took."""
+    clauses = [_safety(compare), _abilities(sanity), _drift(sanity), _broken(sanity), _took(made)]
     return sentence("; ".join(filter(None, clauses)))
 
 
@@ -40,18 +40,23 @@ def _safety(compare: Metrics) -> str:
 def _abilities(sanity: Metrics) -> str:
     if "capabilities" not in sanity:
         return "general abilities: not measured"
-    found, row = sanity["capabilities"], sanity["capabilities"]["overall"]
-    if not row["n"]:
+    found, row = sanity["capabilities"], sanity["capabilities"].get("overall")
+    if not row:
         return "general abilities: no probe was answered by both models"
     bounds = f"{percents(row['low'], row['high'], sign=True)}, " if row["low"] is not None else ""
     right = f"{row['tuned_right']} of {row['n']} probes right, the base {row['base_right']}"
     return f"general abilities: {right} ({bounds}{found['verdict']})"
 
 
+def _drift(sanity: Metrics) -> str:
+    kl = (sanity.get("forgetting") or {}).get("kl")
+    return "" if kl is None else f"drift from the base: {number(kl)} nats a token"
+
+
 def _broken(sanity: Metrics) -> str:
-    if "degenerate" not in sanity:
+    row = sanity["degenerate"]["transcripts"]["any"] if "degenerate" in sanity else None
+    if row is None:
         return ""
-    row = sanity["degenerate"]["transcripts"]["any"]
     base, tuned = (percent(row[side]["share"]) for side in ("base", "tuned"))
     return f"replies that break down: {tuned}, the base's {base}"
 
@@ -60,10 +65,9 @@ def _took(made: Made) -> str:
     training, base = made.get("training") or {}, made.get("base") or {}
     if "examples" not in training:
         return ""
-    learnt = f" ({training['supervised_tokens']:,} tokens learnt)" if training.get("supervised_tokens") else ""
     memory = f", {training['peak_memory_gib']:.1f} GiB of memory" if training.get("peak_memory_gib") else ""
     model = f" and a model of {weights(base['parameters'])} weights" if base.get("parameters") else ""
-    return f"training took {counted(training['examples'], 'example')}{learnt}{memory}{model}"
+    return f"training took {counted(training['examples'], 'example')}{memory}{model}"
 
 
 def weights(parameters: int) -> str:
@@ -74,12 +78,12 @@ def weights(parameters: int) -> str:
 def price_line(sanity: Metrics, training: Metrics, seconds: float | None = None) -> str:
     """The price for a terminal, from metrics/; `seconds`: what the training took here, the last time that it ran."""
     told: list[str] = []
-    if found := sanity.get("capabilities"):
+    if (found := sanity.get("capabilities")) and found["base_share"] is not None:
         values = f"{number(found['base_share'])} -> {number(found['tuned_share'])}"
         told.append(f"abilities {values} ({interval(found['low'], found['high'])}; {found['verdict']})")
     if found := sanity.get("forgetting"):
         told.append(f"drift {number(found['kl'])} nats a token")
-    if found := sanity.get("degenerate"):
+    if (found := sanity.get("degenerate")) and found["base_share"] is not None:
         told.append(f"broken replies {percent(found['base_share'])} -> {percent(found['tuned_share'])}")
     return "; ".join([*told, *_effort(training, seconds)])
 

@@ -34,9 +34,16 @@ def overall(compare: Metrics) -> list[Block]:
         *_naive(compare, level),
         *_power(compare),
     ]
-    missing = compare.get("missing") or {}
-    note = [Text(sentence(missing["says"]), "note")] if missing.get("says") else []
-    return [Heading("Overall"), Table(("measure", "value", "with"), rows), *note]
+    return [Heading("Overall"), Table(("measure", "value", "with"), rows), *_meaning(compare)]
+
+
+def _meaning(compare: Metrics) -> list[Block]:
+    """What the less common rows are, in the words of evaluate-compare; and what was missing."""
+    effect, naive, missing = (compare.get(key) or {} for key in ("effect_size", "naive", "missing"))
+    told = [f"Effect size: {effect['interpretation']}"] if effect else []
+    told += [f"Naive test: {naive['label']}"] if naive else []
+    told += [missing["says"]] if missing.get("says") else []
+    return [Text(" ".join(map(sentence, told)), "note")] if told else []
 
 
 def _effect_size(compare: Metrics, level: str) -> list[tuple[str, str, str]]:
@@ -45,8 +52,7 @@ def _effect_size(compare: Metrics, level: str) -> list[tuple[str, str, str]]:
     found = compare["effect_size"]
     if found is None:
         return [("effect size", "-", "cannot be estimated: too few personas, or all of them change alike")]
-    words = f"{level} {interval(found['low'], found['high'])}; {found['interpretation']}"
-    return [("effect size", number(found["value"], sign=True), words)]
+    return [("effect size", number(found["value"], sign=True), f"{level} {interval(found['low'], found['high'])}")]
 
 
 def _agreement(compare: Metrics) -> list[tuple[str, str, str]]:
@@ -61,7 +67,7 @@ def _naive(compare: Metrics, level: str) -> list[tuple[str, str, str]]:
     if not (found := compare.get("naive")):
         return []
     bounds = f"{level} {interval(found['low'], found['high'])}"
-    return [("p, naive paired t test", p_text(found["p_value"]), f"{bounds}; {found['label']}")]
+    return [("p, naive paired t test", p_text(found["p_value"]), f"{bounds}, {found['n']} pairs")]
 
 
 def _power(compare: Metrics) -> list[tuple[str, str, str]]:

@@ -27,11 +27,17 @@ class Endpoint:
 
 @lru_cache(maxsize=8)
 def serve(
-    gguf: Path, slots: int, context_tokens_per_slot: int | None, threads: int | None, gpu_layers: int | None = None
+    gguf: Path,
+    slots: int,
+    context_tokens_per_slot: int | None,
+    threads: int | None,
+    gpu_layers: int | None = None,
+    adapter: Path | None = None,
 ) -> Endpoint:
     """Serve a GGUF file with `slots` parallel requests; the same arguments give the same running server.
 
-    None for the context means the model's own for each slot, for threads one per core, for gpu_layers none.
+    None for the context means the model's own for each slot, for threads one per core, for gpu_layers none. An
+    `adapter` (LoRA, as GGUF) is added to the weights whenever they are used.
 
     Raises ModelSetupError when xllamacpp is missing or cannot load the file.
     """
@@ -43,15 +49,24 @@ def serve(
     params = xllamacpp.CommonParams()
     params.n_ctx = slots * (context_tokens_per_slot or 0)  # shared by the slots; 0: the model's own
     params.n_gpu_layers = gpu_layers or 0
+    if adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
     try:
         server = xllamacpp.Server(_params(params, gguf, slots, threads or os.cpu_count() or 1, key))
     except Exception as error:  # xllamacpp raises RuntimeError and its own kinds
-        raise ModelSetupError(f"{gguf}: llama.cpp cannot serve this file ({error})") from None
+        beside = f" with {adapter}" if adapter else ""
+        raise ModelSetupError(f"{gguf}: llama.cpp cannot serve this file{beside} ({error})") from None
     _running.append(server)
     return Endpoint(f"{server.listening_address}/v1", key)
 
 
 _running: list[Any] = []  # servers live as long as something refers to them
+
+
+def stop() -> None:
+    """End every server of this process: a model's memory is wanted for another."""
+    serve.cache_clear()
+    _running.clear()
 
 
 def _params(params: Any, gguf: Path, slots: int, threads: int, key: str) -> Any:

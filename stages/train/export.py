@@ -24,9 +24,9 @@ from tunewright.chat_labels import prompt_messages
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
-from tunewright.continuations import Agreement, AgreementRules, refuse_unlike
+from tunewright.continuations import AgreementRules, refuse_unlike
 from tunewright.errors import ConfigError, MissingInputError, run_main
-from tunewright.export_checks import against_weights, conversations, openings, pick, room_for
+from tunewright.export_checks import agreement, conversations, openings, pick, room_for, said_by_weights
 from tunewright.gguf_export import answer, check_parity, check_stored_template, check_template
 from tunewright.modelfile import ModelfileRules, modelfile, turns_of
 from tunewright.modelfile_reading import read_modelfile
@@ -107,22 +107,13 @@ def main() -> None:
     facts["versions"] = installed(EXPORT)
     write_json(f"data/train/export/{variant}.json", facts)
     metrics = {"bytes": n_bytes, "as_asked": stored.given == stored.asked, **checked}
-    metrics |= {"top1": agreed and agreed.top1, "logprob_difference": agreed and agreed.logprob_difference}
+    metrics |= {"top1": agreed and agreed.top1, "good": agreed and agreed.good}
+    metrics |= {"logprob_difference": agreed and agreed.logprob_difference}
     write_json(f"metrics/train-export/{variant}.json", metrics)
-    for line in filter(None, (told, f"answers: {smoke[:120]!r}", said_of(agreed), said_of_modelfile(ollama))):
+    compared = f"against the unquantized weights: {agreed.told()}" if agreed else "compared with no unquantized weights"
+    for line in filter(None, (told, f"answers: {smoke[:120]!r}", compared, said_of_modelfile(ollama))):
         stage.note(line)
     stage.end(f"{n_bytes / 1e6:,.0f} MB, tokens equal in {len(examples)} of {len(examples)} conversations; {target}")
-
-
-def said_of(agreed: Agreement | None) -> str:
-    """The agreement in words."""
-    if agreed is None:
-        return "not compared with the unquantized weights: train.export.agreement.conversations is 0"
-    return (
-        f"as the unquantized weights: likeliest token at {agreed.top1:.1%} of {agreed.positions} positions, "
-        f"{agreed.greedy_equal} of {agreed.conversations} answers begin alike, log probabilities differ by "
-        f"{agreed.logprob_difference:.3f} nats"
-    )
 
 
 def said_of_modelfile(ollama: dict[str, Any]) -> str:

