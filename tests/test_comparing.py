@@ -19,7 +19,7 @@ from tunewright.records import Exchange, write_jsonl
 from tunewright.reviewing.app import create_app
 from tunewright.reviewing.settings import Settings
 
-RULES = {
+RULES = read_yaml(ROOT / "params.yaml")["evaluate"]["sanity"] | {
     "pairs": 2, "confidence": 0.95, "judges_tie": 0.02, "permutation_samples": 100, "exact_permutation_max": 15,
     "seed": 1,
 }  # fmt: skip

@@ -23,7 +23,8 @@ OUTPUTS = ("models", "data", "metrics", "plots", "reports", "*.lock", ".venv", "
 def test_a_brief_becomes_scored_transcripts(tmp_path: Path) -> None:
     folder = tmp_path / "repository"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*OUTPUTS))
-    shutil.copytree(ROOT / "data/authored", folder / "data/authored")
+    for part in ("authored", "probes", "lm_eval"):
+        shutil.copytree(ROOT / "data" / part, folder / "data" / part)
     (folder / "data/imported/therapy").mkdir(parents=True)
     shutil.rmtree(folder / ".dvc/tmp", ignore_errors=True)
     with FakeModelServer(fake_expert.script) as server:

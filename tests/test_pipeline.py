@@ -107,7 +107,8 @@ def repository(babbling_base: Path, tmp_path_factory: pytest.TempPathFactory) ->
     outputs = ("models", "data", "metrics", "plots", "reports", "tmp", "cache", "*.lock", ".venv", ".git", ".cache")
     left_out = shutil.ignore_patterns(*outputs)
     shutil.copytree(ROOT, folder, ignore=left_out)
-    shutil.copytree(ROOT / "data/authored", folder / "data/authored")
+    for part in ("authored", "probes", "lm_eval"):
+        shutil.copytree(ROOT / "data" / part, folder / "data" / part)
     (folder / "data/imported/therapy").mkdir(parents=True)
     cache = tmp_path_factory.mktemp("cache")
     with FakeModelServer(script) as server:

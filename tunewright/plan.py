@@ -26,7 +26,7 @@ from tunewright.planning import PLAN, Counts, Planned
 from tunewright.records import Record
 
 SHADOWED_OUT = {".git", ".venv", ".cache", ".dvc", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"}
-UNPLANNED = ("train-", "evaluate-perplexity")  # never run to plan: they need the weights
+UNPLANNED = ("train-", "evaluate-perplexity", "evaluate-forgetting")  # never run to plan: they need the weights
 NEVER_RUN = "it has never run"
 MARK = "planned\n"  # what stands for an output that only a real run can make
 

@@ -95,7 +95,8 @@ def main() -> None:
     endpoint = serve(target, slots=1, context_tokens_per_slot=room_for(prompts, rules), threads=THREADS)
     smoke = answer(endpoint, config.smoke_prompt, SMOKE_TOKENS)
     checked = parity(examples, tokenizer, endpoint)
-    agreed = against_weights(source, endpoint, prompts, rules, tokenizer) if prompts else None
+    said = said_by_weights(source, prompts, rules, tokenizer.backend.eos_token_id) if prompts else []
+    agreed = agreement(endpoint, prompts, said, rules) if prompts else None
     if agreed:
         refuse_unlike(agreed, rules, str(target), f"the unquantized weights ({source})")
     ollama = write_modelfile(target.with_suffix(".Modelfile"), examples, tokenizer, config.modelfile, target.name)

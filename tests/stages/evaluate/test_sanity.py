@@ -141,11 +141,13 @@ def test_answers_of_people_are_held_against_the_score_s(evaluated, rubric):
     asked = next(c for c in rubric.criteria if c.id == "warm")
     line = label(1, "NO", talk, criterion="warm", question_hash=rubric.question_hash(asked))
     write_jsonl("reviews/labels.jsonl", [line])
-    given = score(1, 0.9)
-    write_jsonl("data/evaluate/scores/tuned.jsonl", [given.model_copy(update={"answers": given.answers | {"warm": "YES"}})])
+    answers = dict.fromkeys(c.id for c in rubric.criteria) | {"warm": "YES"}
+    for side in ("base", "tuned"):
+        write_jsonl(f"data/evaluate/scores/{side}.jsonl", [score(1, 0.9).model_copy(update={"answers": answers})])
     sanity.main()
-    answers = read_json("data/evaluate/sanity.json")["people"]["labels"]["tuned"]["answers"]
-    assert answers == {"n": 1, "false_passes": 1, "false_fails": 0}
+    found = read_json("data/evaluate/sanity.json")["people"]["labels"]
+    assert found["tuned"]["answers"] == {"n": 1, "false_passes": 1, "false_fails": 0}
+    assert found["base"]["answers"] is None
 
 
 def test_lm_eval_s_results_are_read_where_they_lie_and_nothing_is_missing_where_not(evaluated):
