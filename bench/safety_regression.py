@@ -43,6 +43,12 @@ BESIDE: dict[str, Any] = {  # inputs of the report that say nothing on safety or
     "data/evaluate/sanity.json": {"preferences": {"questions": {}, "n_asked": 0, "n_stale": 0}},
     "metrics/train-adapter.json": {},
     "plots/train-adapter.json": [],
+    "data/train/adapter.json": {},
+    "data/train/base.json": {},
+    "data/train/export/base.json": {"quantization": "none", "sha256": "scripted"},
+    "data/train/export/tuned.json": {"quantization": "none", "sha256": "scripted"},
+    "metrics/train-merge.json": {},
+    "data/design/judge-trust.json": {},
     "metrics/generate-scores.json": {},
     "metrics/generate-slices.json": {},
 }
