@@ -35,6 +35,8 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "statistics_cases": "The statistics of the evaluation on four cases with known answers",
     "safety_regression": "Does a better model that fails a safety gate get through?",
     "gguf": "Is an exported file the model that was trained?",
+    "masks": "Is what is learnt exactly the assistant's words, and do llama.cpp and training render alike?",
+    "training_speed": "How fast does the CPU trainer train beside trl's own ways?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

@@ -11,6 +11,7 @@ not compared. Needs `dvc repro train-export@base`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from tunewright.serving import Endpoint
 
 BASE, GGUF = Path("models/base"), Path("models/gguf/base.gguf")
 SHOWN = 1  # the conversation whose supervised text is printed: several turns
+KEY = "bench"
 
 
 def mask_row(family: Family, chat: ChatTokenizer) -> list[str]:
     """One family: counts over all conversations, and how many are exact."""
     found = [taught(talk, chat) for talk in TALKS]
     exact = sum(texts == expected(talk, family) for talk, (texts, *_) in zip(TALKS, found, strict=True))
-    rows, tokens, supervised = (sum(one[part] for one in found) for part in (1, 2, 3))
+    rows, tokens, supervised = (sum(numbers) for numbers in list(zip(*found, strict=True))[1:])
     cells = [
         family.name,
         str(rows),
@@ -75,13 +77,9 @@ def same_prompts(family: Family, chat: ChatTokenizer, template: str) -> str:
     return f"{equal} of {len(TALKS)}"
 
 
-KEY = "bench"
-
-
 def serving(template: str) -> Any:
     """A server of the demo's GGUF under a template; it ends when nothing refers to it."""
-    import xllamacpp
-
+    xllamacpp: Any = import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path, params.chat_template, params.use_jinja = str(GGUF), template, True
     params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 256, 1, 1
@@ -104,17 +102,16 @@ def results(runs: int) -> str:  # noqa: ARG001 - nothing here varies from run to
     chats = {family.name: chat_of(family, smollm2) for family in FAMILIES}
     head = ("template", "rows", "tokens", "supervised", "exact", "system message", "quirks of the publisher's template")
     masks = md_table(head, [mask_row(family, chats[family.name]) for family in FAMILIES])
-    learnt = md_table(
-        ("template", f"learnt of “{TALKS[SHOWN].name}”, decoded"),
-        [[f.name, f"`{joined(taught(TALKS[SHOWN], chats[f.name])[0])}`"] for f in FAMILIES],
-    )
+    learnt = "\n".join(f"{f.name:13} {joined(taught(TALKS[SHOWN], chats[f.name])[0])}" for f in FAMILIES)
     served = md_table(
         ("template", "llama.cpp under the settled template", "under the publisher's"),
         [served_row(family, chats[family.name]) for family in FAMILIES],
     )
     return (
         f"{len(TALKS)} awkward conversations ({', '.join(talk.name for talk in TALKS)}); words are split by SmolLM2's "
-        f"tokenizer with each family's control tokens added.\n\n{masks}\n\n{learnt}\n\n"
+        f"tokenizer with each family's control tokens added.\n\n{masks}\n\n"
+        f"Learnt of “{TALKS[SHOWN].name}”, decoded:\n\n"
+        f"```text\n{learnt}\n```\n\n"
         f"Prompts that llama.cpp renders, character for character, as training did:\n\n{served}"
     )
 
