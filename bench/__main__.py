@@ -32,6 +32,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "fixup": "What becomes of planted failures?",
     "review_keys": "How fast can a reader decide in the review app?",
     "review_labels": "What do people's labels change?",
+    "training_places": "Is a training the same wherever it runs?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

@@ -113,7 +113,9 @@ def make_trainer(job: Job) -> Any:
 
     settings = job.settings
     set_seed(settings.seed)
-    args = SFTConfig(**trainer_arguments(settings, len(job.examples), job.folder))  # first: it starts the processes' group
+    args = SFTConfig(
+        **trainer_arguments(settings, len(job.examples), job.folder)
+    )  # first: it starts the processes' group
     model = load_base(settings, job.base)
     lora = settings.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
