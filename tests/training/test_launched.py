@@ -23,7 +23,9 @@ def test_every_line_is_heard_in_order_with_the_environment_that_was_asked_for() 
 
 
 def test_a_failure_tells_its_last_words_without_what_was_understood() -> None:
-    text = f"print('event 1'); [print('word', i) for i in range({LAST_LINES + 1})]; print('event 2'); raise SystemExit(3)"
+    text = (
+        f"print('event 1'); [print('word', i) for i in range({LAST_LINES + 1})]; print('event 2'); raise SystemExit(3)"
+    )
     with pytest.raises(TrainingError) as caught:
         follow(program(text), lambda line: line.startswith("event"), {}, "Try again.")
     said = str(caught.value).splitlines()

@@ -1,9 +1,9 @@
 """Training on Apple silicon, by mlx_lm.lora as a program of its own; the adapter comes back in peft's form.
 
-The same examples and labels as elsewhere, one row an assistant turn. What mlx_lm does otherwise: its loss is a mean over
-batches, not over a step's tokens; it learns one padding token after each turn's end; it clips no gradients; and it keeps
-no optimizer, so a training that was killed begins again. Losses before and after are measured here, by torch, with
-the same code as for every other place: an adapter that was converted wrongly would show in them.
+The same examples and labels as elsewhere, one row an assistant turn. What mlx_lm does otherwise: its loss is a mean
+over batches, not over a step's tokens; it learns one padding token after each turn's end; it clips no gradients; and
+it keeps no optimizer, so a training that was killed begins again. Losses before and after are measured here, by
+torch, with the same code as for every other place: an adapter that was converted wrongly would show in them.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Mlx(Config):
             raise TrainingError(f"train.adapter.device is {settings.device}, expected mlx; choose trainer=mlx whole")
         if settings.quantize_4bit:
             raise TrainingError(
-                "quantize_4bit is bitsandbytes' NF4, which mlx does not have: its own 4-bit weights are other numbers, and "
-                "an adapter learnt on those is not converted. Set trainer.quantize_4bit=false, or choose a smaller base_model"
+                "quantize_4bit is bitsandbytes' NF4, which mlx does not have: its own 4-bit weights are other numbers, "
+                "and an adapter learnt on those is not converted. Set trainer.quantize_4bit=false"
             )
 
     def check_package(self) -> None:
@@ -103,7 +103,7 @@ def _check_dtype(job: Job) -> None:
     stored = found.get("dtype") or found.get("torch_dtype")
     if stored != job.settings.dtype:
         raise TrainingError(
-            f"{job.base} is stored in {stored}, and mlx_lm trains in that; train.adapter.dtype is {job.settings.dtype}. "
+            f"{job.base} is stored in {stored}; mlx_lm trains in that. train.adapter.dtype is {job.settings.dtype}. "
             f"Set trainer.dtype={stored} and run: make params"
         )
 

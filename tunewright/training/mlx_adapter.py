@@ -1,8 +1,8 @@
 """An adapter that mlx_lm trained, in peft's form.
 
-mlx_lm multiplies rows by lora_a (inputs, rank) and lora_b (rank, outputs); peft keeps the transposes. The update is scaled by
-`scale` there and by lora_alpha / r here. DoRA's magnitudes and anything else under another name are refused: nothing is
-converted by halves.
+mlx_lm multiplies rows by lora_a (inputs, rank) and lora_b (rank, outputs); peft keeps the transposes. The update is
+scaled by `scale` there and by lora_alpha / r here. DoRA's magnitudes and anything else under another name are
+refused: nothing is converted by halves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = re.compile(r"(model\.layers\.\d+\.[\w.]+)\.lora_([ab])")
 
 
 def peft_weights(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays under peft's names, transposed; raises TrainingError for a name that is no LoRA factor, or lacks its pair."""
+    """Arrays under peft's names, transposed; raises TrainingError for what is no LoRA factor, or lacks its pair."""
     weights = {}
     for name, array in found.items():
         parts = NAME.fullmatch(name)

@@ -1,8 +1,9 @@
 """What mlx_lm.lora reads: rows of one assistant turn each, its own view of the base, and its settings.
 
-Its mask_prompt learns the last message alone, so a conversation gives one row for each assistant turn, ending with that
-turn. mlx_lm takes text, not tokens. The texts are decoded from our tokens, its chat template is one that only joins them,
-and every row is checked: tokenized again it must give exactly the tokens and the boundary that chat_labels decided.
+Its mask_prompt learns the last message alone, so a conversation gives one row for each assistant turn, ending with
+that turn. mlx_lm takes text, not tokens. The texts are decoded from our tokens, its chat template is one that only
+joins them, and every row is checked: tokenized again it must give exactly the tokens and the boundary that
+chat_labels decided.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def turns(example: Labelled) -> list[tuple[int, int]]:
 
 
 def rows(example: Labelled, tokenizer: ChatTokenizer) -> list[dict[str, Any]]:
-    """One row of mlx_lm's chat format for each assistant turn; raises TrainingError where the text gives other tokens."""
+    """One row of mlx_lm's chat format for each assistant turn; raises TrainingError where text gives other tokens."""
     found = []
     for start, end in turns(example):
         prompt, reply = tokenizer.decode(example.input_ids[:start]), tokenizer.decode(example.input_ids[start:end])
@@ -44,8 +45,8 @@ def rows(example: Labelled, tokenizer: ChatTokenizer) -> list[dict[str, Any]]:
             or tokenizer.encode(prompt + reply) != example.input_ids[:end]
         ):
             raise TrainingError(
-                f"example {example.id}, tokens {start} to {end}: this base's tokenizer does not read its own text back, "
-                "and mlx_lm takes text alone; choose another base_model, or trainer=cpu or cuda_lora"
+                f"example {example.id}, tokens {start} to {end}: its tokenizer does not read its own text back, "
+                "and mlx_lm takes text alone; choose another base_model, or trainer=cpu"
             )
         found.append({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]})
     return found
@@ -66,7 +67,9 @@ def write_base(base: Path, folder: Path) -> None:
     for path in base.iterdir():
         if path.name not in ("chat_template.jinja", "tokenizer_config.json"):
             (folder / path.name).symlink_to(path.resolve())
-    write_json(folder / "tokenizer_config.json", read_json(base / "tokenizer_config.json") | {"chat_template": VERBATIM})
+    write_json(
+        folder / "tokenizer_config.json", read_json(base / "tokenizer_config.json") | {"chat_template": VERBATIM}
+    )
 
 
 def linear_keys(base: Path, settings: Settings) -> list[str]:

@@ -1,8 +1,9 @@
 """What several processes of one training must do differently, each told apart by what `accelerate launch` sets.
 
 The examples of one optimizer step are shared out, so that a step is the same whatever the number of processes: of
-`gradient_accumulation` batches each process takes its part. Where the model is sharded (FSDP, DeepSpeed ZeRO-3) no process
-holds whole weights: losses go through the wrapped model, and the adapter is gathered before the first process saves it.
+`gradient_accumulation` batches each process takes its part. Where the model is sharded (FSDP, DeepSpeed ZeRO-3) no
+process holds whole weights: losses go through the wrapped model, and the adapter is gathered before the first process
+saves it.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ def sharded() -> bool:
 
 
 def accumulation_of_each(accumulation: int, processes: int) -> int:
-    """Batches that each process adds up in one step; raises TrainingError where the step cannot be shared out evenly."""
+    """Batches that each process adds up in one step; raises TrainingError where they cannot be shared out evenly."""
     if accumulation % processes:
         raise TrainingError(
             f"train.adapter.gradient_accumulation is {accumulation} and cannot be shared out evenly over {processes} "
-            "processes: a step would hold another number of examples. Set trainer.place.processes to a divisor of it, or "
-            "trainer.gradient_accumulation to a multiple of the processes, and run: make params"
+            "processes: a step would hold another number of examples. Set trainer.place.processes to a divisor of it, "
+            "or trainer.gradient_accumulation to a multiple of the processes, and run: make params"
         )
     return accumulation // processes
 
@@ -81,7 +82,7 @@ def shared_loss(trainer: Any, examples: Sequence[Labelled]) -> float | None:
 def losses_around(
     trainer: Any, examples: Sequence[Labelled], kept: Path, train: Callable[[], int]
 ) -> tuple[float | None, int, float | None]:
-    """Loss before, steps, loss after. The first is measured once the model is wrapped, and kept for a run that goes on."""
+    """Loss before, steps, loss after. The first is measured on the wrapped model, and kept for a run that goes on."""
     from transformers import TrainerCallback
 
     class Before(TrainerCallback):

@@ -81,7 +81,9 @@ def test_a_4_bit_base_without_bitsandbytes_names_what_to_install(project, monkey
     on_cpu = load("train.adapter", adapter.Config)
     monkeypatch.setattr("tunewright.training.settings.find_spec", lambda name: None)
     check_quantization(on_cpu)
-    with pytest.raises(TrainingError, match=r"bitsandbytes, which is not installed here; run: pip install -e '.\[qlora\]'"):
+    with pytest.raises(
+        TrainingError, match=r"bitsandbytes, which is not installed here; run: pip install -e '.\[qlora\]'"
+    ):
         check_quantization(on_cpu.model_copy(update={"quantize_4bit": True}))
 
 
