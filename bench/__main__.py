@@ -31,6 +31,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "simulator_review": "Does the simulator review find planted faults, and leave clean conversations alone?",
     "fixup": "What becomes of planted failures?",
     "review_keys": "How fast can a reader decide in the review app?",
+    "hub_jobs": "A training as a Hub job, whatever breaks: how many jobs are paid for?",
     "review_labels": "What do people's labels change?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)

@@ -124,6 +124,19 @@ def test_packages_are_pinned_to_what_is_installed_here() -> None:
         requirements({"x.py": "import no_such_thing"}, quantize_4bit=False)
 
 
+def test_a_trainings_key_is_of_its_data_its_base_and_its_code(tmp_path, monkeypatch) -> None:
+    place = hub_place()
+
+    def key(folder="a", place=place):
+        return place.plan(hub_job(tmp_path / folder), "ada", 1.0).key
+
+    assert key() == key() and len(key()) == 32
+    others = [key("b"), key(place=hub_place("1" * 40))]
+    changed = {**worker_sources(), "tunewright/errors.py": "# changed"}
+    monkeypatch.setattr("tunewright.training.hub_place.worker_sources", lambda: changed)
+    assert len({place.plan(hub_job(tmp_path / "a"), "ada", 1.0).key, *others}) == 3
+
+
 def test_a_dry_run_writes_script_arguments_and_data_and_asks_the_hub_nothing(fake_hub, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv(DRY_RUN, str(tmp_path / "shown"))
     monkeypatch.delenv("HF_TOKEN")
