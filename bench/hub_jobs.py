@@ -10,7 +10,6 @@ path. The model is a Llama of two layers with random weights. Not the real Hub: 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -242,5 +241,5 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
     except TunewrightError as error:
-        print(f"error: {json.dumps(str(error), ensure_ascii=False)[1:-1]}", file=sys.stderr)
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
