@@ -31,6 +31,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "simulator_review": "Does the simulator review find planted faults, and leave clean conversations alone?",
     "fixup": "What becomes of planted failures?",
     "review_keys": "How fast can a reader decide in the review app?",
+    "hub_jobs": "A training as a Hub job, whatever breaks: how many jobs are paid for?",
     "review_labels": "What do people's labels change?",
     "statistics_cases": "The statistics of the evaluation on four cases with known answers",
     "safety_regression": "Does a better model that fails a safety gate get through?",

@@ -7,17 +7,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 from bench.fake_hub import FakeHub
 from bench.hub_state import HubJob, JobFailed, Play
 from tunewright.training.hub_submit import LABEL
-from tunewright.training.worker import MARK
+from tunewright.training.worker import MARK, event_of
 
 
-def executed(hub: FakeHub) -> Play:
-    """Run the script that the job names, as `uv run` would, with the packages that are installed here."""
+def executed(hub: FakeHub, stop_at: int | None = None) -> Play:
+    """Run the script that the job names, as `uv run` would, with the packages that are installed here.
+
+    With `stop_at` the Hub's first job is killed after that optimizer step, as its timeout would.
+    """
 
     def play(job: HubJob) -> Iterator[str]:
         *_, address, revision = job.spec["command"]
@@ -26,7 +29,12 @@ def executed(hub: FakeHub) -> Play:
         with tempfile.TemporaryDirectory() as room:
             script = Path(room) / "train.py"
             script.write_bytes(commit.files[path] if commit else b"raise SystemExit('no such commit')")
-            yield from _lines([sys.executable, str(script), revision], Path(room), _environment(hub, job, room))
+            lines = _lines([sys.executable, str(script), revision], Path(room), _environment(hub, job, room))
+            for line in lines:
+                yield line
+                if job is hub.jobs[0] and stop_at and (event := event_of(line)) and event.step >= stop_at:
+                    lines.close()
+                    raise JobFailed("Job timeout")
 
     return play
 
@@ -37,12 +45,16 @@ def _environment(hub: FakeHub, job: HubJob, room: str) -> dict[str, str]:
     return own | hub.environment() | job.spec["environment"] | job.spec["secrets"] | {"HOME": room, "TMPDIR": room}
 
 
-def _lines(command: list[str], folder: Path, env: Mapping[str, str]) -> Iterator[str]:
+def _lines(command: list[str], folder: Path, env: Mapping[str, str]) -> Generator[str, None, None]:
     with subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
-        for line in running.stdout or ():
-            yield line.rstrip("\n")
+        try:
+            for line in running.stdout or ():
+                yield line.rstrip("\n")
+        except GeneratorExit:
+            running.kill()
+            raise
     if running.returncode:
         raise JobFailed(f"exit code {running.returncode}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -102,17 +103,20 @@ class HubJob:
     stage: str = "RUNNING"
     message: str | None = None
     logs: list[str] = field(default_factory=list)
-    running_s: int = 0
+    running_s: int | None = None
+    taken_s: float = 0.0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def play(self, play: Play) -> None:
-        """Run to an end, in whatever thread this is."""
+        """Run to an end, in whatever thread this is; `running_s` is what the play says, else what it took."""
+        started = time.monotonic()
         try:
             for line in play(self):
                 with self.changed:
                     if self.stage != "RUNNING":
                         return  # cancelled
                     self.logs.append(line)
+                    self.taken_s = time.monotonic() - started
                     self.changed.notify_all()
             self.end("COMPLETED")
         except JobFailed as error:
@@ -140,6 +144,7 @@ class HubJob:
     def info(self) -> dict[str, Any]:
         """As /api/jobs/NAMESPACE/ID says it; secrets by name only."""
         spec = self.spec
+        ran = round(self.taken_s) if self.running_s is None else self.running_s
         return {
             "id": self.id,
             "createdAt": "2026-01-01T00:00:00.000Z",
@@ -151,7 +156,7 @@ class HubJob:
             "flavor": spec.get("flavor"),
             "labels": spec.get("labels"),
             "status": {"stage": self.stage, "message": self.message},
-            "durations": {"schedulingSecs": 1, "runningSecs": self.running_s, "totalSecs": self.running_s + 1},
+            "durations": {"schedulingSecs": 1, "runningSecs": ran, "totalSecs": ran + 1},
             "owner": {"id": self.namespace, "name": self.namespace, "type": "user"},
         }
 

@@ -1,14 +1,15 @@
 """A fake Hub that the real huggingface_hub client of this process talks to, and a training job for it."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from bench.fake_hub import FakeHub
 from tunewright.chat_labels import Labelled
+from tunewright.config import read_yaml
 from tunewright.training.hub_place import HubJobs
 from tunewright.training.job import Job
 from tunewright.training.settings import Settings
@@ -31,9 +32,15 @@ def fake_hub(monkeypatch):
         yield hub
 
 
+@cache
+def yaml_of(name):
+    """A file of the repository."""
+    return read_yaml(ROOT / name)
+
+
 def hub_place(revision="0" * 40, **changes):
     """conf/trainer/hf_jobs.yaml as composed, with a base of the fake Hub, a machine without GPU, and no waiting."""
-    params, place = (yaml.safe_load((ROOT / name).read_text()) for name in ("params.yaml", "conf/trainer/hf_jobs.yaml"))
+    params, place = yaml_of("params.yaml"), yaml_of("conf/trainer/hf_jobs.yaml")
     rules = params["design"]["tokens"]["rules"]
     place = place["place"] | {
         "base_model": params["train"]["base"]["base_model"]
@@ -50,7 +57,7 @@ def hub_place(revision="0" * 40, **changes):
 
 def hub_job(folder, **changes):
     """Two examples of ten tokens, for an adapter of rank 4."""
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["adapter"]
+    settings = yaml_of("params.yaml")["train"]["adapter"]
     lora = {"r": RANK, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
     settings = Settings.model_validate(settings | {"device": "cpu", "epochs": 2, "lora": lora} | changes)
     examples = [Labelled(f"e{i}", list(range(10)), [-100, *range(1, 10)]) for i in range(2)]

@@ -84,8 +84,6 @@ def test_the_same_training_again_fetches_the_adapter_without_a_job(fake_hub, tra
     train()
     train()
     assert len(fake_hub.jobs) == 1
-    train(learning_rate=0.5)
-    assert len(fake_hub.jobs) == 1  # hub_job's folder, which stands for settings and data, is the same
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import yaml
 
 from tests.hub_fixtures import ROOT, hub_job, hub_place
 from tunewright.composing import composed_text
-from tunewright.errors import TrainingError
+from tunewright.errors import ConfigError, TrainingError
 from tunewright.records import read_json
 from tunewright.terminal import Stage
+from tunewright.training.hub_command import train_job_command
 from tunewright.training.hub_dry_run import DRY_RUN
 from tunewright.training.hub_estimate import Time, check_flavor, estimate
 from tunewright.training.hub_script import render_script, requirements, worker_sources
@@ -124,6 +125,19 @@ def test_packages_are_pinned_to_what_is_installed_here() -> None:
         requirements({"x.py": "import no_such_thing"}, quantize_4bit=False)
 
 
+def test_a_trainings_key_is_of_its_data_its_base_and_its_code(tmp_path, monkeypatch) -> None:
+    place = hub_place()
+
+    def key(folder="a", place=place):
+        return place.plan(hub_job(tmp_path / folder), "ada", 1.0).key
+
+    assert key() == key() and len(key()) == 32
+    others = [key("b"), key(place=hub_place("1" * 40))]
+    changed = {**worker_sources(), "tunewright/errors.py": "# changed"}
+    monkeypatch.setattr("tunewright.training.hub_place.worker_sources", lambda: changed)
+    assert len({place.plan(hub_job(tmp_path / "a"), "ada", 1.0).key, *others}) == 3
+
+
 def test_a_dry_run_writes_script_arguments_and_data_and_asks_the_hub_nothing(fake_hub, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv(DRY_RUN, str(tmp_path / "shown"))
     monkeypatch.delenv("HF_TOKEN")
@@ -138,6 +152,13 @@ def test_a_dry_run_writes_script_arguments_and_data_and_asks_the_hub_nothing(fak
     assert read_json(shown / "job.json")["secrets"] == {"HF_TOKEN": "(your token)"}
     assert read_job(shown / "data", job.base, job.folder) == job
     compile((shown / "train.py").read_text("utf-8"), "train.py", "exec")
+
+
+def test_the_command_for_a_dry_run_wants_a_trainer_that_makes_jobs(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ConfigError, match="does not train as a Hub job; compose it with: tunewright params trainer="):
+        train_job_command(tmp_path / "shown")
+    assert not (tmp_path / "shown").exists()
 
 
 def test_conf_composes_to_a_place_with_a_base_of_the_hub(tmp_path, monkeypatch) -> None:
