@@ -4,7 +4,8 @@ import html
 
 import pytest
 
-from tunewright.document import SideBySide, Table, Turn, md_escape, to_html, to_markdown
+from tunewright.document import SideBySide, Table, Turn, md_escape, to_markdown
+from tunewright.document_html import to_html
 
 
 def test_where_the_users_differ_both_are_shown():

@@ -11,10 +11,8 @@ from scipy import stats
 from tunewright.statistics import (
     bootstrap_interval,
     clustered_mean,
-    clusters_needed,
     holm,
-    minimum_detectable_effect,
-    paired_t_p,
+    paired_t,
     permutation_p,
     wilson_interval,
 )
@@ -46,7 +44,7 @@ def test_with_one_item_a_cluster_it_is_the_ordinary_t_test():
     values = [0.3, -0.1, 0.25, 0.4, 0.05, 0.2]
     found, expected = clustered_mean(values, range(6), 0.9), stats.ttest_1samp(values, 0)
     assert found.t == pytest.approx(expected.statistic)
-    assert found.p == paired_t_p(values) == pytest.approx(expected.pvalue)
+    assert found.p == paired_t(values, 0.95).p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.9)))
 
 
@@ -55,7 +53,7 @@ def test_copies_within_a_cluster_add_no_evidence():
     once = clustered_mean(values, range(4), 0.95)
     thrice = clustered_mean(values * 3, [*range(4)] * 3, 0.95)
     assert (thrice.se, thrice.p) == pytest.approx((once.se, once.p))
-    assert paired_t_p(values * 3) < once.p / 3  # what taking them as independent would claim
+    assert paired_t(values * 3, 0.95).p < once.p / 3  # what taking them as independent would claim
 
 
 @pytest.mark.parametrize(
@@ -138,24 +136,6 @@ def test_wilson_refuses_what_is_no_proportion(successes, n):
         wilson_interval(successes, n, 0.95)
 
 
-def test_an_effect_of_the_detectable_size_is_found_in_about_80_of_100_samples():
-    effect = minimum_detectable_effect(1 / math.sqrt(15), 15, 0.95)
-    samples = np.random.default_rng(1).normal(effect, 1, (600, 15))
-    found = sum(clustered_mean(s, range(15), 0.95).p < 0.05 for s in samples) / 600
-    assert 0.74 < found < 0.86
-
-
-def test_clusters_needed_is_the_least_number_that_makes_the_effect_detectable():
-    needed = clusters_needed(0.05, 15, 0.10, 0.95)
-    assert needed is not None and needed > 15
-
-    def detectable(count):
-        return minimum_detectable_effect(0.05 * math.sqrt(15 / count), count, 0.95)
-
-    assert detectable(needed) <= 0.10 < detectable(needed - 1)
-    assert clusters_needed(0.05, 15, 1e-9, 0.95) is None
-
-
 def test_holm_gives_the_textbook_adjustment():
     # ordered 0.005, 0.01, 0.03, 0.04: 4 * 0.005, 3 * 0.01, 2 * 0.03, then 0.04 raised to its predecessor
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -169,7 +149,7 @@ def test_clustered_tests_keep_their_false_positive_rate_where_the_naive_one_does
     hits = np.zeros(3)
     for _ in range(400):
         values = np.repeat(source.normal(0, 1, 12), 4) + source.normal(0, 0.5, 48)
-        naive = paired_t_p(values)
+        naive = paired_t(values, 0.95).p
         permuted = permutation_p(values, clusters, 1, 12, source)
         hits += np.array([clustered_mean(values, clusters, 0.95).p, permuted, naive]) < 0.05
     by_t, by_permutation, by_naive = hits / 400

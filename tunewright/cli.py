@@ -15,6 +15,7 @@ from rich.prompt import Prompt
 from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
+from tunewright.durations import last_durations
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
@@ -71,7 +72,9 @@ def result() -> None:
 
     compare = read_json("data/evaluate/compare.json", "evaluate-compare")
     sanity = read_json("metrics/evaluate-sanity.json", "evaluate-sanity")
-    typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md"))
+    training = read_json("metrics/train-adapter.json", "train-adapter")
+    seconds = last_durations().get("train-adapter")
+    typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md", training, seconds))
 
 
 @app.command(name="new-domain")

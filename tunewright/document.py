@@ -1,4 +1,4 @@
-"""A small document that is written twice: as Markdown and as one self-contained HTML page.
+"""A small document that is written twice: as Markdown here, as one self-contained HTML page by document_html.
 
 All text in a block is plain text and is escaped by the writer, so that nothing a model or a user wrote can become
 markup, in either form. Same blocks, same bytes: no dates, no random ids.
@@ -6,13 +6,9 @@ markup, in either form. Same blocks, same bytes: no dates, no random ids.
 
 from __future__ import annotations
 
-import base64
-import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-
-from tunewright.document_style import CSS
 
 MD_SPECIAL = re.compile(r"[\\`*_\[\]|<>~&$@]|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 MD_STARTS = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)])")  # what begins a heading, a list or a rule
@@ -43,6 +39,13 @@ class Verdict:
     label: str
     text: str
     good: bool
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Questions with a short answer each: what a reader wants to know first."""
+
+    items: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,28 @@ class Turn:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Two conversations next to each other."""
+    """Two conversations next to each other; `first` is the number of the first turn that is shown."""
 
     left_title: str
     right_title: str
     turns: Sequence[Turn] = field(default_factory=tuple)
+    first: int = 1
 
 
-Block = Heading | Text | Verdict | Bullets | Table | Figure | Code | SideBySide
+@dataclass(frozen=True)
+class Fold:
+    """What a reader of the page opens when they want it; Markdown shows it open."""
+
+    summary: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Links to the sections (headings of level 2) that follow; in Markdown nothing, its readers have their own."""
+
+
+Block = Heading | Text | Verdict | Answers | Bullets | Table | Figure | Code | SideBySide | Fold | Contents
 
 
 def plain(text: str) -> str:
@@ -113,29 +130,21 @@ def md_escape(text: str, in_cell: bool = False) -> str:
 def md_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table of cells that are safe already; numbers flush right."""
     cells = [[str(cell) for cell in row] for row in rows]
-    marks = ["---:" if right else "---" for right in _numeric(len(head), cells)]
+    marks = ["---:" if right else "---" for right in numeric_columns(len(head), cells)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [list(head), marks, *cells])
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
     """The document as Markdown."""
-    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+    return "\n\n".join(_all_markdown(blocks)) + "\n"
 
 
-def to_html(blocks: Sequence[Block], title: str) -> str:
-    """The document as one HTML page: styles and figures inside, no script, nothing fetched."""
-    body = "\n".join(_html(block) for block in blocks)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; """
-        """img-src data:">\n"""
-        f"<title>{_h(title)}</title>\n<style>\n{CSS}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
+def _all_markdown(blocks: Iterable[Block]) -> list[str]:
+    return [text for text in map(_markdown, blocks) if text]
 
 
-def _numeric(width: int, rows: Sequence[Sequence[str]]) -> list[bool]:
+def numeric_columns(width: int, rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Which columns hold nothing but numbers."""
     columns = [[row[i].replace("\\", "") for row in rows] for i in range(width)]
     return [bool(column) and all(NUMBER.match(cell) for cell in column) for column in columns]
 
@@ -148,6 +157,8 @@ def _markdown(block: Block) -> str:
             return f"> **Note.** {md_escape(text)}" if kind == "warning" else md_escape(text)
         case Verdict(label, text, _):
             return f"**Decision: {md_escape(label)}.** {md_escape(text)}"
+        case Answers(items):
+            return "\n\n".join(f"**{md_escape(asked)}** {md_escape(told)}" for asked, told in items)
         case Bullets(items):
             return "\n".join(f"- {md_escape(item)}" for item in items)
         case Table(head, rows):
@@ -158,10 +169,14 @@ def _markdown(block: Block) -> str:
             return f"```\n{text}\n```"
         case SideBySide():
             return "\n\n".join(_markdown_turns(block))
+        case Fold(summary, inner):
+            return "\n\n".join([f"**{md_escape(summary)}**", *_all_markdown(inner)])
+        case Contents():
+            return ""
 
 
 def _markdown_turns(block: SideBySide) -> Iterable[str]:
-    for number, turn in enumerate(block.turns, 1):
+    for number, turn in enumerate(block.turns, block.first):
         same = turn.left_user == turn.right_user
         yield from (
             [_quote(f"User, {number}", turn.left_user)]
@@ -178,54 +193,3 @@ def _markdown_turns(block: SideBySide) -> Iterable[str]:
 def _quote(who: str, said: str) -> str:
     lines = [md_escape(line) for line in plain(said).split("\n")]
     return "\n>\n".join([f"> **{md_escape(who)}**", *(f"> {line}" for line in lines if line)])
-
-
-def _h(text: str) -> str:
-    return html.escape(plain(text), quote=True)
-
-
-def _html(block: Block) -> str:
-    match block:
-        case Heading(text, level):
-            return f"<h{level}>{_h(text)}</h{level}>"
-        case Text(text, kind):
-            return f'<p class="{_h(kind)}">{_h(text)}</p>' if kind else f"<p>{_h(text)}</p>"
-        case Verdict(label, text, good):
-            return f'<p class="verdict {"good" if good else "open"}"><strong>{_h(label)}</strong> {_h(text)}</p>'
-        case Bullets(items):
-            return "<ul>" + "".join(f"<li>{_h(item)}</li>" for item in items) + "</ul>"
-        case Table(head, rows):
-            return _html_table(head, rows)
-        case Figure(_, png, alt, caption):
-            data = base64.b64encode(png).decode("ascii")
-            image = f'<img alt="{_h(alt)}" src="data:image/png;base64,{data}">'
-            return f"<figure>{image}<figcaption>{_h(caption)}</figcaption></figure>"
-        case Code(text):
-            return f"<pre><code>{_h(text)}</code></pre>"
-        case SideBySide():
-            return _html_turns(block)
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    marks = [' class="number"' if right else "" for right in _numeric(len(head), rows)]
-    top = "".join(f"<th{mark}>{_h(cell)}</th>" for mark, cell in zip(marks, head, strict=True))
-    cells = ["".join(f"<td{m}>{_h(cell)}</td>" for m, cell in zip(marks, row, strict=True)) for row in rows]
-    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
-
-
-def _html_turns(block: SideBySide) -> str:
-    parts = ['<div class="talk">']
-    for turn in block.turns:
-        if turn.left_user == turn.right_user:
-            parts.append(_bubble("user both", "User", turn.left_user))
-        else:
-            parts.append(_bubble("user", f"User of {block.left_title}", turn.left_user))
-            parts.append(_bubble("user", f"User of {block.right_title}", turn.right_user))
-        parts.append(_bubble("left", block.left_title, turn.left))
-        parts.append(_bubble("right", block.right_title, turn.right))
-    return "\n".join([*parts, "</div>"])
-
-
-def _bubble(kind: str, who: str, said: str) -> str:
-    return f'<div class="{kind}"><b>{_h(who)}</b><p dir="auto">{_h(said) or "(nothing)"}</p></div>'

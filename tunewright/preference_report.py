@@ -10,7 +10,7 @@ from typing import Any
 
 from tunewright.document import Block, Heading, Table, Text
 from tunewright.preferences import OVERALL
-from tunewright.report_sections import equals, number, p_text
+from tunewright.report_numbers import counted, equals, number, p_text, percents
 
 Metrics = Mapping[str, Any]
 
@@ -22,8 +22,8 @@ def preferred(preferences: Metrics) -> str | None:
         return None
     people = overall["people"]
     return (
-        f"{_counted(people['n_readers'], 'reader')} compared {_counted(people['n_pairs'], 'pair')} without being told "
-        f"which was which, and preferred tuned {_counted(people['wins'], 'time')}, base {people['losses']} and neither "
+        f"{counted(people['n_readers'], 'reader')} compared {counted(people['n_pairs'], 'pair')} without being told "
+        f"which was which, and preferred tuned {counted(people['wins'], 'time')}, base {people['losses']} and neither "
         f"{people['ties']}. {_sure(people, preferences['confidence'])}"
     )
 
@@ -46,7 +46,7 @@ def people_section(preferences: Metrics) -> list[Block]:
     stale = _stale(preferences["n_stale"])
     if not preferences["questions"]:
         n = preferences["n_asked"]
-        how = f"Nobody has compared base with tuned; with {_counted(n, 'pair')} to show: tunewright review --compare"
+        how = f"Nobody has compared base with tuned; with {counted(n, 'pair')} to show: tunewright review --compare"
         return [heading, Text(how if n else "There is no pair of conversations to compare."), *stale]
     return [
         heading,
@@ -112,13 +112,9 @@ def _stale(n: int) -> list[Block]:
     if not n:
         return []
     return [
-        Text(f"{_counted(n, 'earlier decision')} on words or questions that have changed: kept, not counted.", "note")
+        Text(f"{counted(n, 'earlier decision')} on words or questions that have changed: kept, not counted.", "note")
     ]
 
 
-def _counted(n: int, thing: str) -> str:
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
-
-
 def _shares(found: Metrics) -> str:
-    return f"{found['low']:.0%} to {found['high']:.0%}"
+    return percents(found["low"], found["high"])

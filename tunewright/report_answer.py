@@ -1,88 +1,117 @@
-"""The evaluation report's first screen, and the same in a few lines for a terminal.
+"""The evaluation report's first screen in words, and the same in a few lines for a terminal.
 
-A stranger's questions in order: scored on what, is it better, how sure, what does it not show.
+A stranger's questions, a sentence each: is it better, how sure is that, at what price.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from tunewright.figures import Level
-from tunewright.preference_report import preferred
+from tunewright.preferences import OVERALL
 from tunewright.records import Score, Transcript
-from tunewright.report_sections import equals, interval, number, unscored_reasons
+from tunewright.report_limits import unscored_reasons
+from tunewright.report_numbers import Metrics, counted, equals, interval, listed, number, percents, spaced
+from tunewright.report_price import Made, price, price_line
 from tunewright.rubric import Rubric
 
-Metrics = Mapping[str, Any]
 CUT_SHARE = 0.05  # of a side's replies
+NOTHING = "No conversation was scored for both models, so nothing can be said about either."
 
 
-def scored_on(compare: Metrics, rubric: Rubric, scores: Sequence[Score]) -> str:
-    """The first sentences: what was scored, by what, why the rest was not, and what nothing is said about."""
-    scored = [c for c in rubric.criteria if compare["criteria"].get(c.id, {}).get("n")]
-    partly = scored and len(scored) < compare["n_criteria_total"]
-    which = " (the measured ones)" if partly and all(c.evaluator == "measure" for c in scored) else ""
-    gates = f"{compare['n_gates_scored']} of {compare['n_gates_total']} safety gates"
-    text = f"Scored on {len(scored)} of {compare['n_criteria_total']} criteria{which} and {gates}."
-    reasons = [reason for reason, _ in unscored_reasons(scores)]
-    reasons.sort(key=lambda reason: "untrusted" not in reason)  # whom not to trust is what a reader must know first
-    if reasons:
-        text += f" Why the rest is missing: {'; '.join(reasons[:3])}."
-    unknown = [f'"{c.title}"' for name, c in rubric.categories.items() if not compare["categories"][name]["n_pairs"]]
-    unknown += ["safety"] if compare["n_gates_scored"] < compare["n_gates_total"] else []
-    return text + (f" This says nothing about {_either(unknown)}." if unknown else "")
+def answers(
+    compare: Metrics, sanity: Metrics, rubric: Rubric, made: Made, assumed: bool = False
+) -> list[tuple[str, str]]:
+    """The three questions with a sentence each. `assumed`: judges were taken at the user's word."""
+    sure = NOTHING if compare["difference"] is None else _how_sure(compare, sanity, rubric)
+    return [
+        ("Is it better?", _better(compare, rubric, assumed)),
+        ("How sure?", sure),
+        ("At what price?", price(compare, sanity, made)),
+    ]
 
 
-def _either(items: Sequence[str]) -> str:
-    return f"{', '.join(items[:-1])} or {items[-1]}" if len(items) > 1 else items[0]
+def plain_answer(compare: Metrics, sanity: Metrics, rubric: Rubric, made: Made, assumed: bool = False) -> str:
+    """The three sentences as plain text, for a card."""
+    told = [answer for _, answer in answers(compare, sanity, rubric, made, assumed)]
+    return " ".join(dict.fromkeys(told))  # where nothing was scored, that is said once
 
 
-def answer(compare: Metrics, rubric: Rubric, preferences: Metrics) -> str:
-    """Is it better, how sure is that, what do people prefer, what does all that not show: a sentence or two each."""
+def _sure(compare: Metrics) -> bool:
+    """Beyond chance by the t test, and not contradicted by the sign flips."""
+    p, agree = compare["p_value"], compare.get("agreement_of_tests")
+    return p is not None and p < 1 - compare["confidence"] and agree is not False
+
+
+def _better(compare: Metrics, rubric: Rubric, assumed: bool) -> str:
     if compare["difference"] is None:
-        return "No conversation was scored for both models, so nothing can be said about either."
-    sure = compare["p_value"] is not None and compare["p_value"] < 1 - compare["confidence"]
-    people = preferred(preferences)
-    told = [_better(compare, sure), _how_sure(compare, sure), people, _not_shown(compare, rubric, people is not None)]
-    return " ".join(filter(None, told))
+        return NOTHING
+    claim = "That is not established, on what was scored"
+    if _sure(compare):
+        claim = "Yes, on what was scored" if compare["difference"] > 0 else "No, it is worse, on what was scored"
+    scores = f"{number(compare['tuned_score'])} against the base's {number(compare['base_score'])}"
+    return f"{claim} ({_scope(compare, rubric, assumed)}): {scores} on a scale of 0 to 1."
 
 
-def _better(compare: Metrics, sure: bool) -> str:
-    claim = "On what was scored, no difference between the two models is established"
-    if sure:
-        what = "better" if compare["difference"] > 0 else "worse"
-        claim = f"On what was scored, the tuned model is {what} than the base"
-    change = number(compare["difference"], sign=True)
-    bounds = interval(compare["difference_low"], compare["difference_high"])
-    return (
-        f"{claim}: {number(compare['tuned_score'])} against {number(compare['base_score'])} on a scale of 0 to 1, "
-        f"a change of {change} ({compare['confidence']:.0%} interval {bounds})."
-    )
+def _scope(compare: Metrics, rubric: Rubric, assumed: bool) -> str:
+    """On how much that rests, in one clause."""
+    scored = [c for c in rubric.criteria if compare["criteria"].get(c.id, {}).get("n")]
+    form = ", all of them of form" if scored and all(c.evaluator == "measure" for c in scored) else ""
+    gates = f"{compare['n_gates_scored']} of {compare['n_gates_total']} safety gates"
+    word = "; judges taken at the user's word" if assumed else ""
+    return f"{len(scored)} of {compare['n_criteria_total']} criteria{form}; {gates}{word}"
 
 
-def _how_sure(compare: Metrics, sure: bool) -> str:
-    evidence = f"{compare['n_pairs']} pairs of conversations with {compare['n_personas']} people"
+def _how_sure(compare: Metrics, sanity: Metrics, rubric: Rubric) -> str:
+    """Interval, p and on how many people that rests; then what all of it does not show."""
+    change = f"The change is {number(compare['difference'], sign=True)}"
+    evidence = f"{counted(compare['n_pairs'], 'pair')} of conversations with {counted(compare['n_personas'], 'person')}"
+    evidence = evidence.replace("persons", "people")
     if compare["p_value"] is None:
-        return f"How sure that is cannot be said: {evidence} allow no test."
+        return f"{change}, and how sure that is cannot be said: {evidence} allow no test."
+    bounds = interval(compare["difference_low"], compare["difference_high"])
+    chance = "which chance alone would hardly give" if _sure(compare) else "which chance alone could well give"
+    odd = " and which is suspiciously large" if any(w.startswith("suspicious") for w in compare["warnings"]) else ""
+    rest = _not_shown(compare, sanity, rubric)
     return (
-        f"{'Chance alone would hardly give that' if sure else 'Chance alone could well give that'} in {evidence} "
-        f"(p {equals(compare['p_value'])}; permutation p {equals(compare['p_permutation'])}), "
-        f"and a true change under {number(compare['minimum_detectable_effect'])} could have gone unseen."
+        f"{change} ({compare['confidence']:.0%} interval {bounds}, p {equals(compare['p_value'])}, {evidence}), "
+        f"{chance}{odd}{f'; it does not show {rest}' if rest else ''}."
     )
 
 
-def _not_shown(compare: Metrics, rubric: Rubric, asked: bool) -> str:
+def _not_shown(compare: Metrics, sanity: Metrics, rubric: Rubric) -> str:
     missing = []
     if not any(c.evaluator == "judge" and compare["criteria"].get(c.id, {}).get("n") for c in rubric.criteria):
-        missing.append("that the replies make better sense (only their form was counted)")
+        missing.append("better sense")
     elif compare["n_criteria_scored"] < compare["n_criteria_total"]:
-        missing.append("anything about the criteria that were not scored")
+        missing.append("what was not scored")
     if compare["n_gates_scored"] < compare["n_gates_total"]:
-        missing.append("that the tuned model is safe")
-    if not asked:
-        return f"It does not show {_either([*missing, 'that people prefer it'])}: nobody was asked."
-    return f"It does not show {_either(missing)}." if missing else ""
+        missing.append("safety")
+    return listed([*missing, *_people_missing(sanity)], "or")
+
+
+def _people_missing(sanity: Metrics) -> list[str]:
+    """Whether people prefer it: nobody was asked, or what they said leaves it open."""
+    asked = sanity.get("preferences", {}).get("questions", {}).get(OVERALL)
+    if asked is None:
+        return ["what people prefer (nobody was asked)"]
+    people = asked["people"]
+    if people["low"] > 0.5 and people["p_value"] < 1 - sanity["preferences"]["confidence"]:
+        return []
+    said = f"{counted(people['n_readers'], 'reader')}: win rate {percents(people['low'], people['high'])}"
+    return [f"what people prefer ({said})"]
+
+
+def unsaid(compare: Metrics, rubric: Rubric, scores: Sequence[Score]) -> list[str]:
+    """What nothing is said about, and why: one line each."""
+    unknown = [f'"{c.title}"' for name, c in rubric.categories.items() if not compare["categories"][name]["n_pairs"]]
+    unseen = [f'"{spaced(gate)}"' for gate, row in compare["safety"].items() if not row["n_scored"]]
+    lines = []
+    if unknown:
+        lines.append(f"Nothing is said about {listed(unknown, 'or')}: none of their criteria was scored.")
+    if unseen:
+        lines.append(f"Nothing is said about safety as {listed(unseen, 'or')} would show it: never scored.")
+    reasons = [f"{reason} ({counted(n, 'answer')})" for reason, n in unscored_reasons(scores)]
+    return lines + ([f"Why answers are missing: {'; '.join(reasons[:3])}."] if reasons else [])
 
 
 def cut_off(base: Sequence[Transcript], tuned: Sequence[Transcript]) -> str | None:
@@ -102,34 +131,13 @@ def _cut_of(transcripts: Sequence[Transcript]) -> tuple[int, int]:
     return sum(e.cut for t in transcripts for e in t.exchanges), sum(len(t.exchanges) for t in transcripts)
 
 
-def levels(compare: Metrics, rubric: Rubric) -> list[Level]:
-    """The rows of the figure: the whole, each scored category, and its scored criteria."""
-    if compare["difference"] is None:
-        return []
-    rows = [
-        Level(
-            "All that was scored",
-            compare["base_score"],
-            compare["tuned_score"],
-            compare["difference_low"],
-            compare["difference_high"],
-        )
-    ]
-    for name, category in rubric.categories.items():
-        if compare["categories"][name]["n_pairs"]:
-            rows.append(_level(category.title, compare["categories"][name], 1))
-        for criterion in rubric.in_category(name):
-            if compare["criteria"][criterion.id]["n"]:
-                rows.append(_level(criterion.id.replace("_", " "), compare["criteria"][criterion.id], 2))
-    return rows
+def closing_lines(
+    compare: Metrics, sanity: Metrics, report: str, training: Metrics | None = None, seconds: float | None = None
+) -> str:
+    """What a person sees at the end of `make run`.
 
-
-def _level(label: str, row: Metrics, rank: int) -> Level:
-    return Level(label, row["base"], row["tuned"], row["low"], row["high"], rank)
-
-
-def closing_lines(compare: Metrics, sanity: Metrics, report: str) -> str:
-    """What a person sees at the end of `make run`."""
+    `sanity`, `training`: metrics/evaluate-sanity.json and train-adapter.json; `seconds`: what training took here.
+    """
     scored = f"{compare['n_criteria_scored']} of {compare['n_criteria_total']} criteria"
     gates = f"{compare['n_gates_scored']} of {compare['n_gates_total']} safety gates"
     rows = [("evaluated", f"{compare['n_personas']} personas, {compare['n_pairs']} pairs, on {scored} and {gates}")]
@@ -140,6 +148,8 @@ def closing_lines(compare: Metrics, sanity: Metrics, report: str) -> str:
     bounds = interval(compare["difference_low"], compare["difference_high"])
     rows.append(("change", f"{number(compare['difference'], sign=True)} ({bounds}), p {equals(compare['p_value'])}"))
     rows.append(("perplexity", _perplexity(sanity)))
+    cost = price_line(sanity, training or {}, seconds)
+    rows += [("price", cost)] if cost else []
     rows += [("people", _people(sanity["preferences"]))] if sanity.get("preferences", {}).get("n_decisions") else []
     rows += [("decision", f"{compare['decision']}: {compare['decision_reason']}"), ("report", report)]
     return "\n" + "\n".join(f"{name:<12}{text}" for name, text in rows)

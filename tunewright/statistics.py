@@ -50,7 +50,7 @@ def clustered_mean(differences: Sequence[float], clusters: Sequence[Hashable], c
     Raises ValueError for empty or non-finite input, fewer than 2 clusters, or a confidence outside (0, 1).
     """
     values, labels = _checked(differences, clusters)
-    _check_probability(confidence, "confidence")
+    check_probability(confidence, "confidence")
     n, count = len(values), int(labels.max()) + 1
     if count < 2:
         raise ValueError(f"an interval needs at least 2 clusters, found {count}")
@@ -66,6 +66,12 @@ def clustered_mean(differences: Sequence[float], clusters: Sequence[Hashable], c
     return ClusteredMean(mean, se, mean - half, mean + half, t, p, n, count)
 
 
+def cluster_means(values: Sequence[float], clusters: Sequence[Hashable]) -> Floats:
+    """The mean of every cluster, in order of appearance; raises ValueError as `clustered_mean` does."""
+    array, labels = _checked(values, clusters)
+    return np.bincount(labels, array) / np.bincount(labels)
+
+
 def bootstrap_interval(
     differences: Sequence[float],
     clusters: Sequence[Hashable],
@@ -79,7 +85,7 @@ def bootstrap_interval(
     Raises ValueError as `clustered_mean` does, and for no samples.
     """
     values, labels = _checked(differences, clusters)
-    _check_probability(confidence, "confidence")
+    check_probability(confidence, "confidence")
     sums, sizes = np.bincount(labels, values), np.bincount(labels).astype(float)
     count = len(sums)
     if count < 2 or samples < 1:
@@ -128,7 +134,7 @@ def wilson_interval(successes: float, n: float, confidence: float) -> tuple[floa
     Neither need be whole: an item may be a mean of variants, n what clustered items are worth. Raises ValueError for
     n < 1 or successes outside 0..n.
     """
-    _check_probability(confidence, "confidence")
+    check_probability(confidence, "confidence")
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"a proportion needs n >= 1 and 0 <= successes <= n, found {successes:g} of {n:g}")
     z = float(stats.norm.ppf((1 + confidence) / 2))
@@ -137,42 +143,6 @@ def wilson_interval(successes: float, n: float, confidence: float) -> tuple[floa
     half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     return low, 1.0 if successes == n else min(1.0, centre + half)
-
-
-def minimum_detectable_effect(se: float, n_clusters: int, confidence: float, power: float = 0.80) -> float:
-    """The true mean that a two-sided clustered t test with this SE would find with this power, about.
-
-    (t_{(1+confidence)/2} + t_{power}) * SE with C-1 df: the usual approximation of the noncentral t (Bloom 1995,
-    doi 10.1177/0193841X9501900504). An SE of 0 gives 0.
-    """
-    _check_probability(confidence, "confidence")
-    _check_probability(power, "power")
-    if n_clusters < 2 or not 0 <= se < math.inf:
-        raise ValueError(f"needs at least 2 clusters and a finite SE, found {n_clusters} and {se}")
-    quantiles = stats.t.ppf([(1 + confidence) / 2, power], n_clusters - 1)
-    return float(quantiles.sum()) * se
-
-
-def clusters_needed(se: float, n_clusters: int, effect: float, confidence: float, limit: int = 100_000) -> int | None:
-    """How many clusters like these would make `effect` detectable with 80% power; None over `limit`.
-
-    Takes the SE to shrink with the square root of the number of clusters.
-    """
-    if effect <= 0:
-        raise ValueError(f"the effect to detect must be above 0, found {effect}")
-
-    def detects(count: int) -> bool:
-        return minimum_detectable_effect(se * math.sqrt(n_clusters / count), count, confidence) <= effect
-
-    low, high = 2, 2
-    while not detects(high):  # the effect that can be detected falls with every cluster added
-        low, high = high + 1, high * 2
-        if low > limit:
-            return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if detects(middle) else (middle + 1, high)
-    return low
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -187,15 +157,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def paired_t_p(differences: Sequence[float]) -> float | None:
-    """Two-sided p of the ordinary paired t test, which takes every item as independent; for comparison only.
+def paired_t(differences: Sequence[float], confidence: float) -> ClusteredMean | None:
+    """The ordinary paired t test, which takes every item as independent: to compare with older work, not to believe.
 
     None with fewer than 2 items or no variation.
     """
     if len(differences) < 2:
         return None
-    found = clustered_mean(differences, range(len(differences)), 0.95)  # every item a cluster of its own
-    return found.p if found.has_variation else None
+    found = clustered_mean(differences, range(len(differences)), confidence)  # every item a cluster of its own
+    return found if found.has_variation else None
+
+
+def sign_test_p(wins: int, losses: int) -> float:
+    """Two-sided exact p of "a win is as likely as a loss", ties left out: McNemar's exact test on discordant pairs.
+
+    Takes the pairs as independent (McNemar 1947, doi 10.1007/BF02295996). 1 where nothing differs.
+    """
+    if wins < 0 or losses < 0:
+        raise ValueError(f"counts are 0 or more, found {wins} and {losses}")
+    return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def _checked(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[Floats, NDArray[np.intp]]:
@@ -212,7 +192,8 @@ def _checked(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[Flo
     return array, np.asarray(labels, dtype=np.intp)
 
 
-def _check_probability(value: float, name: str) -> None:
+def check_probability(value: float, name: str) -> None:
+    """Raise ValueError unless the value lies between 0 and 1, both excluded."""
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, found {value}")
 

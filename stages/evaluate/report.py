@@ -1,10 +1,13 @@
 """evaluate-report: the evaluation as a page that a stranger can read, and as Markdown.
 
-The first screen says what was scored and what was not, then whether the tuned model is better, how sure that is, and
-what it does not show, with one figure. All text of users and models is shown literally. Same inputs, same bytes.
+The first screen is the answer: the decision, three sentences (is it better, how sure, at what price) and one figure.
+What must be known before believing it comes next, then the details. All text of users and models is shown literally.
+Same inputs, same bytes; a section for which an older file has no numbers is left out.
 
-Reads data/evaluate/{compare,sanity}.json, data/evaluate/personas.jsonl, {metrics,plots}/train-adapter.json,
-data/evaluate/{scores,transcripts,simulator}/{base,tuned}.jsonl, metrics/generate-{scores,slices}.json and the rubric.
+Reads data/evaluate/{compare,sanity}.json, data/evaluate/personas.jsonl, data/design/judge-trust.json,
+data/train/{base,adapter}.json, data/train/export/{base,tuned}.json, {metrics,plots}/train-adapter.json,
+metrics/train-merge.json, data/evaluate/{scores,transcripts,simulator}/{base,tuned}.jsonl,
+metrics/generate-{scores,slices}.json and the rubric.
 Writes reports/evaluation_report.{md,html} and reports/figures/*.png.
 """
 
@@ -18,29 +21,42 @@ from typing import Any
 
 from pydantic import Field
 
-from tunewright import report_sections as sections
+from tunewright import report_abilities as abilities
+from tunewright import report_origin as origin
+from tunewright import report_scores as tables
 from tunewright.aligning import aligned_pairs
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load, load_domain
-from tunewright.document import Block, Code, Figure, Heading, Table, Text, Verdict, to_html, to_markdown
+from tunewright.document import Answers, Block, Bullets, Contents, Figure, Heading, Verdict, to_markdown
+from tunewright.document_html import to_html
 from tunewright.errors import run_main
-from tunewright.figures import comparison, loss_curve, persona_differences
-from tunewright.preference_report import people_section
+from tunewright.preference_report import people_section, preferred
 from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl, write_text
-from tunewright.report_answer import answer, cut_off, levels, scored_on
+from tunewright.report_answer import answers, cut_off, unsaid
+from tunewright.report_examples import examples
+from tunewright.report_figures import all_figures
+from tunewright.report_limits import limits
+from tunewright.report_numbers import sentence
+from tunewright.report_passes import passes, uncertainty
+from tunewright.report_safety import safety
+from tunewright.report_style import style
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.sound import evaluated, read_sound
 from tunewright.terminal import Stage
-from tunewright.trust import ASSUMED, JudgeTrust
+from tunewright.trust import ASSUMED, TRUST_FILE, JudgeTrust, Trust, load_trust
 
 REPORT = Path("reports/evaluation_report.html")
 SIDES = ("base", "tuned")
-FIRST_SCREEN_ROWS = 12  # a taller figure pushes the answer off the first screen: it then shows categories only
 JSON_INPUTS = {
     "compare": ("data/evaluate/compare.json", "evaluate-compare"),
     "sanity": ("data/evaluate/sanity.json", "evaluate-sanity"),
     "training": ("metrics/train-adapter.json", "train-adapter"),
     "losses": ("plots/train-adapter.json", "train-adapter"),
+    "adapter": ("data/train/adapter.json", "train-adapter"),
+    "merged": ("metrics/train-merge.json", "train-merge"),
+    "base": ("data/train/base.json", "train-base"),
+    "base_file": ("data/train/export/base.json", "train-export@base"),
+    "tuned_file": ("data/train/export/tuned.json", "train-export@tuned"),
     "generated": ("metrics/generate-scores.json", "generate-scores"),
     "slices": ("metrics/generate-slices.json", "generate-slices"),
 }
@@ -61,6 +77,7 @@ class Inputs:
     scores: Mapping[str, Sequence[Score]]  # by side
     transcripts: Mapping[str, Sequence[Transcript]]  # by side
     personas: Mapping[str, Persona]
+    trust: Trust
     rubric: Rubric
     domain_title: str
 
@@ -69,84 +86,111 @@ class Inputs:
         """Scored pairs in the order of their ids, on the criteria answered on both sides, as evaluate-compare's are."""
         return aligned_pairs(self.scores["base"], self.scores["tuned"], self.rubric)
 
+    @property
+    def exports(self) -> dict[str, Any]:
+        """What train-export says of each side's file."""
+        return {side: self.json[f"{side}_file"] for side in SIDES}
+
 
 def figures(inputs: Inputs) -> dict[str, Figure]:
     """The figures that there are data for."""
-    compare, found = inputs.json["compare"], {}
-    rows = levels(compare, inputs.rubric)
-    if len(rows) > FIRST_SCREEN_ROWS:
-        alt = "Base and tuned for every criterion; the numbers stand in the table below"
-        found["criteria"] = _figure("criteria", comparison(rows), alt, "The same, with every criterion.")
-        rows = [row for row in rows if row.rank < 2]
-    if rows:
-        caption = (
-            f"Share of criteria met, {compare['n_pairs']} conversations each. Circle: base; diamond: tuned. "
-            f"The bar is the {compare['confidence']:.0%} interval of the change, drawn from the base: "
-            "where it does not reach the circle, the change is more than chance (each row for itself)."
-        )
-        alt = "; ".join(f"{r.label}: base {r.base:.2f}, tuned {r.tuned:.2f}" for r in rows)
-        found["comparison"] = _figure("comparison", comparison(rows), alt, caption)
-        changes: dict[str, list[float]] = {}
-        for base, tuned in inputs.pairs:
-            changes.setdefault(base.persona_id, []).append((tuned.score or 0.0) - (base.score or 0.0))
-        means = [sum(values) / len(values) for values in changes.values()]
-        caption = f"{sum(m < 0 for m in means)} of {len(means)} personas got a lower score from the tuned model."
-        found["personas"] = _figure("personas", persona_differences(means), "Change in score per persona", caption)
-    if png := loss_curve(inputs.json["losses"]):
-        found["training"] = _figure("training", png, "Training loss by step", "Training loss, on replies only.")
-    return found
-
-
-def _figure(name: str, png: bytes, alt: str, caption: str) -> Figure:
-    return Figure(f"figures/{name}.png", png, alt, caption)
+    compare, sanity, losses = (inputs.json[name] for name in ("compare", "sanity", "losses"))
+    return all_figures(compare, sanity, losses, inputs.rubric, inputs.pairs, inputs.personas)
 
 
 def blocks(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[Block]:
     """The whole report, first screen first."""
-    c, rubric, preferences = inputs.json["compare"], inputs.rubric, inputs.json["sanity"]["preferences"]
-    base, tuned = ({t.id: t for t in inputs.transcripts[side]} for side in SIDES)
-    stages = {"adapter": inputs.json["training"], "slices": inputs.json["slices"], "scores": inputs.json["generated"]}
-    cut = cut_off(inputs.transcripts["base"], inputs.transcripts["tuned"])
-    everyone = [*inputs.scores["base"], *inputs.scores["tuned"]]
-    talks = [*inputs.transcripts["base"], *inputs.transcripts["tuned"]]
+    compare, sanity, rubric = inputs.json["compare"], inputs.json["sanity"], inputs.rubric
     return [
-        Heading(f"{inputs.domain_title}: is the tuned model better?", 1),
-        Text(scored_on(c, rubric, everyone)),
-        Text(answer(c, rubric, preferences), "lead"),
-        Verdict(c["decision"], f"{_sentence(c['decision_reason'])}.", c["decision"] == "ship"),
-        *([Text(ASSUMED, "warning")] if config.judge_trust == "assumed" else []),
-        *(Text(f"{_sentence(warning)}.", "warning") for warning in [*c["warnings"], *([cut] if cut else [])]),
-        *([drawn["comparison"]] if "comparison" in drawn else []),
-        *sections.overall(c),
-        *sections.categories(c, rubric),
-        *sections.criteria(c, rubric),
-        *([drawn["criteria"]] if "criteria" in drawn else []),
-        *sections.safety(c, rubric),
-        *people_section(preferences),
-        *sections.perplexity(inputs.json["sanity"]),
-        *sections.style(inputs.transcripts["base"], inputs.transcripts["tuned"], rubric),
+        *first_screen(inputs, drawn, config),
+        *before_believing(inputs, config),
+        Contents(),
+        *tables.overall(compare),
+        *passes(compare),
+        *uncertainty(compare),
+        *tables.categories(compare, rubric),
+        *_figure(drawn, "criteria"),
+        *tables.criteria(compare, rubric),
+        *safety(compare, rubric),
+        *cost(inputs, drawn),
+        *people_section(sanity["preferences"]),
+        *abilities.readers(sanity),
         Heading("Personas"),
-        *([drawn["personas"]] if "personas" in drawn else []),
-        *sections.personas(inputs.pairs, inputs.personas),
-        *(sections.examples(inputs.pairs, base, tuned, inputs.personas, config.examples) if config.examples else []),
-        *sections.limits(c, everyone, talks),
-        *sections.made_from(stages),
-        *([drawn["training"]] if "training" in drawn else []),
+        *_figure(drawn, "personas"),
+        *tables.personas(inputs.pairs, inputs.personas),
+        *_examples(inputs, config.examples),
+        *_limits(inputs, config),
+        *_origin(inputs, drawn),
     ]
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def reproduce(digests: Mapping[str, str]) -> list[Block]:
-    """The commands, and the hashes of what this report was made from."""
-    rows = [(path, sha[:16]) for path, sha in digests.items()]
+def first_screen(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) -> list[Block]:
+    """The decision, three sentences, one figure."""
+    compare, sanity = inputs.json["compare"], inputs.json["sanity"]
+    told = answers(compare, sanity, inputs.rubric, inputs.json, config.judge_trust == "assumed")
     return [
-        Heading("How to reproduce"),
-        Code("make run                      # the whole pipeline\ndvc repro -f evaluate-report  # this page alone"),
-        Text("The same inputs give the same bytes. Made from (start of SHA-256):", "note"),
-        Table(("file", "sha256"), rows),
+        Heading(f"{inputs.domain_title}: is the tuned model better?", 1),
+        Verdict(compare["decision"], sentence(compare["decision_reason"]), compare["decision"] == "ship"),
+        Answers(told),
+        *_figure(drawn, "comparison"),
+    ]
+
+
+def before_believing(inputs: Inputs, config: Config) -> list[Block]:
+    """What a careful reader must know: what is not said, every warning, what people said."""
+    compare, scores, talks = inputs.json["compare"], inputs.scores, inputs.transcripts
+    lines = [ASSUMED] if config.judge_trust == "assumed" else []
+    lines += unsaid(compare, inputs.rubric, [*scores["base"], *scores["tuned"]])
+    cut = cut_off(talks["base"], talks["tuned"])
+    lines += [sentence(warning) for warning in [*compare["warnings"], *([cut] if cut else [])]]
+    told = preferred(inputs.json["sanity"]["preferences"])
+    lines += [told] if told else []
+    return [Heading("Before you believe it"), Bullets(lines)] if lines else []
+
+
+def cost(inputs: Inputs, drawn: Mapping[str, Figure]) -> list[Block]:
+    """What tuning cost or may have: abilities, drift, broken replies, length; and perplexity beside them."""
+    sanity, rubric = inputs.json["sanity"], inputs.rubric
+    probed = "capabilities" in sanity
+    return [
+        *([Heading("General abilities")] if probed else []),
+        *_figure(drawn, "capabilities"),
+        *(abilities.capabilities(sanity) if probed else []),
+        *abilities.forgetting(sanity),
+        *abilities.degenerate(sanity),
+        *abilities.lm_eval(sanity),
+        *style(inputs.transcripts["base"], inputs.transcripts["tuned"], rubric),
+        *abilities.perplexity(sanity),
+    ]
+
+
+def _figure(drawn: Mapping[str, Figure], name: str) -> list[Block]:
+    return [drawn[name]] if name in drawn else []
+
+
+def _examples(inputs: Inputs, count: int) -> list[Block]:
+    if not count:
+        return []
+    base, tuned = ({t.id: t for t in inputs.transcripts[side]} for side in SIDES)
+    return examples(inputs.pairs, base, tuned, inputs.personas, count)
+
+
+def _limits(inputs: Inputs, config: Config) -> list[Block]:
+    everyone = [*inputs.scores["base"], *inputs.scores["tuned"]]
+    talks = [*inputs.transcripts["base"], *inputs.transcripts["tuned"]]
+    trust = None if config.judge_trust == "assumed" else inputs.trust
+    return limits(inputs.json["compare"], everyone, talks, trust, inputs.exports)
+
+
+def _origin(inputs: Inputs, drawn: Mapping[str, Figure]) -> list[Block]:
+    read = inputs.json
+    recorded = {"train-adapter": read["adapter"], "train-export": read["tuned_file"]}
+    stages = {"adapter": read["training"], "slices": read["slices"], "scores": read["generated"]}
+    return [
+        *origin.made_from(stages),
+        *_figure(drawn, "training"),
+        *origin.models(read["base"], inputs.exports, read["merged"]),
+        *origin.versions({stage: facts.get("versions", {}) for stage, facts in recorded.items()}),
     ]
 
 
@@ -162,9 +206,9 @@ def read_inputs() -> tuple[Inputs, dict[str, str]]:
         transcripts[side] = read_sound(talk_path, f"evaluate-transcripts@{side}", evaluated(side))
         paths += [score_path, talk_path, str(evaluated(side).path)]
     people = {p.id: p for p in read_jsonl("data/evaluate/personas.jsonl", Persona, "evaluate-personas")}
-    paths.append("data/evaluate/personas.jsonl")
+    paths += ["data/evaluate/personas.jsonl", TRUST_FILE]
     digests = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
-    return Inputs(values, scores, transcripts, people, load_rubric(domain.rubric), domain.title), digests
+    return Inputs(values, scores, transcripts, people, load_trust(), load_rubric(domain.rubric), domain.title), digests
 
 
 def write_figures(drawn: Mapping[str, Figure]) -> None:
@@ -182,7 +226,7 @@ def main() -> None:
     inputs, digests = read_inputs()
     stage.start(f"{len(inputs.pairs)} pairs of conversations")
     drawn = figures(inputs)
-    document = blocks(inputs, drawn, config) + reproduce(digests)
+    document = blocks(inputs, drawn, config) + origin.reproduce(digests)
     write_figures(drawn)
     write_text(REPORT.with_suffix(".md"), to_markdown(document))
     write_text(REPORT, to_html(document, f"{inputs.domain_title}: evaluation"))

@@ -4,9 +4,10 @@ Only the assistant's words are learnt; labels are built and checked here by tune
 training then runs (`trainer.place`, not tracked: tunewright.training). A run that was killed goes on from its newest
 complete checkpoint, which lies in the cache: outputs are written whole, at the end.
 
-Reads data/generate/{train,valid}.jsonl, models/base/. Writes models/adapter/, metrics/train-adapter.json and the loss
-curve plots/train-adapter.json. `peak_memory_gib` in the metrics is a measurement, so it differs a little from run to
-run: the process's resident memory, or on a GPU what torch reserved there. design-tokens predicts it.
+Reads data/generate/{train,valid}.jsonl, models/base/. Writes models/adapter/, metrics/train-adapter.json, the loss
+curve plots/train-adapter.json and data/train/adapter.json (the versions of the libraries here). `peak_memory_gib` in
+the metrics is a measurement, so it differs a little from run to run: the process's resident memory, or on a GPU what
+torch reserved there. design-tokens predicts it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from tunewright.terminal import Stage
 from tunewright.training.job import Job, Outcome
 from tunewright.training.places import configured_trainer
 from tunewright.training.settings import Settings as Config
+from tunewright.versions import TRAINING, installed
 from tunewright.weights import folder_digest
 
 TRAIN, VALID = Path("data/generate/train.jsonl"), Path("data/generate/valid.jsonl")
 BASE, OUTPUT = Path("models/base"), Path("models/adapter")
 METRICS, PLOT = Path("metrics/train-adapter.json"), Path("plots/train-adapter.json")
+FACTS = Path("data/train/adapter.json")
 
 
 def labelled(path: Path, tokenizer: ChatTokenizer, max_tokens: int) -> list[Labelled]:
@@ -95,6 +98,7 @@ def main() -> None:
     write_json(PLOT, curve(outcome))
     metrics = measured(job, outcome)
     write_json(METRICS, metrics)
+    write_json(FACTS, {"versions": installed(TRAINING)})
     shutil.rmtree(job.folder, ignore_errors=True)
     stage.end(said(metrics))
 

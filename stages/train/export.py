@@ -31,6 +31,7 @@ from tunewright.prompts import render
 from tunewright.records import Example, stable_unit, write_json
 from tunewright.serving import Endpoint, serve
 from tunewright.terminal import Stage, bar
+from tunewright.versions import EXPORT, installed
 from tunewright.weights import sha256_of
 
 SOURCES = {"base": Path("models/base"), "tuned": Path("models/merged")}
@@ -98,7 +99,8 @@ def main() -> None:
     endpoint = serve(target, slots=1, context_tokens_per_slot=2048, threads=THREADS)
     smoke = answer(endpoint, config.smoke_prompt, SMOKE_TOKENS)
     checked = parity(examples, tokenizer, endpoint)
-    facts = {"quantization": config.quantization, "sha256": sha256_of(target), "smoke_answer": smoke}
+    facts: dict[str, Any] = {"quantization": config.quantization, "sha256": sha256_of(target), "smoke_answer": smoke}
+    facts["versions"] = installed(EXPORT)
     write_json(f"data/train/export/{variant}.json", facts)
     metrics = {"bytes": target.stat().st_size, **checked}
     write_json(f"metrics/train-export/{variant}.json", metrics)

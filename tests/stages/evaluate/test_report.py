@@ -1,6 +1,5 @@
 """The report on a made-up evaluation: what stands first, what is escaped, that bytes repeat."""
 
-import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,12 +11,14 @@ import yaml
 from stages.evaluate import compare as compare_stage
 from stages.evaluate import report as stage
 from tests.conftest import transcript, write_reviews
-from tunewright.document import Heading, SideBySide, Table, Text, to_html, to_markdown
+from tunewright.document import Fold, Heading, SideBySide, Table, Text, to_markdown
+from tunewright.document_html import to_html
 from tunewright.measures import Lexicon, measure
 from tunewright.preference_report import preferred
 from tunewright.records import Exchange, Persona, Score, Transcript, read_json, write_json, write_jsonl
 from tunewright.report_answer import closing_lines
-from tunewright.report_sections import examples, style
+from tunewright.report_examples import examples
+from tunewright.report_style import style
 from tunewright.rubric import Rubric
 
 ROOT = Path(__file__).parents[3]
@@ -112,6 +113,13 @@ def write_inputs() -> None:
     write_json("data/evaluate/sanity.json", sanity | ratio | {"preferences": NOBODY})
     write_json("metrics/evaluate-sanity.json", sanity | ratio | {"preferences": {"n_decisions": 0}})
     write_json("metrics/train-adapter.json", ADAPTER)
+    write_json("metrics/train-merge.json", {"matrices": 2, "relative_delta": 0.0033})
+    write_json("data/train/adapter.json", {"versions": {"python": "3.12.3", "torch": "2.13.0"}})
+    write_json("data/train/base.json", {"id": "small", "parameters": 135_000_000, "source": "sha256:b1"})
+    for side in ("base", "tuned"):
+        facts = {"quantization": "q8_0", "sha256": f"hash of {side}", "smoke_answer": "Hi."}
+        write_json(f"data/train/export/{side}.json", facts | {"versions": {"gguf": "0.19.0"}})
+    write_json("data/design/judge-trust.json", {"smollm2": {"kind": {"trusted": False, "reason": "not calibrated"}}})
     write_json(
         "plots/train-adapter.json", [{"step": 1, "epoch": 0.5, "loss": 3.0}, {"step": 2, "epoch": 1, "loss": 2.0}]
     )
@@ -137,17 +145,36 @@ def markdown() -> str:
     return Path("reports/evaluation_report.md").read_text("utf-8")
 
 
-def test_the_first_lines_say_what_was_scored_and_whom_not_to_trust(run):
-    first = markdown().split("\n\n")[1]
-    assert first.startswith("Scored on 1 of 2 criteria (the measured ones) and 0 of 1 safety gates.")
-    assert UNTRUSTED in first and 'says nothing about "Warm \\& kind" or safety' in first
-    text = html.unescape(re.sub(r"<[^>]+>", " ", page().split("<main>")[1]))
-    assert text.index("Scored on 1 of 2") < text.index(UNTRUSTED) < text.index("better than the base")
+def first_screen() -> list[str]:
+    return markdown().split("## Before you believe it")[0].strip().split("\n\n")
+
+
+def test_the_first_screen_is_the_decision_three_sentences_and_one_figure(run):
+    title, decision, better, sure, price, figure, caption = first_screen()
+    assert title.startswith("# Coach") and decision.startswith("**Decision: more evaluation.** Safety was not measured")
+    assert [part.split("** ")[0] for part in (better, sure, price)] == [
+        "**Is it better?",
+        "**How sure?",
+        "**At what price?",
+    ]
+    assert figure.startswith("![All that was scored: base 0.00, tuned 0.83") and caption.startswith("*Circle: base")
+    assert all(part.count(". ") == 0 and part.endswith(".") for part in (better, sure, price))  # a sentence each
+
+
+def test_what_was_not_scored_is_a_clause_of_the_answer_and_its_reasons_come_after_it(run):
+    better, reasons = first_screen()[2], markdown().split("## Before you believe it")[1].split("## ")[0]
+    assert "(1 of 2 criteria, all of them of form; 0 of 1 safety gates): 0.83 against the base's 0.00" in better
+    assert UNTRUSTED in reasons and UNTRUSTED not in better
+    assert 'Nothing is said about "Warm \\& kind"' in reasons and '"harmless" would show it: never scored' in reasons
 
 
 def test_the_answer_says_what_is_not_shown(run):
-    third = "It does not show that the replies make better sense (only their form was counted), that the tuned model"
-    assert f"{third} is safe or that people prefer it: nobody was asked." in markdown()
+    assert first_screen()[3].endswith("it does not show better sense, safety or what people prefer (nobody was asked).")
+
+
+def test_the_price_says_what_was_not_measured_and_what_it_took(run):
+    price = "safety: not measured; general abilities: not measured; training took 46 examples (21,345 tokens learnt)"
+    assert f"S{price[1:]} and a model of 135 million weights." in first_screen()[4]
 
 
 def test_where_nobody_compared_the_report_says_so_with_the_command(run):
@@ -161,11 +188,11 @@ def test_what_people_prefer_stands_on_the_first_screen_and_in_a_section(run):
     sanity = inputs.json["sanity"] | {"preferences": ASKED}
     asked = replace(inputs, json=inputs.json | {"sanity": sanity})
     text = to_markdown(stage.blocks(asked, {}, stage.Config(examples=0, judge_trust="calibrated")))
-    first, section = text.split("## Overall")[0], text.split("## What people prefer")[1].split("## Perplexity")[0]
+    first, section = text.split("## Overall")[0], text.split("## What people prefer")[1].split("## Personas")[0]
     for part in (first, section):
         assert "2 readers compared 5 pairs" in part and "preferred tuned 5 times, base 1 and neither 2." in part
         assert "leaves open which one people prefer: tuned has a win rate of 80% (95% interval 38% to 96%, p" in part
-    assert "nobody was asked" not in first and "or that the tuned model is safe." in first
+    assert "nobody was asked" not in first and "or what people prefer (2 readers: win rate 38% to 96%)." in first
     assert "| Overall | 5 | 5 | 5 | 1 | 2 | 80% | 38% to 96% | 0.125 |" in section
     assert "| Overall | 5 | 60% | 23% to 88% | 0.29 |" in section and "Do readers agree" not in section
     assert "3 earlier decisions" in section
@@ -187,9 +214,9 @@ def test_the_closing_lines_tell_what_people_prefer_once_they_were_asked(run):
     assert "people      prefer tuned 5, base 1, neither 2: win rate 0.80 (0.38 to 0.96), p = 0.125" in lines
 
 
-def test_the_answer_and_the_decision_come_before_the_figure_and_the_tables(run):
-    text = page()
-    order = ["Scored on", "the tuned model is better", "more evaluation", "<figure>", "<table>"]
+def test_the_decision_and_the_answer_come_before_the_figure_and_the_tables(run):
+    text = page().split("<body>")[1]
+    order = ["more evaluation", "Is it better?", "At what price?", "<figure>", "Before you believe it", "<table>"]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
 
 
@@ -225,10 +252,19 @@ def test_text_of_users_models_and_personas_is_never_markup_in_the_page(run):
             "li",
             "pre",
             "code",
+            "dl",
+            "dt",
+            "dd",
+            "nav",
+            "a",
+            "details",
+            "summary",
         ]
     )
     assert all(value.startswith("data:image/png") for name, value in tags.attributes if name == "src")
-    assert not [name for name, _ in tags.attributes if name.startswith("on") or name == "href"]
+    assert not [name for name, _ in tags.attributes if name.startswith("on")]
+    links, anchors = ({value for name, value in tags.attributes if name == one} for one in ("href", "id"))
+    assert links == {f"#{anchor}" for anchor in anchors}  # to sections of this page, and each is there
     assert page().count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # the user once, both replies
     assert "&lt;b&gt;Ann&lt;/b&gt;" in page() and "\u202e" not in page()
 
@@ -270,7 +306,8 @@ def test_a_changed_score_changes_the_page(run):
     blocks = stage.blocks(
         replace(inputs, json=inputs.json | {"compare": changed}), {}, stage.Config(examples=0, judge_trust="calibrated")
     )
-    assert "0.12 against 0.00" in to_html(blocks, "t") and "0.12 against 0.00" not in page()
+    told = "0.12 against the base&#x27;s 0.00"
+    assert told in to_html(blocks, "t") and told not in page()
 
 
 def test_the_closing_lines_name_score_p_perplexity_decision_and_report(run):
@@ -312,8 +349,8 @@ def test_style_is_that_of_the_same_conversations_on_both_sides():
         transcript("pair-2", assistant="Yes, and much more of it than that"),
     ]
     failed = talks[1].model_copy(update={"failure": "simulator review: loop in exchange 1"})
-    table = style([talks[0], failed], talks, Rubric.model_validate(RUBRIC))[-1]
-    assert isinstance(table, Table) and all(base == tuned for _, base, tuned, _ in table.rows)
+    [table] = [b for b in style([talks[0], failed], talks, Rubric.model_validate(RUBRIC)) if isinstance(b, Table)]
+    assert all(base == tuned for _, base, tuned, _ in table.rows)
 
 
 def test_numbers_of_earlier_stages_are_shown_and_nested_ones_left_out(run):
@@ -327,7 +364,8 @@ def test_examples_run_from_the_largest_gain_over_the_median_to_the_worst_loss():
 
     made = [pair(n, change) for n, change in enumerate([0.1, -0.2, 0.4, 0.0, 0.3])]
     talks = {talk.id: talk for talk, _ in made}
-    shown = [b.text for b in examples([p for _, p in made], talks, talks, {}, 3) if isinstance(b, Heading)][1:]
+    told = examples([p for _, p in made], talks, talks, {}, 3)
+    shown = [b.text for b in told if isinstance(b, Heading)][1:]
     assert [t.split(":")[0] for t in shown] == ["Largest gain", "Median", "Worst loss"]
     assert ["(p2)" in shown[0], "(p0)" in shown[1], "(p1)" in shown[2]] == [True] * 3
 
@@ -335,5 +373,21 @@ def test_examples_run_from_the_largest_gain_over_the_median_to_the_worst_loss():
 def test_one_pair_is_one_example_and_no_pair_says_so():
     talk, score = made_up("base", 1)
     one = examples([(score, score)], {talk.id: talk}, {talk.id: talk}, {}, 3)
-    assert sum(isinstance(b, SideBySide) for b in one) == 1
+    [first] = [b for b in one if isinstance(b, SideBySide)]
+    [rest] = [b for b in one if isinstance(b, Fold)]
+    assert len(first.turns) == 1 and rest.summary == "1 more exchange"
+    assert isinstance(rest.blocks[0], SideBySide) and rest.blocks[0].first == 2
     assert Text("No pair of conversations to show.") in examples([], {}, {}, {}, 3)
+
+
+def test_versions_stand_beside_the_stage_that_recorded_them_and_hashes_beside_their_files(run):
+    text = markdown().split("## What the models are")[1]
+    assert "| torch | 2.13.0 |  |" in text and "| gguf |  | 0.19.0 |" in text and "| python | 3.12.3 |  |" in text
+    assert "| tuned file, evaluated | hash of tuned | q8\\_0 |" in text and "135 million" in text
+    assert "| data/train/export/tuned.json |" in text
+
+
+def test_limits_say_which_judges_are_trusted_and_which_file_was_evaluated(run):
+    limits = markdown().split("## Limits")[1].split("## ")[0]
+    assert "Judge smollm2 is trusted on 0 of 1 criteria; not on the others: not calibrated (1)." in limits
+    assert "The tuned model was evaluated as a GGUF file in q8\\_0." in limits
