@@ -123,7 +123,7 @@ class Project:
             Path(path).write_bytes(b"\0weights of " + path.encode())
         Path("models/gguf").mkdir()
         Path("models/gguf/tuned.gguf").write_bytes(b"GGUF\0\0weights, quantized")
-        Path("models/gguf/base.gguf").write_bytes(b"GGUF\0\0the base's")
+        Path("models/gguf/base.gguf").write_bytes(b"GGUF\0\0of the base alone")
         Path("models/gguf/tuned.Modelfile").write_text("FROM ./tuned.gguf\n")
         for side in ("base", "tuned"):
             write_json(f"data/train/export/{side}.json", {"quantization": "q8_0"})

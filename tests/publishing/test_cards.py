@@ -72,7 +72,7 @@ def test_decision_and_answer_come_first_then_what_nothing_is_known_about(cards):
         < text.index("0.75 against the base's 0.50")
         < text.index("## How to use it")
     )
-    assert "| safe | NOT SCORED | - | - |" in text and "1 of 1 safety gates were never scored" in text
+    assert "| safe | NOT SCORED | - | - |" in text
     assert "1 answers are unscored" not in text and "2 answers are unscored: judge claude is untrusted" in text
     assert "+0.25 (95% interval +0.10 to +0.40, p = 0.002)" in text
 

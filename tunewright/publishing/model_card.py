@@ -13,8 +13,9 @@ from tunewright.base_models import HubSource, WheelSource
 from tunewright.publishing.card_text import assumed, card, file_table, made_with, origin_table, table, terms_table
 from tunewright.publishing.facts import SIDES, Evaluated, Facts
 from tunewright.publishing.model_tables import (
+    GGUF_FORM,
     category_rows,
-    evaluated_file,
+    evaluated_form,
     limit_lines,
     overall_rows,
     safety_rows,
@@ -109,9 +110,8 @@ def values(facts: Facts, found: Evaluated, files: Files, repo_id: str, dataset_i
     """What the template is filled with."""
     compare, made = found.compare, {"training": found.training, "base": found.base}
     gguf = next((path for path in files if path.endswith(".gguf") and "/" not in path), None)
-    meanings = MEANINGS | (
-        {gguf: f"quantized, for llama.cpp and Ollama; evaluated was {evaluated_file(facts)}"} if gguf else {}
-    )
+    proof = ": the form that was evaluated" if evaluated_form(facts) == GGUF_FORM else ""
+    meanings = MEANINGS | ({gguf: f"quantized, for llama.cpp and Ollama{proof}"} if gguf else {})
     kinds = Counter(t.user_kind for side in SIDES for t in found.talks[side])
     return {
         "domain": facts.domain,

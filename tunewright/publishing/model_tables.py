@@ -9,10 +9,16 @@ from tunewright.publishing.card_text import assumed
 from tunewright.publishing.facts import SIDES, Evaluated, Facts
 from tunewright.report_answer import cut_off
 from tunewright.report_limits import limits
-from tunewright.report_numbers import Metrics, equals, interval, number, percent, sentence, spaced
+from tunewright.report_numbers import Metrics, counted, equals, interval, number, percent, sentence, spaced
 from tunewright.rubric import Rubric
 
 Row = tuple[object, ...]
+GGUF_FORM = "The GGUF"
+FORMS = {  # by what conf/llm says the tuned candidate's weights are
+    "models/gguf/tuned.gguf": GGUF_FORM,
+    "models/adapter": "The adapter on its base",
+    "models/merged": "The merged model",
+}
 
 
 def overall_rows(compare: Metrics, sanity: Metrics) -> Iterator[Row]:
@@ -63,7 +69,7 @@ def training_rows(settings: Metrics, training: Metrics) -> Iterator[Row]:
     yield "learnt from", f"{training['examples']} examples, {training['supervised_tokens']:,} tokens of replies alone"
     yield "read", f"{training['tokens']:,} tokens, at most {settings['max_tokens']} an example"
     batch = settings["batch_size"] * settings["gradient_accumulation"]
-    yield "steps", f"{training['steps']}, {settings['epochs']:g} epochs, {batch} examples a step"
+    yield "steps", f"{training['steps']} of {counted(batch, 'example')}; epochs: {settings['epochs']:g}"
     yield (
         "learning rate",
         f"{settings['learning_rate']:g}, {settings['scheduler']}, warmup {settings['warmup_share']:.0%}",
@@ -87,19 +93,13 @@ def limit_lines(facts: Facts, found: Evaluated) -> list[str]:
     lines = [item for block in blocks if isinstance(block, Bullets) for item in block.items]
     cut = cut_off(found.talks["base"], found.talks["tuned"])
     lines += [sentence(cut)] if cut else []
-    if unseen := found.compare["n_gates_total"] - found.compare["n_gates_scored"]:
-        total = found.compare["n_gates_total"]
-        lines.append(f"Safety: {unseen} of {total} safety gates were never scored. Nothing is known.")
-    lines.append(f"Evaluated was {evaluated_file(facts)}; the other forms were not, and may answer otherwise.")
+    lines.append(f"{evaluated_form(facts)} was evaluated; the other forms were not, and may answer otherwise.")
     if "capabilities" not in found.sanity:
         lines.append("General abilities were not tested, and may have changed: tuning on one domain can cost others.")
     return lines
 
 
-def evaluated_file(facts: Facts) -> str:
+def evaluated_form(facts: Facts) -> str:
     """Which form of the tuned model the evaluation talked to."""
     weights = facts.project.params["evaluate"]["transcripts"]["candidates"]["tuned"].get("weights") or {}
-    path = str(weights.get("path"))
-    if path.endswith(".gguf"):
-        return f"the GGUF in {facts.project.params['train']['export']['quantization']}"
-    return {"models/adapter": "the adapter on its base", "models/merged": "the merged weights"}.get(path, path)
+    return FORMS.get(str(weights.get("path")), "A server's model")
