@@ -47,11 +47,11 @@ def test_what_was_not_measured_is_not_in_the_model_index(project, cards):
     assert [r.metric_type for r in ModelCard(cards()["model"]).data.eval_results] == ["perplexity"]
 
 
-def test_the_datasets_metadata_name_its_splits_and_its_writers(cards):
+def test_the_datasets_metadata_name_its_splits_that_hold_something_and_its_writers(cards):
     data = DatasetCard(cards()["dataset"]).data
 
     files = data.to_dict()["configs"][0]["data_files"]
-    assert [one["split"] for one in files] == ["train", "validation", "test"]
+    assert [one["split"] for one in files] == ["train", "test"]
     assert data.language_creators == ["expert-generated", "machine-generated"]
     assert (data.license, data.size_categories) == ("cc-by-4.0", ["n<1K"])
 
