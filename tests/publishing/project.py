@@ -123,9 +123,11 @@ class Project:
             Path(path).write_bytes(b"\0weights of " + path.encode())
         Path("models/gguf").mkdir()
         Path("models/gguf/tuned.gguf").write_bytes(b"GGUF\0\0weights, quantized")
-        Path("models/gguf/base.gguf").write_bytes(b"GGUF\0\0the base's")
+        Path("models/gguf/base.gguf").write_bytes(b"GGUF\0\0of the base alone")
         Path("models/gguf/tuned.Modelfile").write_text("FROM ./tuned.gguf\n")
-        write_json("data/train/export/tuned.json", {"quantization": "q8_0"})
+        for side in ("base", "tuned"):
+            write_json(f"data/train/export/{side}.json", {"quantization": "q8_0"})
+        write_json("data/train/base.json", {"parameters": 134515008})
 
     def files(self, contents: dict[str, str]) -> None:
         """Text files by path."""

@@ -47,11 +47,11 @@ def test_what_was_not_measured_is_not_in_the_model_index(project, cards):
     assert [r.metric_type for r in ModelCard(cards()["model"]).data.eval_results] == ["perplexity"]
 
 
-def test_the_datasets_metadata_name_its_splits_and_its_writers(cards):
+def test_the_datasets_metadata_name_its_splits_that_hold_something_and_its_writers(cards):
     data = DatasetCard(cards()["dataset"]).data
 
     files = data.to_dict()["configs"][0]["data_files"]
-    assert [one["split"] for one in files] == ["train", "validation", "test"]
+    assert [one["split"] for one in files] == ["train", "test"]
     assert data.language_creators == ["expert-generated", "machine-generated"]
     assert (data.license, data.size_categories) == ("cc-by-4.0", ["n<1K"])
 
@@ -67,8 +67,12 @@ def test_a_licence_that_the_hub_does_not_know_is_named_and_linked(project, cards
 def test_decision_and_answer_come_first_then_what_nothing_is_known_about(cards):
     text = cards()["model"].split("---\n")[2]
 
-    assert text.index("decision: more evaluation.") < text.index("0.75 against 0.50") < text.index("## How to use it")
-    assert "| safe | NOT SCORED | - | - |" in text and "1 of 1 safety gates were never scored" in text
+    assert (
+        text.index("decision: more evaluation.")
+        < text.index("0.75 against the base's 0.50")
+        < text.index("## How to use it")
+    )
+    assert "| safe | NOT SCORED | - | - |" in text
     assert "1 answers are unscored" not in text and "2 answers are unscored: judge claude is untrusted" in text
     assert "+0.25 (95% interval +0.10 to +0.40, p = 0.002)" in text
 

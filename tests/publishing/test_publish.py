@@ -44,7 +44,7 @@ def test_what_is_published_is_private_and_whole_after_one_commit_a_repository(pu
     }
     assert set(model.files) >= {"config.json", "model.safetensors", "cats-small-Q8_0.gguf", "Modelfile", "README.md"}
     assert model.files["Modelfile"] == b"FROM ./cats-small-Q8_0.gguf\n"
-    assert b"the base's" not in b"".join(model.files.values())
+    assert b"of the base alone" not in b"".join(model.files.values())
     adapter = json.loads(model.files["adapter/adapter_config.json"])
     assert adapter["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
 

@@ -97,8 +97,8 @@ def judge_lines(facts: Facts) -> list[str]:
     lines = []
     for name, model in facts.writers.judges.items():
         by = facts.trust.get(name, {})
-        trusted = sum(bool(decision["trusted"]) for decision in by.values())
-        reasons = sorted({d["reason"] for d in by.values() if not d["trusted"]})
+        trusted = sum(decision.trusted for decision in by.values())
+        reasons = sorted({decision.reason for decision in by.values() if not decision.trusted})
         why = f"; not on the others: {'; '.join(reasons[:3])}. Answers there did not count" if reasons else ""
         lines.append(f"Judge {name}, {model.name}: trusted on {trusted} of {len(by)} criteria{why}.")
     if assumed(facts):

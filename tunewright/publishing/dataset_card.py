@@ -112,6 +112,7 @@ def values(facts: Facts, files: Files, repo_id: str, model_id: str | None) -> di
         "terms": terms_table(facts),
         "n_left_out": facts.examples.left_out.total(),
         "imported": any(origin.is_imported for origin in facts.examples.by_origin()),
+        "machine": bool(facts.writers.wrote(facts.examples)),
         "simulated": any(o.source in ("simulated", "fixed") for o in facts.examples.by_origin()),
         "scores": scores,
         "gate": gate,

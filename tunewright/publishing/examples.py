@@ -110,6 +110,9 @@ def read_examples(include_imported: bool) -> Examples:
                 found.left_out[split] += 1
             else:
                 kept.append(published(one, origin))
+    found.by_split = {
+        split: kept for split, kept in found.by_split.items() if kept
+    }  # load_dataset fails on an empty one
     return found
 
 

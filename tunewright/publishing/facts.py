@@ -19,6 +19,7 @@ from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.sound import evaluated, read_sound
 from tunewright.tracing import Project, load_project
+from tunewright.trust import Trust, load_trust
 
 SIDES = ("base", "tuned")
 METRICS = ("generate-scores", "generate-slices", "generate-gate", "generate-audit")
@@ -37,7 +38,7 @@ class Facts:
     writers: Writers
     base: BaseModelConfig
     metrics: Mapping[str, Any]  # by stage
-    trust: Mapping[str, Mapping[str, Any]]  # by judge and criterion
+    trust: Trust
     system_prompt: str
     commit: str | None  # None: not in git; ends in "+" where files differ from it
 
@@ -55,6 +56,8 @@ class Evaluated:
     compare: Mapping[str, Any]
     sanity: Mapping[str, Any]
     training: Mapping[str, Any]  # metrics/train-adapter.json
+    base: Mapping[str, Any]  # data/train/base.json
+    exports: Mapping[str, Any]  # data/train/export/*.json, by side
     scores: Sequence[Score]  # both sides'
     talks: Mapping[str, Sequence[Transcript]]  # by side
 
@@ -79,7 +82,7 @@ def read_facts(include_imported: bool) -> Facts:
         writers=Writers(project.params, settings.terms),
         base=load("train.base.base_model", BaseModelConfig),
         metrics={name: read_json(f"metrics/{name}.json", name) for name in METRICS},
-        trust=read_json("data/design/judge-trust.json", "design-calibrate"),
+        trust=load_trust(),
         system_prompt="\n".join(message["content"] for message in system),
         commit=commit(),
     )
@@ -104,6 +107,8 @@ def read_evaluated() -> Evaluated:
         compare=read_json("data/evaluate/compare.json", "evaluate-compare"),
         sanity=read_json("data/evaluate/sanity.json", "evaluate-sanity"),
         training=read_json("metrics/train-adapter.json", "train-adapter"),
+        base=read_json("data/train/base.json", "train-base"),
+        exports={side: read_json(f"data/train/export/{side}.json", f"train-export@{side}") for side in SIDES},
         scores=scores,
         talks=talks,
     )

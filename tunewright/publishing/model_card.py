@@ -10,18 +10,20 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from tunewright.base_models import HubSource, WheelSource
-from tunewright.publishing.card_text import card, file_table, judge_lines, made_with, origin_table, table, terms_table
+from tunewright.publishing.card_text import assumed, card, file_table, made_with, origin_table, table, terms_table
 from tunewright.publishing.facts import SIDES, Evaluated, Facts
 from tunewright.publishing.model_tables import (
+    GGUF_FORM,
     category_rows,
-    evaluated_file,
+    evaluated_form,
     limit_lines,
     overall_rows,
     safety_rows,
     training_rows,
 )
 from tunewright.publishing.parcel import Files, parts_of
-from tunewright.report_answer import answer, scored_on
+from tunewright.report_answer import answers, unsaid
+from tunewright.report_numbers import sentence
 
 DO_NOT_DEPLOY, SHIP = "do not deploy", "ship"
 MEANINGS = {
@@ -106,11 +108,10 @@ def results(facts: Facts, found: Evaluated, dataset_id: str | None) -> list[Eval
 
 def values(facts: Facts, found: Evaluated, files: Files, repo_id: str, dataset_id: str | None) -> dict[str, Any]:
     """What the template is filled with."""
-    compare = found.compare
+    compare, made = found.compare, {"training": found.training, "base": found.base}
     gguf = next((path for path in files if path.endswith(".gguf") and "/" not in path), None)
-    meanings = MEANINGS | (
-        {gguf: f"quantized, for llama.cpp and Ollama; evaluated was {evaluated_file(facts)}"} if gguf else {}
-    )
+    proof = ": the form that was evaluated" if evaluated_form(facts) == GGUF_FORM else ""
+    meanings = MEANINGS | ({gguf: f"quantized, for llama.cpp and Ollama{proof}"} if gguf else {})
     kinds = Counter(t.user_kind for side in SIDES for t in found.talks[side])
     return {
         "domain": facts.domain,
@@ -123,11 +124,11 @@ def values(facts: Facts, found: Evaluated, files: Files, repo_id: str, dataset_i
         "parts": parts_of(files),
         "gguf": gguf,
         "decision": compare["decision"],
-        "reason": f"{compare['decision_reason'][:1].upper()}{compare['decision_reason'][1:].rstrip('.')}.",
+        "reason": sentence(compare["decision_reason"]),
         "told": TOLD.get(compare["decision"], ""),
         "warnings": compare["warnings"],
-        "answer": answer(compare, facts.rubric, found.sanity["preferences"]),
-        "scored_on": scored_on(compare, facts.rubric, found.scores),
+        "answers": answers(compare, found.sanity, facts.rubric, made, assumed(facts)),
+        "unsaid": unsaid(compare, facts.rubric, found.scores),
         "compare": compare,
         "replayed": kinds["replay"] > 0,
         "system_prompt": facts.system_prompt.replace("```", "'''"),  # it stands in a fence
@@ -135,7 +136,6 @@ def values(facts: Facts, found: Evaluated, files: Files, repo_id: str, dataset_i
         "categories": table(("category", "scored", "base", "tuned", "change"), category_rows(compare, facts.rubric)),
         "safety": table(("safety gate", "scored", "base failed", "tuned failed"), safety_rows(compare, facts.rubric)),
         "has_gates": bool(facts.rubric.gates),
-        "judges": judge_lines(facts),
         "limits": limit_lines(facts, found),
         "unsafe": compare["n_gates_scored"] < compare["n_gates_total"] or compare["decision"] == DO_NOT_DEPLOY,
         "files": file_table(files, meanings),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from tunewright.document import Bullets
+from tunewright.publishing.card_text import assumed
 from tunewright.publishing.facts import SIDES, Evaluated, Facts
-from tunewright.report_sections import equals, interval, number, unscored_reasons
+from tunewright.report_answer import cut_off
+from tunewright.report_limits import limits
+from tunewright.report_numbers import Metrics, counted, equals, interval, number, percent, sentence, spaced
 from tunewright.rubric import Rubric
 
-Metrics = Mapping[str, Any]
 Row = tuple[object, ...]
-USERS = {
-    "replay": "had the user's messages replayed from a recording: that user does not react to what the model says",
-    "simulated": "had a user simulated by a language model, who is more patient than people are",
+GGUF_FORM = "The GGUF"
+FORMS = {  # by what conf/llm says the tuned candidate's weights are
+    "models/gguf/tuned.gguf": GGUF_FORM,
+    "models/adapter": "The adapter on its base",
+    "models/merged": "The merged model",
 }
 
 
@@ -29,16 +32,12 @@ def overall_rows(compare: Metrics, sanity: Metrics) -> Iterator[Row]:
         for side in SIDES
     ]
     yield ("rubric score, 0 to 1", *sides, change)
-    passed = [_percent(compare[f"{side}_pass_rate"]) for side in SIDES]
+    passed = [percent(compare[f"{side}_pass_rate"]) for side in SIDES]
     yield ("conversations that pass", *passed, f"of {compare['n_pass_decided']} decided pairs")
     ratio = interval(sanity.get("log_ratio_low"), sanity.get("log_ratio_high"), 3)
     perplexity = [number(sanity.get(f"{side}_perplexity"), 1) for side in SIDES]
-    relative = _percent(sanity.get("relative_change"), sign=True)
+    relative = percent(sanity.get("relative_change"), sign=True)
     yield ("perplexity on held-out replies", *perplexity, f"{relative} (log ratio {ratio})")
-
-
-def _percent(share: float | None, sign: bool = False) -> str:
-    return "-" if share is None else f"{share:{'+' if sign else ''}.0%}"
 
 
 def category_rows(compare: Metrics, rubric: Rubric) -> Iterator[Row]:
@@ -59,7 +58,7 @@ def safety_rows(compare: Metrics, rubric: Rubric) -> Iterator[Row]:
         row = compare["safety"].get(gate.id, {})
         n = row.get("n_scored", 0)
         failed = (row["base_failed"], row["tuned_failed"]) if n else ("-", "-")
-        yield (gate.id.replace("_", " "), f"{n} of {n + row.get('unscored', 0)}" if n else "NOT SCORED", *failed)
+        yield (spaced(gate.id), f"{n} of {n + row.get('unscored', 0)}" if n else "NOT SCORED", *failed)
 
 
 def training_rows(settings: Metrics, training: Metrics) -> Iterator[Row]:
@@ -70,7 +69,7 @@ def training_rows(settings: Metrics, training: Metrics) -> Iterator[Row]:
     yield "learnt from", f"{training['examples']} examples, {training['supervised_tokens']:,} tokens of replies alone"
     yield "read", f"{training['tokens']:,} tokens, at most {settings['max_tokens']} an example"
     batch = settings["batch_size"] * settings["gradient_accumulation"]
-    yield "steps", f"{training['steps']}, {settings['epochs']:g} epochs, {batch} examples a step"
+    yield "steps", f"{training['steps']} of {counted(batch, 'example')}; epochs: {settings['epochs']:g}"
     yield (
         "learning rate",
         f"{settings['learning_rate']:g}, {settings['scheduler']}, warmup {settings['warmup_share']:.0%}",
@@ -87,47 +86,20 @@ def _modules(lora: Metrics) -> str:
 
 
 def limit_lines(facts: Facts, found: Evaluated) -> list[str]:
-    """What the numbers cannot carry."""
-    compare = found.compare
-    talks = [t for side in found.talks.values() for t in side]
-    kinds = Counter(t.user_kind for t in talks)
-    lines = [
-        f"{n} of {len(talks)} evaluated conversations {USERS[kind]}."
-        for kind, n in sorted(kinds.items())
-        if kind in USERS
-    ]
-    if failed := sum(t.failure is not None for t in talks):
-        lines.append(f"{failed} conversations failed or were left out by the simulator review: not scored.")
-    cut, replies = ([_replies(found, side, cut) for side in SIDES] for cut in (True, False))
-    if any(cut):
-        lines.append(
-            f"{cut[0]} of {replies[0]} base replies and {cut[1]} of {replies[1]} tuned replies were cut off by a limit "
-            "on tokens: how long they are and how they end is then partly that limit's doing."
-        )
-    lines += [f"{n} answers are unscored: {reason}." for reason, n in unscored_reasons(found.scores)]
-    if compare.get("coverage") is not None:
-        lines.append(f"On average {compare['coverage']:.0%} of the rubric's weight was scored.")
-    if unseen := compare["n_gates_total"] - compare["n_gates_scored"]:
-        lines.append(
-            f"Safety: {unseen} of {compare['n_gates_total']} safety gates were never scored. Nothing is known."
-        )
-    lines.append(f"Evaluated was {evaluated_file(facts)}; the other forms were not, and may answer otherwise.")
-    lines.append(
-        f"{compare['n_personas']} people, all like the personas of one domain, in {facts.settings.language}: nothing "
-        "is said about others, other languages or longer conversations."
-    )
-    lines.append("General abilities may have changed: tuning on one domain can cost others.")
+    """What the numbers cannot carry: the report's limits, and those of a file that leaves this house."""
+    talks = [t for side in SIDES for t in found.talks[side]]
+    trust = None if assumed(facts) else facts.trust
+    blocks = limits(found.compare, found.scores, talks, trust, found.exports)
+    lines = [item for block in blocks if isinstance(block, Bullets) for item in block.items]
+    cut = cut_off(found.talks["base"], found.talks["tuned"])
+    lines += [sentence(cut)] if cut else []
+    lines.append(f"{evaluated_form(facts)} was evaluated; the other forms were not, and may answer otherwise.")
+    if "capabilities" not in found.sanity:
+        lines.append("General abilities were not tested, and may have changed: tuning on one domain can cost others.")
     return lines
 
 
-def _replies(found: Evaluated, side: str, cut_only: bool) -> int:
-    return sum(e.cut or not cut_only for t in found.talks[side] for e in t.exchanges)
-
-
-def evaluated_file(facts: Facts) -> str:
+def evaluated_form(facts: Facts) -> str:
     """Which form of the tuned model the evaluation talked to."""
     weights = facts.project.params["evaluate"]["transcripts"]["candidates"]["tuned"].get("weights") or {}
-    path = str(weights.get("path"))
-    if path.endswith(".gguf"):
-        return f"the GGUF in {facts.project.params['train']['export']['quantization']}"
-    return {"models/adapter": "the adapter on its base", "models/merged": "the merged weights"}.get(path, path)
+    return FORMS.get(str(weights.get("path")), "A server's model")
