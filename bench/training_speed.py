@@ -4,9 +4,9 @@
 
 `ours` is train-adapter's trainer as conf/trainer/cpu.yaml sets it. `trl, our arguments` differs in the loss alone:
 trl's fused head. `trl, its defaults` is SFTTrainer as it comes, but for what it must be told (model, data, LoRA, where
-to write): batches of 8, activation checkpointing, bfloat16, and the loss over all tokens, since it refuses
-`assistant_only_loss` for SmolLM2's template. Each trains in a process of its own; the second pass is timed. No
-conversation is longer than trl's default max_length, so that nothing is cut off. Needs `dvc repro generate-slices`.
+to write, that there is no GPU): batches of 8, activation checkpointing, bfloat16, and the loss over all tokens, since
+it refuses `assistant_only_loss` for SmolLM2's template. Each trains in a process of its own; the second pass is timed.
+No conversation is longer than trl's default max_length, so that nothing is cut off. Needs `dvc repro generate-slices`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def trl_trainer(settings: adapter.Config, examples: list[Example], folder: Path)
     lora = settings.lora
     return SFTTrainer(
         model=str(adapter.BASE),
-        args=SFTConfig(output_dir=str(folder), num_train_epochs=2, disable_tqdm=True, save_strategy="no"),
+        args=SFTConfig(output_dir=str(folder), num_train_epochs=2, use_cpu=True, disable_tqdm=True, save_strategy="no"),
         train_dataset=Dataset.from_list([{"messages": [m.model_dump() for m in e.messages]} for e in examples]),
         peft_config=LoraConfig(
             r=lora.r,
