@@ -6,8 +6,6 @@ import pytest
 from tunewright.paired_shares import clopper_pearson
 from tunewright.statistics import clustered_mean, holm, sign_test_p, wilson_interval
 
-pytest.importorskip("statsmodels", reason="the dev extra has it")
-
 
 def test_the_clustered_t_is_statsmodels_regression_on_a_constant_with_clustered_errors():
     from statsmodels.regression.linear_model import OLS
