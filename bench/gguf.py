@@ -148,8 +148,8 @@ def results(runs: int) -> str:
     missing = "" if shutil.which(TOOL) else f"`{TOOL}` is not on PATH: no K-quants.\n\n"
     rules = bench.rules
     how = (
-        f"Against transformers in float32: {rules.tokens} tokens of each of {len(bench.prompts)} answers; as good: "
-        f"within {rules.tie_nats:g} nats of the likeliest; log probabilities of its {rules.likeliest} likeliest tokens, mean "
+        f"Against transformers in float32: {rules.tokens} tokens of each of {len(bench.prompts)} answers; "
+        f"as good: within {rules.tie_nats:g} nats of the likeliest; log probabilities of its {rules.likeliest} likeliest tokens, mean "
         "difference in nats. Other formats: matrices whose rows are no multiple of 256 numbers, which K-quants need."
     )
     return f"{how}\n\n{missing}{md_table(HEAD, rows)}\n\n{by_go(bench)}"
