@@ -144,12 +144,14 @@ def results(runs: int) -> str:
             rows.append(bench.row(f"tuned {name}", path, said, stored.fallback_tensors))
             path.unlink()
         convert_adapter(ADAPTER, BASE, adapter, "f16")
+        rows.append(bench.row("base q8_0 alone, for comparison with the next", base_file, said))
         rows.append(bench.row("base q8_0 + adapter f16", base_file, said, adapter=adapter))
     missing = "" if shutil.which(TOOL) else f"`{TOOL}` is not on PATH: no K-quants.\n\n"
     rules = bench.rules
     how = (
-        f"Against transformers in float32: {rules.tokens} tokens of each of {len(bench.prompts)} answers; as good: "
-        f"within {rules.tie_nats:g} nats of the likeliest; log probabilities of its {rules.likeliest} likeliest tokens, mean "
-        "difference in nats. Other formats: matrices whose rows are no multiple of 256 numbers, which K-quants need."
+        f"Against transformers in float32: {rules.tokens} tokens of each of {len(bench.prompts)} answers. As good: "
+        f"within {rules.tie_nats:g} nats of the likeliest. Log probabilities: of its {rules.likeliest} likeliest "
+        "tokens, mean difference in nats. Other formats: matrices whose rows are no multiple of 256 numbers, which "
+        "K-quants need."
     )
     return f"{how}\n\n{missing}{md_table(HEAD, rows)}\n\n{by_go(bench)}"

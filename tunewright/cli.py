@@ -13,6 +13,7 @@ import typer
 from rich.prompt import Prompt
 
 from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
+from tunewright.chat_command import chat_command
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.durations import last_durations
@@ -142,6 +143,7 @@ app.command(name="import")(import_command)
 app.command(name="review")(review_command)
 app.command(name="publish")(publish_command)
 app.command(name="train-job")(train_job_command)
+app.command(name="chat")(chat_command)
 
 
 @app.command()

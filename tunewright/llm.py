@@ -87,17 +87,17 @@ class Client:
         self._pending: dict[str, asyncio.Future[Reply]] = {}
 
     @classmethod
-    def from_params(cls, params: Path = PARAMS) -> Client:
+    def from_params(cls, params: Path = PARAMS, store: ReplyStore | None = None) -> Client:
         """A client with the connections, the budget (TUNEWRIGHT_BUDGET_USD goes before it) and the runner of a file.
 
-        Under `tunewright plan` one that only counts. Raises ConfigError.
+        Under `tunewright plan` one that only counts. `store`: instead of the cache. Raises ConfigError.
         """
         section = read_yaml(params).get("llm") or {}
         known = {name: section[name] for name in LLMSection.model_fields if section.get(name)}
         found = validate({"connections": {}} | known, LLMSection, params, "llm")
         if os.environ.get("TUNEWRIGHT_PLAN"):
             return import_module("tunewright.planning").PlanningClient(found.connections)
-        return cls(found.connections, budget=budget_of(found.budget), carrier=carrier_of(params))
+        return cls(found.connections, store, budget=budget_of(found.budget), carrier=carrier_of(params))
 
     @property
     def tally(self) -> Tally:

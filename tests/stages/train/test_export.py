@@ -14,7 +14,8 @@ from tests.model_fixtures import ROOT, make_example, metrics
 from tunewright.config import Domain
 from tunewright.errors import ConfigError, TrainingError
 from tunewright.export_checks import conversations, pick
-from tunewright.gguf_export import check_parity, check_template, convert, first_difference
+from tunewright.gguf_export import check_parity, check_stored_template, check_template, convert, first_difference
+from tunewright.records import read_json
 from tunewright.serving import serve
 
 
@@ -69,16 +70,31 @@ def test_the_exported_model_tokenizes_conversations_as_transformers_does(project
         chat.backend.chat_template = kept
 
 
+def of_random_weights(project: Path) -> None:
+    """Params in which random weights pass: near ties everywhere, so that 16 bits and no bound on agreement."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["train"]["export"]["agreement"]["good_min"] = 0.0
+    params["train"]["export"]["quantization"] = "f16"
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+
+
 @pytest.mark.slow
 def test_a_model_that_says_nothing_is_not_exported_in_silence(project, monkeypatch) -> None:
     monkeypatch.setattr("sys.argv", ["export", "base"])
     for path in ("data/authored", "prompts", "conf/domain"):
         shutil.copytree(ROOT / path, project / path)
     monkeypatch.setattr(export, "answer", lambda *_: "An answer.")  # the tiny model is random
+    of_random_weights(project)
     export.main()
     found = metrics(project, "train-export/base")
     assert (found["parity_checked"], found["parity_equal"]) == (20, 20)
     assert found["bytes"] == (project / "models/gguf/base.gguf").stat().st_size
+    facts = read_json("data/train/export/base.json")
+    assert (facts["asked"], facts["quantization"], facts["told"]) == ("f16", "f16", "")
+    assert facts["agreement"]["positions"] == 48 and facts["agreement"]["top1"] > 0.9
+    assert facts["modelfile"] == {"file": "base.Modelfile", "instructions": 12, "template_equal": 20}
+    with pytest.raises(TrainingError, match="chat template is not the one of .* from character 0"):
+        check_stored_template(project / "models/gguf/base.gguf", project / "models/base", "x")
     monkeypatch.undo()
     from tunewright import gguf_export
 
