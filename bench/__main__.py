@@ -33,6 +33,8 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "review_keys": "How fast can a reader decide in the review app?",
     "review_labels": "What do people's labels change?",
     "training_places": "Is a training the same wherever it runs?",
+    "masks": "Is what is learnt exactly the assistant's words, and do llama.cpp and training render alike?",
+    "training_speed": "How fast does the CPU trainer train beside trl's own ways?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

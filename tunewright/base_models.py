@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tunewright.chat_template import settle_template
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError, TrainingError
 from tunewright.quiet import quiet_libraries
@@ -100,6 +101,7 @@ def obtain(model: BaseModelConfig, folder: Path) -> str:
     else:
         pin = _from_folder(model, model.source, folder)
     check_shape(model, json.loads((folder / "config.json").read_text("utf-8")))
+    settle_template(folder)
     return pin
 
 

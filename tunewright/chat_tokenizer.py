@@ -82,6 +82,18 @@ class ChatTokenizer:
         added = self.backend.added_tokens_decoder.items()
         return frozenset(int(number) for number, token in added if token.special)
 
+    @cached_property
+    def _controls(self) -> tuple[str, ...]:
+        added = self.backend.added_tokens_decoder.items()
+        return tuple(token.content for _, token in sorted(added) if token.special)
+
+    def control_text(self, content: str) -> str | None:
+        """The first control token whose text a message holds, or None.
+
+        Encoding makes the token itself of such text, here and in llama.cpp and vLLM alike, whoever wrote it.
+        """
+        return next((token for token in self._controls if token in content), None)
+
     @property
     def template(self) -> str:
         """The chat template's source."""

@@ -58,6 +58,15 @@ def likelihoods(
     return [found[example.id] for example in examples]
 
 
+def summed_likelihoods(
+    model: Any, examples: Sequence[Sequence[Labelled]], batch_size: int, done: Callable[[int], None] = lambda n: None
+) -> list[Likelihood]:
+    """Likelihood of conversations that take several rows each: sums over their rows, under the first row's id."""
+    found = iter(likelihoods(model, [row for rows in examples for row in rows], batch_size, done))
+    parts = [[next(found) for _ in rows] for rows in examples]
+    return [Likelihood(p[0].id, math.fsum(one.nll for one in p), sum(one.n_tokens for one in p)) for p in parts]
+
+
 def _batch_likelihoods(model: Any, batch: Sequence[Labelled]) -> list[Likelihood]:
     import torch
 

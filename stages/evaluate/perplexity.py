@@ -19,12 +19,12 @@ from typing import Any
 
 from pydantic import Field
 
-from tunewright.chat_labels import Labelled, label_example
+from tunewright.chat_labels import Labelled, label_rows
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import Config as BaseConfig
 from tunewright.config import load
 from tunewright.errors import MissingInputError, TrainingError, run_main
-from tunewright.likelihood import Likelihood, likelihoods, pooled_loss
+from tunewright.likelihood import Likelihood, pooled_loss, summed_likelihoods
 from tunewright.quiet import quiet_libraries
 from tunewright.records import Example, read_jsonl, write_json
 from tunewright.statistics import clustered_mean
@@ -53,9 +53,10 @@ def longest_per_transcript(examples: Sequence[Example]) -> list[Example]:
     return [longest[key] for key in sorted(longest)]
 
 
-def measure_model(folder: Path, labelled: Sequence[Labelled], batch_size: int) -> list[Likelihood]:
-    """Likelihoods under the model in `folder`; both models at one precision, so that they differ in weights only.
+def measure_model(folder: Path, labelled: Sequence[Sequence[Labelled]], batch_size: int) -> list[Likelihood]:
+    """Likelihoods of conversations (a list of rows each) under the model in `folder`.
 
+    Both models at one precision, so that they differ in weights only:
     float32 on a CPU: bfloat16 rounds small updates away (a change of -9.5% where float32 shows -11.3%), and without
     AMX it is also three times as slow (measured 2026-11-22).
     """
@@ -67,8 +68,8 @@ def measure_model(folder: Path, labelled: Sequence[Labelled], batch_size: int) -
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
     model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     model.to(device)
-    with bar(f"perplexity of {folder}", len(labelled)) as progress:
-        return likelihoods(model, labelled, batch_size, progress.advance)
+    with bar(f"perplexity of {folder}", sum(map(len, labelled))) as progress:
+        return summed_likelihoods(model, labelled, batch_size, progress.advance)
 
 
 def compare(
@@ -110,10 +111,9 @@ def main() -> None:
             f"{HOLDOUT}: no held-out conversation; raise generate.slices.shares.holdout in conf/config.yaml"
         )
     tokenizer = load_tokenizer(BASE)
-    labelled = [label_example(example, tokenizer, config.max_tokens) for example in examples]
-    stage.start(
-        f"{len(labelled)} held-out conversations, {sum(e.n_supervised for e in labelled):,} assistant tokens, 2 models"
-    )
+    labelled = [label_rows(example, tokenizer, config.max_tokens) for example in examples]
+    n_tokens = sum(row.n_supervised for rows in labelled for row in rows)
+    stage.start(f"{len(labelled)} held-out conversations, {n_tokens:,} assistant tokens, 2 models")
     with quiet_libraries():
         base, tuned = (measure_model(folder, labelled, config.batch_size) for folder in (BASE, TUNED))
     found = compare(base, tuned, [example.persona_id for example in examples], config.confidence)

@@ -3,7 +3,9 @@
 Split by persona first, then cut: each example is a conversation from its start to a slice point. Points are random but
 fixed by the transcript's id: the first at exchange 3, gaps of 2 to 5, the last exchange always. An example over the
 token limit is shortened to the longest that fits. Conversations in which a message was cut off by its token limit are
-left out: what is cut would be learnt. So are those that a reader rejected: not satisfied, or NO to a safety gate.
+left out: what is cut would be learnt. So are those in which somebody wrote the text of one of the base model's control
+tokens, which would be read as the end or the beginning of a turn, and those that a reader rejected: not satisfied, or
+NO to a safety gate.
 
 A repaired conversation stands in place of its failed original. That a reader was not satisfied with the original is
 not said of the repair; that one found it unsafe is: fixup mends what judges name, and unsafe words may remain.
@@ -110,7 +112,8 @@ class Tally:
     """Counts per split, and the yield, as the examples come."""
 
     def __init__(self) -> None:
-        self.n_all = self.n_passed = self.n_cut = self.n_rejected = self.n_shortened = self.max_tokens_found = 0
+        self.n_all = self.n_passed = self.n_cut = self.n_control = self.n_rejected = self.n_shortened = 0
+        self.max_tokens_found = 0
         self._sums = {name: Counter[str]() for name in SPLITS}
         self._personas: dict[str, set[str]] = {name: set() for name in SPLITS}
 
@@ -135,6 +138,8 @@ class Tally:
             "n_transcripts": self.n_all,
             "n_passed": self.n_passed,
             "n_rejected_by_readers": self.n_rejected,
+            "n_cut_off": self.n_cut,
+            "n_with_control_text": self.n_control,
             "n_examples": n_examples,
             "examples_per_transcript": round(n_examples / self.n_passed, 3) if self.n_passed else None,
             "n_shortened": self.n_shortened,
@@ -169,7 +174,7 @@ def repairs_of(words: Container[str]) -> set[str]:
 
 
 def used_of(
-    pairs: Iterable[tuple[Transcript, Score | None]], refused: Container[str], tally: Tally
+    pairs: Iterable[tuple[Transcript, Score | None]], refused: Container[str], tokenizer: ChatTokenizer, tally: Tally
 ) -> Iterator[Transcript]:
     """The transcripts that are learnt from; all are counted. `refused`: content hashes, or ids."""
     for transcript, score in pairs:
@@ -180,8 +185,20 @@ def used_of(
                 tally.n_rejected += 1
             elif transcript.is_cut:
                 tally.n_cut += 1
+            elif any(tokenizer.control_text(m.content) for m in messages_of(transcript, ())):
+                tally.n_control += 1
             else:
                 yield transcript
+
+
+def refuse_control_text(system: Sequence[Message], tokenizer: ChatTokenizer, prompt: Path) -> None:
+    """Raise RecordError where the system prompt itself would be read as several turns."""
+    for message in system:
+        if found := tokenizer.control_text(message.content):
+            raise RecordError(
+                f"{prompt}: it holds the text of the base model's control token {found!r}, which would be read as the "
+                "end or the beginning of a turn; reword it"
+            )
 
 
 def cut_all(
@@ -202,9 +219,10 @@ def main() -> None:
     stage.start("the conversations that passed")
     lines, rubric = read_labels(domain.reviews), load_rubric(domain.rubric)
     refused = {*rejected(lines, rubric), *repairs_of(unsafe(lines, rubric))}
-    used = used_of(transcripts_for_training(), refused, tally)
-    tokenizer = load_tokenizer(Path("models/base"))
-    system = as_messages(render(Path(domain.prompts) / "system.md", **assistant_variables(domain)))
+    tokenizer, prompt = load_tokenizer(Path("models/base")), Path(domain.prompts) / "system.md"
+    used = used_of(transcripts_for_training(), refused, tokenizer, tally)
+    system = as_messages(render(prompt, **assistant_variables(domain)))
+    refuse_control_text(system, tokenizer, prompt)
     with ExitStack() as files:
         targets = {name: files.enter_context(JsonlWriter(f"data/generate/{name}.jsonl")) for name in SPLITS}
         for split, examples, n_shortened in cut_all(used, system, tokenizer, config):
@@ -214,6 +232,8 @@ def main() -> None:
         refuse_empty(tally)
     write_json("metrics/generate-slices.json", tally.metrics())
     stage.note(f"{tally.n_passed} of {tally.n_all} transcripts passed, {tally.n_cut} of them left out as cut off")
+    if tally.n_control:
+        stage.note(f"{tally.n_control} more left out: they hold the text of a control token of the base model")
     made = ", ".join(f"{tally.count(s)} {s}" for s in SPLITS)
     stage.end(f"{made} examples, {tally.n_shortened} shortened; {tally.n_rejected} transcripts rejected by readers")
 

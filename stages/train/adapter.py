@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tunewright.chat_labels import Labelled, decode_supervised, label_example
+from tunewright.chat_labels import Labelled, decode_supervised, label_rows
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.checkpoints import training_dir
 from tunewright.config import load
@@ -35,7 +35,8 @@ METRICS, PLOT = Path("metrics/train-adapter.json"), Path("plots/train-adapter.js
 
 def labelled(path: Path, tokenizer: ChatTokenizer, max_tokens: int) -> list[Labelled]:
     """The examples of a file as tokens and labels, every one checked before training begins."""
-    return [label_example(e, tokenizer, max_tokens) for e in read_jsonl(path, Example, made_by="generate-slices")]
+    examples = read_jsonl(path, Example, made_by="generate-slices")
+    return [row for example in examples for row in label_rows(example, tokenizer, max_tokens)]
 
 
 def curve(outcome: Outcome) -> list[dict[str, Any]]:
@@ -51,6 +52,7 @@ def measured(job: Job, outcome: Outcome) -> dict[str, Any]:
     return {
         "examples": len(job.examples),
         "tokens": sum(len(e.input_ids) for e in job.examples),
+        "longest_tokens": max(len(e.input_ids) for e in job.examples),
         "supervised_tokens": sum(e.n_supervised for e in job.examples),
         "steps": outcome.steps,
         "epochs": job.settings.epochs,

@@ -30,6 +30,7 @@ class Settings(Config):
     learning_rate: float = Field(gt=0)
     batch_size: int = Field(ge=1)
     gradient_accumulation: int = Field(ge=1)
+    packing: bool  # several examples in a row of max_tokens; then batch_size counts rows
     warmup_share: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
     scheduler: str

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tunewright.chat_labels import Labelled
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.checkpoints import mark_complete, newest_complete, step_of, steps_between
 from tunewright.likelihood import likelihoods, pooled_loss
@@ -20,6 +19,7 @@ from tunewright.records import write_json
 from tunewright.resident import peak_bytes
 from tunewright.training import processes
 from tunewright.training.job import Event, Job, Outcome, Report
+from tunewright.training.packing import check_apart, pack, packed
 from tunewright.training.settings import Settings
 
 POINTS = 400  # at most so many points on the loss curve
@@ -45,9 +45,9 @@ def validation_loss(model: Any, job: Job) -> float | None:
     return pooled_loss(likelihoods(model, job.valid, job.settings.batch_size)) if job.valid else None
 
 
-def steps_per_epoch(n_examples: int, settings: Settings) -> int:
+def steps_per_epoch(n_rows: int, settings: Settings) -> int:
     """Optimizer steps in one pass over the data; the last, smaller group of batches is a step too."""
-    return math.ceil(math.ceil(n_examples / settings.batch_size) / settings.gradient_accumulation)
+    return math.ceil(math.ceil(n_rows / settings.batch_size) / settings.gradient_accumulation)
 
 
 def load_base(settings: Settings, base: Path) -> Any:
@@ -70,9 +70,9 @@ def load_base(settings: Settings, base: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(str(base), **arguments)
 
 
-def trainer_arguments(settings: Settings, n_examples: int, folder: Path) -> dict[str, Any]:
+def trainer_arguments(settings: Settings, n_rows: int, folder: Path) -> dict[str, Any]:
     """SFTConfig's arguments. Nothing is truncated (label_example refuses), and like lengths share a batch."""
-    epoch_steps = steps_per_epoch(n_examples, settings)
+    epoch_steps = steps_per_epoch(n_rows, settings)
     return {
         "output_dir": str(folder),
         "num_train_epochs": settings.epochs,
@@ -84,7 +84,8 @@ def trainer_arguments(settings: Settings, n_examples: int, folder: Path) -> dict
         "warmup_steps": settings.warmup_share,  # below 1 it is a share of all steps
         "weight_decay": settings.weight_decay,
         "lr_scheduler_type": settings.scheduler,
-        "train_sampling_strategy": "group_by_length" if settings.batch_size > 1 else "random",
+        "train_sampling_strategy": "group_by_length" if settings.batch_size > 1 and not settings.packing else "random",
+        "packing": settings.packing,  # the padding-free collator; the rows are made by tunewright.training.packing
         "max_length": None,
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "save_steps": steps_between(epoch_steps, settings.checkpoints_per_epoch),
@@ -113,32 +114,35 @@ def make_trainer(job: Job) -> Any:
 
     settings = job.settings
     set_seed(settings.seed)
-    args = SFTConfig(
-        **trainer_arguments(settings, len(job.examples), job.folder)
-    )  # first: it starts the processes' group
+    dataset = _dataset(job)
+    arguments = trainer_arguments(settings, len(dataset), job.folder)
+    args = SFTConfig(**arguments)  # before the model: it starts the processes' group
     model = load_base(settings, job.base)
     lora = settings.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     alone = settings.device == "cpu" and processes.count() == 1  # its loss goes past the wrappers of several processes
-    kind = CpuTrainer if alone and suits(model) else SFTTrainer
+    kind = CpuTrainer if alone and suits(model) and not settings.packing else SFTTrainer
     trainer = kind(
         model=model,
         args=args,
-        train_dataset=_dataset(job.examples),
+        train_dataset=dataset,
         processing_class=load_tokenizer(job.base).backend,
         peft_config=LoraConfig(
             r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type="CAUSAL_LM"
         ),
     )
     trainer.remove_callback(PrinterCallback)
+    if settings.packing:
+        check_apart(trainer, job.examples)
     return trainer
 
 
-def _dataset(examples: Any) -> Any:
+def _dataset(job: Job) -> Any:
     from datasets import Dataset
 
-    rows: list[Labelled] = list(examples)
-    return Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in rows])
+    if job.settings.packing:
+        return Dataset.from_list([packed(row) for row in pack(job.examples, job.settings.max_tokens)])
+    return Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in job.examples])
 
 
 def _train(trainer: Any, folder: Path, report: Report) -> int:

@@ -10,6 +10,7 @@ from stages.generate import slices as stage
 from stages.generate.slices import Config, Tally, messages_of, refuse_empty, slice_points
 from tests.conftest import transcript
 from tests.test_labels import label
+from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.records import Example, Exchange, Message, Score, Transcript, read_jsonl, write_jsonl
 from tunewright.splits import Shares, split_of
@@ -179,6 +180,22 @@ def test_a_talk_that_was_cut_off_is_not_learnt_from_though_it_passes(ready, caps
     stage.main()
     assert "t0" not in {e.transcript_id for found in read_splits().values() for e in found}
     assert "30 of 60 transcripts passed, 1 of them left out as cut off" in capsys.readouterr().err
+
+
+def test_a_talk_in_which_somebody_wrote_a_control_token_is_left_out_and_counted(ready, capsys):
+    talks = read_jsonl("data/generate/transcripts.jsonl", Transcript)
+    odd = talks[0].exchanges[0].model_copy(update={"user": "bye [UNK]"})
+    write_jsonl(
+        "data/generate/transcripts.jsonl",
+        [talks[0].model_copy(update={"exchanges": (odd, *talks[0].exchanges[1:])}), *talks[1:]],
+    )
+    stage.main()
+    assert "t0" not in {e.transcript_id for found in read_splits().values() for e in found}
+    assert ready.metrics("generate-slices")["n_with_control_text"] == 1
+    assert "1 more left out: they hold the text of a control token" in capsys.readouterr().err
+    system = [Message(role="system", content="Say [UNK].")]
+    with pytest.raises(RecordError, match=r"system\.md: it holds the text of the base model's control token '\[UNK\]'"):
+        stage.refuse_control_text(system, load_tokenizer("models/base"), Path("system.md"))
 
 
 def test_what_a_reader_rejected_is_never_learnt_from_as_long_as_its_words_are_the_same(ready, rubric, capsys):
