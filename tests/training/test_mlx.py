@@ -233,6 +233,8 @@ def test_what_is_missing_is_said_with_the_next_command(settings, monkeypatch) ->
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     with pytest.raises(TrainingError, match="device is cpu, expected mlx"):
         place.check(settings.model_copy(update={"device": "cpu"}))
+    with pytest.raises(TrainingError, match="set trainer.packing=false"):
+        place.check(settings.model_copy(update={"packing": True}))
     with pytest.raises(TrainingError, match="NF4, which mlx does not have"):
         place.check(settings.model_copy(update={"quantize_4bit": True}))
     with pytest.raises(TrainingError, match=r"mlx_lm is not installed for .*; run: pip install -e '.\[mlx\]'"):

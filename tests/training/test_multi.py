@@ -76,6 +76,8 @@ def test_what_is_missing_is_said_before_anything_is_spent(settings, gpus, monkey
     gpus(4)
     place().check(settings)
     place(processes=2).check(settings)
+    with pytest.raises(TrainingError, match="packing is tried out on the whole model"):
+        place().check(settings.model_copy(update={"packing": True}))
     gpus(0)
     with pytest.raises(TrainingError, match="needs an NVIDIA GPU"):
         place().check(settings)

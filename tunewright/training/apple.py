@@ -54,6 +54,8 @@ class Mlx(Config):
         """Refuse what mlx_lm would train otherwise than asked."""
         if settings.device != "mlx":
             raise TrainingError(f"train.adapter.device is {settings.device}, expected mlx; choose trainer=mlx whole")
+        if settings.packing:
+            raise TrainingError("mlx_lm packs no examples into a row; set trainer.packing=false")
         if settings.quantize_4bit:
             raise TrainingError(
                 "quantize_4bit is bitsandbytes' NF4, which mlx does not have: its own 4-bit weights are other numbers, "

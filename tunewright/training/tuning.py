@@ -115,7 +115,8 @@ def make_trainer(job: Job) -> Any:
     settings = job.settings
     set_seed(settings.seed)
     dataset = _dataset(job)
-    args = SFTConfig(**trainer_arguments(settings, len(dataset), job.folder))  # first: it starts the processes' group
+    arguments = trainer_arguments(settings, len(dataset), job.folder)
+    args = SFTConfig(**arguments)  # before the model: it starts the processes' group
     model = load_base(settings, job.base)
     lora = settings.lora
     modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
