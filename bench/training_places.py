@@ -66,7 +66,7 @@ def tiny_base(folder: Path) -> Path:
         "num_attention_heads": 4,
     }
     ids = {"vocab_size": 49152, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
-    LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, **shape, **ids)).save_pretrained(folder)
+    LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, **shape, **ids)).save_pretrained(folder)  # pyright: ignore[reportArgumentType]
     return folder
 
 
