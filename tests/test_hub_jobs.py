@@ -91,7 +91,7 @@ def test_the_same_training_again_fetches_the_adapter_without_a_job(fake_hub, tra
     [
         (None, "no Hugging Face token here.*hf auth login"),
         ("hf_wrong", "the token is not valid.*hf auth login"),
-        ("hf_reader", "of ada may only read.*role `write`"),
+        ("hf_reader", "of ada may only read.*may write"),
         ("hf_fine", "may not write repositories of ada"),
     ],
 )

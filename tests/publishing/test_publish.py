@@ -209,9 +209,9 @@ def test_a_model_that_was_trained_on_another_version_of_the_data_is_not_publishe
 @pytest.mark.parametrize(
     ("account", "namespace", "said"),
     [
-        (Account("ada", "read"), None, "may only read in ada; make one that may write"),
-        (Account("ada", "fineGrained", permissions=("repo.content.read",)), None, "may only read in ada"),
-        (Account("ada", orgs=("analytical",)), "babbage", "who can write to: ada, analytical"),
+        (Account("ada", "read"), None, "of ada may only read: make one that may write"),
+        (Account("ada", "fineGrained", permissions=("repo.content.read",)), None, "may not write repositories of ada"),
+        (Account("ada", orgs=("analytical",)), "babbage", "this token is of ada (organisations: analytical)"),
     ],
 )
 def test_a_token_that_cannot_write_there_is_told_before_anything_is_sent(

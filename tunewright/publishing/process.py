@@ -13,14 +13,13 @@ from tunewright.config import load
 from tunewright.errors import PublishError
 from tunewright.forgotten import Forgotten
 from tunewright.models import Connection
-from tunewright.publishing.account import hub, namespace_of
 from tunewright.publishing.card_text import size, terms
 from tunewright.publishing.obstacles import Permissions, obstacles, refuse_always
 from tunewright.publishing.parcel import CARD, Kind, Parcel, Upload
 from tunewright.publishing.publication import CHOICES, Addresses, Publication, prepare
 from tunewright.publishing.scan import Finding, Search, machine_folders, scan
 from tunewright.publishing.secret_patterns import own_secrets
-from tunewright.publishing.upload import Remote, files_after, look, refuse_open, send, stale
+from tunewright.publishing.upload import PUBLISHING, Remote, files_after, look, refuse_open, send, stale
 from tunewright.terminal import waiting
 
 NOBODY = "YOUR-NAMESPACE"  # in a rehearsal, which asks nobody whose token it is
@@ -43,8 +42,8 @@ def publish(only: str, may: Permissions, public: bool, yes: bool) -> None:
     what, stops = checked(only, may)
     if stops:
         raise PublishError("nothing is published:\n" + "\n".join(f"- {stop}" for stop in stops))
-    api, settings = hub(), what.facts.settings
-    namespace = namespace_of(api, settings.namespace)
+    api, settings = PUBLISHING.client(), what.facts.settings
+    namespace = PUBLISHING.namespace_of(api, settings.namespace)
     names: dict[Kind, str] = {"dataset": settings.dataset, "model": settings.model}
     there: dict[Kind, Remote] = {kind: look(api, f"{namespace}/{name}", kind) for kind, name in names.items()}
     kinds: list[Kind] = [parcel.kind for parcel in what.parcels]

@@ -16,10 +16,21 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from tunewright.errors import PublishError
-from tunewright.publishing.account import explained
+from tunewright.hub import Errand
 from tunewright.publishing.parcel import CARD, Files, Kind, Parcel
 
 KEPT = (".gitattributes", CARD)
+AGAIN = "what has arrived there is kept: run the same command again to go on"
+PUBLISHING = Errand(
+    PublishError,
+    "publish.namespace",
+    AGAIN,
+    {
+        409: f"somebody else is writing there at the same time; {AGAIN}",
+        412: f"something was committed there meanwhile; {AGAIN}",
+    },
+    also=(RuntimeError, ValueError, OSError),
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Remote:
 
 def look(api: HfApi, repo_id: str, kind: Kind) -> Remote:
     """What is there; nothing where there is no such repository (or none that the token may see)."""
-    with explained(f"look at {kind} {repo_id}"):
+    with PUBLISHING.explained(f"look at {kind} {repo_id}"):
         try:
             info = api.repo_info(repo_id, repo_type=kind)
         except RepositoryNotFoundError:
@@ -70,9 +81,9 @@ def send(api: HfApi, remote: Remote, parcel: Parcel, card: str, public: bool) ->
     """Make the repository if needed, commit, and open it if it is to be public; returns the commit's address."""
     repo_id, kind = remote.repo_id, parcel.kind
     if not remote.exists:
-        with explained(f"make the private {kind} repository {repo_id}"):
+        with PUBLISHING.explained(f"make the private {kind} repository {repo_id}"):
             api.create_repo(repo_id, repo_type=kind, private=True, exist_ok=True)
-    with explained(f"upload to {kind} {repo_id}"):
+    with PUBLISHING.explained(f"upload to {kind} {repo_id}"):
         made = api.create_commit(
             repo_id,
             operations(remote, parcel, card),
@@ -81,7 +92,7 @@ def send(api: HfApi, remote: Remote, parcel: Parcel, card: str, public: bool) ->
             parent_commit=remote.sha,
         )
     if public and (remote.private or not remote.exists):
-        with explained(f"make {kind} {repo_id} public"):
+        with PUBLISHING.explained(f"make {kind} {repo_id} public"):
             api.update_repo_settings(repo_id, repo_type=kind, private=False)
     return f"{made.commit_url}{' (nothing had changed)' if made.oid == remote.sha else ''}"
 

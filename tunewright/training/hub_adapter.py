@@ -11,7 +11,7 @@ import numpy as np
 
 from tunewright.errors import TrainingError
 from tunewright.records import read_json, write_json
-from tunewright.training.hub_access import explained
+from tunewright.training.hub_access import JOB
 from tunewright.training.hub_worker import ADAPTER
 from tunewright.training.job import Job, Outcome
 from tunewright.training.settings import Settings
@@ -23,14 +23,14 @@ EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2",
 
 def stored(api: Any, repo: str, key: str) -> bool:
     """Whether a job has stored the adapter of this training."""
-    with explained(f"look into {repo}"):
+    with JOB.explained(f"look into {repo}"):
         return api.file_exists(repo, f"{key}/{ADAPTER}/{OUTCOME}")
 
 
 def fetch_adapter(api: Any, repo: str, key: str, job: Job, target: Path) -> Outcome:
     """Write the adapter into `target`, as every other place does; its outcome. Raises TrainingError."""
     with tempfile.TemporaryDirectory() as room:
-        with explained(f"fetch the adapter from {repo}"):
+        with JOB.explained(f"fetch the adapter from {repo}"):
             api.snapshot_download(repo, allow_patterns=f"{key}/{ADAPTER}/*", local_dir=room)
         there = Path(room) / key / ADAPTER
         check_adapter(there, job.settings, repo)

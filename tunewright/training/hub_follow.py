@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunewright.errors import InterruptedRunError, TrainingError
-from tunewright.training.hub_access import explained, last_line
+from tunewright.hub import last_line
+from tunewright.training.hub_access import JOB
 from tunewright.training.hub_submit import OVER, Ticket
 from tunewright.training.job import Event, Report
 from tunewright.training.worker import event_of
@@ -110,7 +111,7 @@ def follow(api: Any, ticket: Ticket, heard: Heard, say: Callable[[str], None], p
                 _listen(heard, api.fetch_job_logs(**where, follow=True))
         except HfHubHTTPError as error:
             if error.response.status_code < 500 and error.response.status_code != 429:
-                with explained(f"follow job {ticket.job_id}"):
+                with JOB.explained(f"follow job {ticket.job_id}"):
                     raise
             patience.wait(error, ticket)
         except (httpx.HTTPError, ConnectionError) as error:

@@ -21,7 +21,7 @@ from tunewright.config import Config
 from tunewright.errors import TrainingError
 from tunewright.records import digest, write_text
 from tunewright.terminal import Stage
-from tunewright.training.hub_access import explained, hub_client, namespace_of, private_repo
+from tunewright.training.hub_access import JOB, private_repo
 from tunewright.training.hub_adapter import fetch_adapter, stored
 from tunewright.training.hub_dry_run import DRY_RUN, show
 from tunewright.training.hub_estimate import Estimate, Flavor, Time, check_flavor, estimate
@@ -72,9 +72,9 @@ class HubJobs(Config):
         check_flavor(settings, self.flavor, self.flavors, self.gpus)
         if DRY_RUN in os.environ:
             return
-        api = hub_client()
-        namespace_of(api, self.namespace)
-        with explained(f"find the base model {source.repo} at {source.revision[:12]}"):
+        api = JOB.client()
+        JOB.namespace_of(api, self.namespace)
+        with JOB.explained(f"find the base model {source.repo} at {source.revision[:12]}"):
             api.model_info(source.repo, revision=source.revision)
             api.auth_check(source.repo)
 
@@ -92,9 +92,9 @@ class HubJobs(Config):
         """Fetch the adapter, or follow the job that makes it, or submit that first."""
         if where := os.environ.get(DRY_RUN):
             show(self.plan(job, self.namespace or "NAMESPACE", self.price()), self.arguments, job, Path(where))
-        api = hub_client()
+        api = JOB.client()
         found = kept(job.folder)
-        plan = self.plan(job, namespace_of(api, self.namespace), self.price(api), found)
+        plan = self.plan(job, JOB.namespace_of(api, self.namespace), self.price(api), found)
         if not (plan.key and stored(api, plan.adapter_repo, plan.key)):
             self.finish(api, plan, found or self.submit(api, plan, job, stage), job, stage)
         stage.note(f"fetching the adapter from {plan.adapter_repo}/{plan.key}")
@@ -116,7 +116,7 @@ class HubJobs(Config):
     def price(self, api: Any = None) -> float:
         """USD an hour of the flavor: what the Hub says now, else what conf says."""
         if api is not None:
-            with explained("ask for the price of machines"):
+            with JOB.explained("ask for the price of machines"):
                 for machine in api.list_jobs_hardware():
                     if machine.name == self.flavor and machine.unit_label == "minute":
                         return 60 * machine.unit_cost_usd
@@ -143,7 +143,7 @@ class HubJobs(Config):
 
     def upload(self, api: Any, plan: Plan, job: Job) -> str:
         """Settings, labelled tokens and the script, into this training's folder of the data repository; the commit."""
-        with tempfile.TemporaryDirectory() as room, explained(f"upload the training data to {plan.data_repo}"):
+        with tempfile.TemporaryDirectory() as room, JOB.explained(f"upload the training data to {plan.data_repo}"):
             write_job(job, Path(room))
             write_text(Path(room) / SCRIPT, plan.script)
             done = api.upload_folder(

@@ -23,7 +23,7 @@ from tunewright.structure import dependencies
 ROOT = Path(tunewright.__file__).parents[1]  # the repository, or site-packages
 WORKER = Path("tunewright/training/hub_worker.py")
 UNSEEN = ("accelerate", "jinja2")  # imported by transformers alone: its Trainer, its chat templates
-NOT_THERE = ("dvc",)  # imported by tunewright.config, in functions that compose conf/
+NOT_THERE = ("dvc", "deepspeed")  # imported where conf/ is composed, and where several processes share a model
 PYTHON = ">=3.11"
 
 SCRIPT = '''# /// script

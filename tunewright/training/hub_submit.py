@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.errors import TrainingError
+from tunewright.hub import last_line
 from tunewright.records import read_json, write_json
-from tunewright.training.hub_access import explained, last_line
+from tunewright.training.hub_access import JOB
 
 NOTE = "hub_job.json"  # beside the checkpoints
 LABEL = "tunewright"
@@ -74,7 +75,7 @@ def drop(folder: Path) -> None:
 
 def jobs_of(api: Any, key: str, namespace: str) -> dict[str, Any]:
     """All jobs of this training, over or not, by id."""
-    with explained(f"list the jobs of {namespace}"):
+    with JOB.explained(f"list the jobs of {namespace}"):
         return {job.id: job for job in api.list_jobs(labels={LABEL: key}, namespace=namespace)}
 
 
@@ -117,7 +118,7 @@ def _submitted(api: Any, arguments: dict[str, Any], say: Callable[[str], None]) 
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
 
-    with explained(f"submit the job to {arguments['namespace']}"):
+    with JOB.explained(f"submit the job to {arguments['namespace']}"):
         try:
             return api.run_job(**arguments)
         except (httpx.HTTPError, HfHubHTTPError) as error:

@@ -43,8 +43,8 @@ class Accelerate(Config):
         check_quantization(settings)
         if settings.packing:
             raise TrainingError(
-                "packing is tried out on the whole model before the first step, and a sharded one is nowhere whole; set "
-                "trainer.packing=false, and batch_size to examples"
+                "packing is tried out on the whole model before the first step, and a sharded one is nowhere whole; "
+                "set trainer.packing=false, and batch_size to examples"
             )
         self._check_config(read_yaml(Path(self.config)))
         gpus = torch.cuda.device_count()
