@@ -97,7 +97,7 @@ def _configure(folder: Path, url: str, base: Path) -> None:
     config = (folder / "conf/config.yaml").read_text("utf-8")
     config = config.replace("preset: demo", "preset: tiny").replace("llm: embedded", "llm: fake")
     config = config.replace("base_model: smollm2_135m", "base_model: tiny")
-    config = config.replace("good_min: 0.85", "good_min: 0.0")  # of random weights every token is nearly as likely
+    config = config.replace("good_min: 0.9", "good_min: 0.0")  # of random weights every token is nearly as likely
     (folder / "conf/config.yaml").write_text(config, "utf-8")
 
 
