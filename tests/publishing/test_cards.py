@@ -109,6 +109,17 @@ def test_imported_people_are_left_out_with_replays_and_repairs_of_them_and_count
     assert "pipeline/reports/audit.md" not in what.parcels[0].files  # it quotes
 
 
+def test_reports_that_may_quote_imported_people_stay_out_although_none_of_them_is_in_a_split(project):
+    project.finish()
+    assert "pipeline/reports/audit.md" in prepare(CHOICES["dataset"], False).parcels[0].files
+    with Path("data/generate/transcripts.jsonl").open("a") as file:
+        file.write(imported()[0].model_dump_json() + "\n")  # rejected: the audit told of it all the same
+
+    left_out, taken_in = (prepare(CHOICES["dataset"], may).parcels[0].files for may in (False, True))
+    assert "pipeline/reports/audit.md" not in left_out and "pipeline/reports/generation_stats.md" not in left_out
+    assert "pipeline/reports/audit.md" in taken_in
+
+
 def test_imported_people_are_published_on_the_users_word_and_the_card_says_so(project, cards):
     project.talks(imported())
     assert "**Imported logs are part of this dataset.**" in cards(imported=True)["dataset"]

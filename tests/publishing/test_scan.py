@@ -79,6 +79,32 @@ def test_a_finding_names_file_line_and_conversation_and_a_message_repeated_in_sl
     assert str(found) == "data/train.jsonl, line 2, conversation b: phone number +...67"
 
 
+@pytest.mark.parametrize(("kind", "value"), SECRETS)
+@pytest.mark.parametrize("before", ["\\n", "\\t", "\\u00e9 ", "\\/"])
+def test_a_secret_at_the_beginning_of_a_line_inside_a_json_or_yaml_string_is_found(search, kind, value, before):
+    for name in ("metrics/a.json", "params.yaml"):
+        assert [f.kind for f in scan([Upload(name, f'x: "said{before}{value}"'.encode())], search)] == [kind]
+
+
+def test_paths_and_people_inside_an_escaped_string_are_found_once(search):
+    home = "/ho" + "me/ada"
+    found = {
+        f'"see\\n{home}/x"': "home folder",
+        f'"{home.replace("/", chr(92) + "/")}"': "home folder",
+        r"C:\Users\norbert": "home folder",  # no escape, although it looks like one
+        r'"C:\\Users\\norbert"': "home folder",
+        '"call\\n+44 20 7123 4567"': "phone number",
+        '"write\\ntom@mailbox.org"': "e-mail address",
+    }
+    for text, kind in found.items():
+        assert [f.kind for f in scan([Upload("a.json", text.encode())], search)] == [kind], text
+
+
+def test_a_line_that_holds_no_record_is_searched_as_text(search):
+    for line in (f"{{broken hf_{RANDOM}aa", f'["hf_{RANDOM}aa"]'):
+        assert [f.line for f in scan([Upload("a.jsonl", f"{{}}\n{line}\n".encode())], search)] == [2]
+
+
 def test_public_contacts_and_version_numbers_in_lock_files_are_no_personal_data(search):
     uploads = [Upload("a.md", b"help@catline.org\n"), Upload("pipeline/requirements.lock", b"cats==41.2.7.12\n")]
     assert scan(uploads, search) == []

@@ -42,8 +42,8 @@ def dataset_parcel(repo: str, domain: Domain, examples: Examples, people: Iterab
 
 
 def quotes_imported(examples: Examples) -> bool:
-    """Whether reports may quote words that are not published."""
-    return examples.left_out.total() > 0
+    """Whether reports may quote words that are not published: they tell of all conversations, rejected ones too."""
+    return examples.hidden
 
 
 def json_lines(records: Iterable[Record]) -> bytes:

@@ -64,6 +64,7 @@ class Examples:
     origins: dict[str, Origin]  # by conversation, of all that the splits hold
     learned: set[str]  # conversations of the training split, published or not
     left_out: Counter[str]  # examples with imported words, by split
+    hidden: bool = False  # whether the run took in imported words, in splits or not, that are not to be published
 
     def counts(self) -> dict[str, SplitCount]:
         """What is published, by split."""
@@ -93,7 +94,8 @@ class Examples:
 def read_examples(include_imported: bool) -> Examples:
     """The splits with their origins. Raises PublishError for an example of a conversation that is not there."""
     origins = {t.id: origin_of(t) for t in _transcripts()}
-    found = Examples({}, {}, set(), Counter())
+    hidden = not include_imported and any(origin.is_imported for origin in origins.values())
+    found = Examples({}, {}, set(), Counter(), hidden)
     for split in SPLITS:
         kept = found.by_split.setdefault(split, [])
         for number, one in enumerate(iter_jsonl(FOLDER / f"{split}.jsonl", Example, "generate-slices"), 1):

@@ -1,9 +1,10 @@
 """The search through everything that would be uploaded: secrets, personal data, paths of this machine, forgotten ids.
 
-Text files are read whole, JSON Lines record by record with every string decoded; of a binary file (weights, pictures)
-only the first 256 KiB, where its metadata are. Personal data are not looked for among weights, in lock files, whose
-versions look like addresses, and in the base model's vocabulary. The same message stands in several slices of a
-conversation and is looked at once.
+Text files are read whole, JSON Lines record by record with every string decoded; in other texts the escapes of JSON and
+YAML are read as what they stand for, since the n of \\n before a key would hide its beginning. Of a binary file
+(weights, pictures) only the first 256 KiB, where its metadata are. Personal data are not looked for among weights, in
+lock files, whose versions look like addresses, and in the base model's vocabulary. The same message stands in several
+slices of a conversation and is looked at once.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ HEAD_BYTES = 256 * 1024
 ID_FIELDS = ("id", "transcript_id", "persona_id")
 HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
 Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
+ESCAPE = re.compile(r"\\(?:([\\nrtbf/\"])|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")  # of a JSON or YAML string
+MEANT = {"/": "/", '"': '"', "\\": r"\\"}  # by the letter of an escape; all others are white space
 OF_NOBODY = re.compile(r"\.lock$|^(?:tokenizer[^/]*|vocab\.json|merges\.txt)$")
 PERSONAL: Sort = "personal data"
+PLACE: Sort = "path of this machine"
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,30 @@ class Search:
         for datum in find_personal_data(text, self.public):
             yield "personal data", datum.kind, datum.masked
         for path in HOME.finditer(text):
-            yield "path of this machine", "home folder", mask(path.group())
+            yield PLACE, "home folder", mask(path.group())
         for folder in self.folders:
             if folder in text:
-                yield "path of this machine", "folder of this machine", mask(folder)
+                yield PLACE, "folder of this machine", mask(folder)
+
+    def of_line(self, line: str) -> Iterator[tuple[Sort, str, str]]:
+        """All in a line of a text file, its escapes read; paths as written too, for a Windows one looks like some."""
+        plain = unescaped(line)
+        yield from self.of_text(plain)
+        if plain != line:
+            yield from (hit for hit in self.of_text(line) if hit[0] == PLACE)
 
     def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
         """Ids of a record that were forgotten."""
         for field in ID_FIELDS:
             if str(record.get(field)) in self.forgotten:
                 yield "forgotten", f"{field} that was forgotten", str(record[field])
+
+
+def unescaped(text: str) -> str:
+    """A text with the escapes of JSON and YAML strings as what they stand for; an escaped backslash stays as it is."""
+    if "\\" not in text:
+        return text
+    return ESCAPE.sub(lambda m: MEANT.get(m[1], " ") if m[1] else chr(int(m[2] or m[3], 16)), text)
 
 
 def machine_folders() -> list[str]:
@@ -90,15 +108,24 @@ def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding
     of_people = upload.is_text and not OF_NOBODY.search(upload.path)
     lines = upload.lines() if upload.is_text else [upload.head(HEAD_BYTES).decode("latin-1")]
     for number, line in enumerate(lines, 1):
-        if upload.path.endswith(".jsonl") and line:
-            yield from _in_record(upload.origin, number, line, search, seen)
+        record = _record(line) if upload.path.endswith(".jsonl") else None
+        if record is not None:
+            yield from _in_record(upload.origin, number, record, search, seen)
         else:
-            hits = (hit for hit in search.of_text(line) if of_people or hit[0] != PERSONAL)
+            hits = (hit for hit in search.of_line(line) if of_people or hit[0] != PERSONAL)
             yield from (Finding(*hit, upload.origin, number, None) for hit in hits)
 
 
-def _in_record(path: str, number: int, line: str, search: Search, seen: set[str]) -> Iterator[Finding]:
-    record = json.loads(line)
+def _record(line: str) -> dict[str, Any] | None:
+    """The record of a line; None for a line that holds none, which is then searched as text."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _in_record(path: str, number: int, record: dict[str, Any], search: Search, seen: set[str]) -> Iterator[Finding]:
     conversation = record.get("transcript_id") or record.get("id")
     yield from (Finding(*hit, path, number, conversation) for hit in search.of_ids(record))
     for text in texts_of(record):
