@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from bench.hub_state import Account
-from tests.publishing.project import lines_of
+from tests.publishing.project import lines_of, md5
 from tunewright.errors import PublishError
 from tunewright.forgotten import Forgotten
 from tunewright.publishing.current import out_of_step
+from tunewright.publishing.obstacles import Permissions
+from tunewright.publishing.process import checked
 from tunewright.tracing import load_project
 
 KEY = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
@@ -204,6 +206,30 @@ def test_a_model_that_was_trained_on_another_version_of_the_data_is_not_publishe
     said = "train-adapter read another version of data/generate/train.jsonl than generate-slices made last"
     assert out_of_step(load_project(), ["merged"]) == [said]
     assert out_of_step(load_project(), ["dataset"]) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "made", "read", "only"),
+    [
+        ("evaluate-report", "reports/evaluation_report.md", "data/evaluate/compare.json", "gguf"),
+        ("train-lora", "models/gguf/adapter.gguf", "models/adapter", "adapter"),
+        ("generate-simulator", "reports/simulator.md", "data/generate/train.jsonl", "dataset"),
+    ],
+)
+def test_what_goes_along_must_be_of_the_same_run_although_no_part_is_made_from_it(
+    project, publish, stage, made, read, only
+):
+    project.files({made: "of an older run"})
+    assert "nothing stands in the way" in publish("--dry-run", "--only", only).output
+    lock = yaml.safe_load(Path("dvc.lock").read_text())
+    lock["stages"][stage] = {
+        "deps": [{"path": read, "hash": "md5", "md5": "another"}],
+        "outs": [{"path": made, "hash": "md5", "md5": md5(made)}],
+    }
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+
+    [stop] = checked(only, Permissions(False, False, False))[1]
+    assert f"{stage} read another version of {read} than" in stop
 
 
 @pytest.mark.parametrize(

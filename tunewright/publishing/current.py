@@ -6,7 +6,7 @@ files and params against the workspace, and of outputs against the files on disk
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tunewright.provenance import GATES, behind, files_then, stage_then
@@ -20,15 +20,19 @@ MAKERS: dict[Part, tuple[str, ...]] = {
     "merged": ("train-merge", "evaluate-compare", "evaluate-sanity"),
     "gguf": ("train-export@tuned", "evaluate-compare", "evaluate-sanity"),
 }
+METRICS = Path("metrics")
 LARGE_BYTES = 64 << 20  # of an output: above it sizes are compared, not contents
 
 
-def out_of_step(project: Project, parts: Sequence[Part]) -> list[str]:
-    """Why what lies here is not of one run; empty where it is. Code alone may be newer than the run."""
+def out_of_step(project: Project, parts: Sequence[Part], files: Iterable[Path] = ()) -> list[str]:
+    """Why what lies here is not of one run; empty where it is. Code alone may be newer than the run.
+
+    `files` are those that go along (reports, an adapter as GGUF): a stage that nothing else needs may have made one.
+    """
     wanted = list(dict.fromkeys(maker for part in parts for maker in MAKERS[part]))
     if missing := [name for name in wanted if name not in project.stages]:
         return [f"dvc.lock records no run of {', '.join(missing)}"]
-    names = behind(project, wanted)
+    names = behind(project, dict.fromkeys([*wanted, *_makers_of(project, files)]))
     made = {out["path"] for stage in project.stages.values() for out in stage.get("outs", ())}
     found = list(_read_another(project, names)) + list(_not_as_made(project, names))
     for file in files_then(project, names, made):
@@ -39,6 +43,13 @@ def out_of_step(project: Project, parts: Sequence[Part]) -> list[str]:
     for name in names:
         found += [f"param of {name}: {change}" for change in stage_then(project, name).params_changed]
     return found
+
+
+def _makers_of(project: Project, files: Iterable[Path]) -> Iterator[str]:
+    """Stages that made a file, or the folder that it lies in; metrics tell of their own run and may be older."""
+    makers = {Path(out["path"]): stage for stage, made in project.stages.items() for out in made.get("outs", ())}
+    for file in (file for file in files if METRICS not in file.parents):
+        yield from (makers[place] for place in (file, *file.parents) if place in makers)
 
 
 def _read_another(project: Project, names: Sequence[str]) -> Iterator[str]:

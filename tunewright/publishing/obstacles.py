@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from tunewright.design_changes import counted
 from tunewright.errors import PublishError
 from tunewright.publishing.current import out_of_step
-from tunewright.publishing.facts import Evaluated, Facts
 from tunewright.publishing.model_card import is_refused
-from tunewright.publishing.parcel import Part
+from tunewright.publishing.publication import Publication
 from tunewright.publishing.scan import Finding
 
 SHOWN_MAX = 20
@@ -58,11 +57,9 @@ def path_todo(found: Sequence[Finding]) -> str:
     return "write them relative to the project, and make the file again: dvc repro"
 
 
-def obstacles(
-    facts: Facts, found: Evaluated | None, parts: Sequence[Part], findings: Sequence[Finding], may: Permissions
-) -> list[str]:
+def obstacles(what: Publication, findings: Sequence[Finding], may: Permissions) -> list[str]:
     """Everything else that stops it, each with what to do; empty where nothing does."""
-    stops = []
+    facts, found, parts, stops = what.facts, what.found, what.parts, []
     if "dataset" in parts and facts.settings.dataset_licence is None:
         stops.append(
             "no licence of the dataset is chosen: set publish.dataset_licence in conf/config.yaml (such as cc-by-4.0; "
@@ -80,7 +77,7 @@ def obstacles(
             f"the evaluation says: do not deploy ({found.compare['decision_reason']}). To publish the model all the "
             "same, with that on top of its card: --despite-decision; or only the data: --only dataset"
         )
-    if differing := out_of_step(facts.project, parts):
+    if differing := out_of_step(facts.project, parts, what.sources):
         lines = "\n".join(f"  {line}" for line in differing[:SHOWN_MAX])
         stops.append(
             f"what lies here is not what one run of the pipeline left:\n{lines}\n  bring it up to date: dvc repro"

@@ -67,7 +67,7 @@ def checked(only: str, may: Permissions) -> tuple[Publication, list[str]]:
         findings = searched(what)
         refuse_always(findings)
         say("comparing with dvc.lock")
-        return what, obstacles(what.facts, what.found, what.parts, findings, may)
+        return what, obstacles(what, findings, may)
 
 
 def searched(what: Publication) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tunewright.publishing.dataset_card import dataset_card
 from tunewright.publishing.dataset_files import dataset_parcel
@@ -35,6 +36,12 @@ class Publication:
     def parts(self) -> tuple[Part, ...]:
         """All parts of all parcels."""
         return tuple(part for parcel in self.parcels for part in parcel.parts)
+
+    @property
+    def sources(self) -> list[Path]:
+        """Files on disk that go along as they are."""
+        uploads = (upload for parcel in self.parcels for upload in parcel.uploads)
+        return [upload.source for upload in uploads if isinstance(upload.source, Path)]
 
     def card(self, parcel: Parcel, files: Files, addresses: Addresses) -> str:
         """A parcel's card. `files`: all that will lie beside it; an address is None where nothing is published."""
