@@ -64,12 +64,12 @@ def hub_job(folder, **changes):
     return Job(settings, examples, [], Path("models/base"), folder)
 
 
-def adapter_files(rank=RANK, fill=0.5):
+def adapter_files(rank=RANK, fill=0.5, dtype="float32"):
     """What a job leaves: an adapter of one layer, and its outcome."""
     from safetensors.numpy import save
 
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
-    matrices = {"A": np.full((rank, 8), fill, "float32"), "B": np.full((8, rank), fill, "float32")}
+    matrices = {"A": np.full((rank, 8), fill, dtype), "B": np.full((8, rank), fill, dtype)}
     row = {"step": 1, "epoch": 1.0, "loss": 4.0, "learning_rate": 1e-3}
     outcome = {"history": [row], "steps": 4, "loss_before": None, "loss_after": None, "peak_gib": 1.0}
     config = {"r": rank, "lora_alpha": 8, "base_model_name_or_path": "/tmp/somewhere/base"}

@@ -238,6 +238,47 @@ def test_a_job_that_fails_shows_its_last_words_and_cost_and_the_next_run_submits
     assert len(fake_hub.jobs) == 2
 
 
+def test_a_job_that_the_hub_forgot_is_told_and_the_next_run_submits_another_instead_of_ending_there_too(
+    fake_hub, train
+) -> None:
+    with pytest.raises(MemoryError):
+        train(Listener(until="submitted: "))
+    fake_hub.jobs.clear()
+    fake_hub.repos.pop(("model", "ada/tunewright-adapters"))
+    with pytest.raises(TrainingError, match="does not know the job .*submit another where there is none"):
+        train()
+    assert fake_hub.jobs == []
+    assert train().steps == 4
+    assert len(fake_hub.jobs) == 1
+
+
+def test_a_log_that_is_not_there_yet_or_any_more_is_no_end_of_following(fake_hub, train) -> None:
+    fake_hub.order("GET", "/logs$", status=404, times=20)
+    fake_hub.order("GET", "^/api/jobs/ada/[0-9a-f]+$", status=404, times=2)
+    assert train().steps == 4
+    assert len(fake_hub.jobs) == 1
+
+
+def test_the_adapter_of_a_running_job_is_fetched_from_where_it_goes_although_conf_names_another_place(
+    fake_hub, train, place
+) -> None:
+    with pytest.raises(MemoryError):
+        train(Listener(until="submitted: "))
+    assert train(place=place.model_copy(update={"adapter_repo": "elsewhere"})).steps == 4
+    assert len(fake_hub.jobs) == 1
+
+
+def test_a_timeout_that_the_budget_cut_is_not_mended_by_asking_for_a_longer_one(fake_hub, train, place) -> None:
+    def play(job):
+        job.running_s = 1800
+        yield "step"
+        raise JobFailed("Job timeout")
+
+    fake_hub.play = play
+    with pytest.raises(TrainingError, match="timeout of 30 minutes.*(?s:.*)raise domain.constraints.train_budget_usd"):
+        train(place=place.model_copy(update={"budget_usd": 0.3}))  # half an hour at 0.60 USD an hour
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [
@@ -245,6 +286,7 @@ def test_a_job_that_fails_shows_its_last_words_and_cost_and_the_next_run_submits
         (adapter_files() | {"adapter_model.safetensors": adapter_files(rank=8)["adapter_model.safetensors"]}, "rank 4"),
         (adapter_files(fill=float("nan")), "numbers that are not finite"),
         (adapter_files() | {"adapter_model.safetensors": b"\x00" * 20}, "no readable safetensors"),
+        (adapter_files(dtype="float64"), "of type F64, expected one of F32, F16, BF16"),
         ({"outcome.json": b"{}"}, "adapter_config.json, adapter_model.safetensors is not there"),
     ],
 )

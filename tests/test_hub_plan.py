@@ -3,8 +3,10 @@
 import ast
 import tomllib
 from importlib.metadata import version
+from subprocess import CompletedProcess
 
 import pytest
+import typer
 import yaml
 
 from tests.hub_fixtures import ROOT, hub_job, hub_place
@@ -160,6 +162,16 @@ def test_the_command_for_a_dry_run_wants_a_trainer_that_makes_jobs(tmp_path, mon
     with pytest.raises(ConfigError, match="does not train as a Hub job; compose it with: tunewright params trainer="):
         train_job_command(tmp_path / "shown")
     assert not (tmp_path / "shown").exists()
+
+
+def test_a_dry_run_that_fails_is_a_failure_although_an_earlier_one_left_its_files(tmp_path, monkeypatch) -> None:
+    ended = CompletedProcess([], 3)
+    monkeypatch.setattr("tunewright.training.places.configured_trainer", hub_place)
+    monkeypatch.setattr("tunewright.training.hub_command.subprocess.run", lambda *_, **__: ended)
+    (tmp_path / "job.json").write_text("{}")
+    with pytest.raises(typer.Exit) as caught:
+        train_job_command(tmp_path)
+    assert caught.value.exit_code == 3
 
 
 def test_conf_composes_to_a_place_with_a_base_of_the_hub(tmp_path, monkeypatch) -> None:

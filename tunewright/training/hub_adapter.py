@@ -71,6 +71,8 @@ def weights_fault(path: Path, rank: int) -> str | None:
         shape = tuple(matrix["shape"])
         if len(shape) != 2 or shape["lora_A" not in name] != rank:
             return f"{name} of shape {shape}, expected rank {rank}"
+        if matrix["dtype"] not in EXPONENTS:
+            return f"{name} of type {matrix['dtype']}, expected one of {', '.join(EXPONENTS)}"
         if not finite(matrix["dtype"], bytes(matrix["data"])):
             return f"{name} with numbers that are not finite: the training diverged"
     return None

@@ -28,5 +28,5 @@ def train_job_command(
         )
     stage = [sys.executable, "-m", "stages.train.adapter"]  # the stage itself, so that nothing differs
     done = subprocess.run(stage, env={**os.environ, DRY_RUN: str(folder.absolute())}, check=False)
-    if not (folder / "job.json").exists():
+    if done.returncode or not (folder / "job.json").exists():  # one may be there of an earlier dry run
         raise typer.Exit(done.returncode or 1)

@@ -22,6 +22,7 @@ from tunewright.training.job import Event, Report
 from tunewright.training.worker import event_of
 
 TAIL = 15  # lines of the log that an error shows
+MISSING_MAX = 3  # answers that there is no such job, in a row, until that is believed
 
 
 @dataclass
@@ -56,6 +57,10 @@ class End:
     running_s: float
 
 
+class GoneError(Exception):
+    """The Hub does not know the job (any more)."""
+
+
 class Patience:
     """Waits between tries, longer each time, and gives up after `patience_s` without a word from the Hub."""
 
@@ -86,20 +91,20 @@ class Patience:
 
 
 def follow(api: Any, ticket: Ticket, heard: Heard, say: Callable[[str], None], poll_s: float, patience_s: float) -> End:
-    """Wait for the job's end, reporting on the way. Raises TrainingError when the Hub no longer knows the job."""
+    """Wait for the job's end, reporting on the way. Raises GoneError when the Hub no longer knows the job."""
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
 
-    patience, shown = Patience(poll_s, patience_s, say), ""
+    patience, shown, missing = Patience(poll_s, patience_s, say), "", 0
     where = {"job_id": ticket.job_id, "namespace": ticket.namespace}
     while True:
         try:
             job = api.inspect_job(**where)
             patience.over()
+            missing = 0
             stage = str(getattr(job.status.stage, "value", job.status.stage))
             if stage in OVER:
-                if not heard.tail and heard.last is None:
-                    _listen(heard, api.fetch_job_logs(**where))
+                _last_words(api, where, heard)
                 ran = job.durations.running_secs if job.durations else None
                 return End(stage, job.status.message, float(ran or 0))
             if stage == shown:
@@ -110,12 +115,31 @@ def follow(api: Any, ticket: Ticket, heard: Heard, say: Callable[[str], None], p
             if stage == "RUNNING":
                 _listen(heard, api.fetch_job_logs(**where, follow=True))
         except HfHubHTTPError as error:
-            if error.response.status_code < 500 and error.response.status_code != 429:
+            status = error.response.status_code
+            if status == 404:  # of the job, or of the log of one that has only begun
+                missing += 1
+                if missing == MISSING_MAX:
+                    raise GoneError from None
+                time.sleep(poll_s)
+                continue
+            if status < 500 and status != 429:
                 with JOB.explained(f"follow job {ticket.job_id}"):
                     raise
             patience.wait(error, ticket)
         except (httpx.HTTPError, ConnectionError) as error:
             patience.wait(error, ticket)
+
+
+def _last_words(api: Any, where: dict[str, str], heard: Heard) -> None:
+    """The log of a job that is over and was not heard; one that was never started may have none."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if heard.tail or heard.last is not None:
+        return
+    try:
+        _listen(heard, api.fetch_job_logs(**where))
+    except HfHubHTTPError as error:
+        heard.tail.append(f"(its log cannot be read: {last_line(error)})")
 
 
 def _listen(heard: Heard, lines: Any) -> None:
@@ -147,15 +171,28 @@ def stoppable(ticket: Ticket) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def failed(ticket: Ticket, end: End, heard: Heard, timeout_s: int) -> TrainingError:
-    """What to tell of a job that did not end well: why, its last words, what was spent, what to do."""
+def gone(ticket: Ticket) -> TrainingError:
+    """What to tell of a job that the Hub does not know; another one begins with what it stored."""
+    return TrainingError(
+        f"the Hub does not know the job {ticket.url} (any more), or this token may not see jobs of {ticket.namespace}. "
+        f"Look at https://huggingface.co/jobs/{ticket.namespace}; to look for it anew, and to submit another where "
+        "there is none, run: dvc repro train-adapter"
+    )
+
+
+def failed(ticket: Ticket, end: End, heard: Heard, timeout_s: int, is_cut: bool) -> TrainingError:
+    """What to tell of a job that did not end well: why, its last words, what was spent, what to do.
+
+    `is_cut`: the timeout is all that the budget pays for.
+    """
     timed_out = "timeout" in (end.message or "").lower() or end.running_s >= timeout_s
     step = f" after step {heard.last.step} of {heard.last.total}" if heard.last else " before its first step"
     why = f"reached its timeout of {timeout_s / 60:.0f} minutes" if timed_out else f"ended in {end.stage}"
     message = f" ({end.message})" if end.message else ""
     spent = end.running_s / 3600 * ticket.usd_per_hour
     words = "\n".join(f"  | {line}" for line in heard.tail) or "  | (nothing)"
-    advice = "raise trainer.place.time.factor, run make params, then" if timed_out else "mend what its log says, then"
+    raised = "domain.constraints.train_budget_usd, which cut the timeout" if is_cut else "trainer.place.time.factor"
+    advice = f"raise {raised}, run make params, then" if timed_out else "mend what its log says, then"
     return TrainingError(
         f"the job {why}{step}{message}: {ticket.url}\nits last words:\n{words}\n"
         f"it ran {end.running_s / 60:.1f} min, about {spent:.2f} USD. To go on from its newest stored checkpoint, "

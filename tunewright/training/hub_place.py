@@ -25,7 +25,7 @@ from tunewright.training.hub_access import JOB, private_repo
 from tunewright.training.hub_adapter import fetch_adapter, stored
 from tunewright.training.hub_dry_run import DRY_RUN, show
 from tunewright.training.hub_estimate import Estimate, Flavor, Time, check_flavor, estimate
-from tunewright.training.hub_follow import Heard, failed, follow, stoppable
+from tunewright.training.hub_follow import GoneError, Heard, failed, follow, gone, stoppable
 from tunewright.training.hub_script import render_script, requirements, worker_sources
 from tunewright.training.hub_submit import Ticket, drop, job_arguments, keep, kept, submit_once
 from tunewright.training.job import Job, Outcome, write_job
@@ -101,7 +101,7 @@ class HubJobs(Config):
         return fetch_adapter(api, plan.adapter_repo, plan.key, job, target)
 
     def plan(self, job: Job, namespace: str, usd_per_hour: float, found: Ticket | None = None) -> Plan:
-        """Everything that is decided before the Hub is asked for anything; a job that is there keeps its key."""
+        """Everything that is decided before anything is sent; a job that is there keeps its key and repository."""
         gpu = check_flavor(job.settings, self.flavor, self.flavors, self.gpus)
         cost = estimate(job, self.base_model, gpu, self.gpu_utilisation_share, usd_per_hour, self.time, self.budget_usd)
         source, sources = self.source(), worker_sources()
@@ -109,6 +109,8 @@ class HubJobs(Config):
         decides = [job.folder.name, source.repo, source.revision, dict(sources), list(required)]
         key = found.key if found else digest(decides)[:32]
         repos = {"data_repo": f"{namespace}/{self.data_repo}", "adapter_repo": f"{namespace}/{self.adapter_repo}"}
+        if found:
+            repos["adapter_repo"] = found.adapter_repo
         base = {"base_repo": source.repo, "base_revision": source.revision, "base_files": list(HUB_FILES)}
         script = render_script({"key": key, **repos, **base}, sources, required)
         return Plan(key, namespace, script=script, estimate=cost, **repos)
@@ -136,7 +138,7 @@ class HubJobs(Config):
         private_repo(api, plan.adapter_repo, "model")
         revision = self.upload(api, plan, job)
         arguments = self.arguments(plan, revision, api.endpoint, api.token)
-        ticket = submit_once(api, arguments, plan.estimate.usd_per_hour, stage.note, self.poll_s)
+        ticket = submit_once(api, arguments, plan.adapter_repo, plan.estimate.usd_per_hour, stage.note, self.poll_s)
         keep(job.folder, ticket)
         stage.note(f"submitted: {ticket.url}")
         return ticket
@@ -159,9 +161,14 @@ class HubJobs(Config):
         """Follow the job to its end; raises TrainingError if that is not a good one."""
         with stoppable(ticket), following(stage) as report:
             heard = Heard(report)
-            end = follow(api, ticket, heard, stage.note, self.poll_s, self.patience_s)
+            try:
+                end = follow(api, ticket, heard, stage.note, self.poll_s, self.patience_s)
+            except GoneError:
+                drop(job.folder)  # or every run would end here; the next one looks for a job by its label first
+                raise gone(ticket) from None
         drop(job.folder)
         if end.stage != "COMPLETED":
-            raise failed(ticket, end, heard, plan.estimate.timeout_s)
+            is_cut = plan.estimate.usd_max >= self.budget_usd - plan.estimate.usd_per_hour / 3600  # whole seconds
+            raise failed(ticket, end, heard, plan.estimate.timeout_s, is_cut)
         minutes = end.running_s / 60
         stage.note(f"the job is done: {minutes:.1f} min, about {minutes / 60 * ticket.usd_per_hour:.2f} USD")

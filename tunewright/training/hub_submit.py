@@ -26,9 +26,10 @@ TRIES = 3  # of a submission that was not answered
 
 @dataclass(frozen=True)
 class Ticket:
-    """A job that was submitted, as kept on disk."""
+    """A job that was submitted, as kept on disk; its adapter goes where conf pointed then, whatever it says now."""
 
     key: str
+    adapter_repo: str
     namespace: str
     job_id: str
     url: str
@@ -85,7 +86,12 @@ def over(job: Any) -> bool:
 
 
 def submit_once(
-    api: Any, arguments: dict[str, Any], usd_per_hour: float, say: Callable[[str], None], wait_s: float
+    api: Any,
+    arguments: dict[str, Any],
+    adapter_repo: str,
+    usd_per_hour: float,
+    say: Callable[[str], None],
+    wait_s: float,
 ) -> Ticket:
     """Submit, unless a job of this training is running; one that got no answer is looked for before another try.
 
@@ -98,7 +104,7 @@ def submit_once(
         say(f"a job of this training is there already: {job.url}")
     for attempt in range(1, TRIES + 1):
         if job is not None:
-            return Ticket(key, namespace, job.id, job.url, usd_per_hour)
+            return Ticket(key, adapter_repo, namespace, job.id, job.url, usd_per_hour)
         job = _submitted(api, arguments, say)
         if job is None:
             say(f"looking whether the job is there all the same ({attempt} of {TRIES})")
@@ -106,7 +112,7 @@ def submit_once(
             arrived = jobs_of(api, key, namespace)
             job = next((arrived[id] for id in arrived if id not in before), None)
     if job is not None:
-        return Ticket(key, namespace, job.id, job.url, usd_per_hour)
+        return Ticket(key, adapter_repo, namespace, job.id, job.url, usd_per_hour)
     raise TrainingError(
         f"the Hub did not take the job in {TRIES} tries, and there is none: nothing is being paid; look at "
         f"https://huggingface.co/jobs/{namespace} and run again: dvc repro train-adapter"
