@@ -295,3 +295,12 @@ def test_an_adapter_that_is_not_what_was_asked_for_is_refused(fake_hub, train, f
     with pytest.raises(TrainingError, match=says):
         train()
     assert list(train.out.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 500}])
+def test_a_hub_that_fails_while_the_adapter_is_fetched_costs_no_second_job(fake_hub, train, fault) -> None:
+    fake_hub.order("GET", "^/api/models/ada/tunewright-adapters/revision", **fault)
+    with pytest.raises(TrainingError, match="cannot fetch the adapter .*run again: dvc repro train-adapter"):
+        train()
+    assert train().steps == 4
+    assert len(fake_hub.jobs) == 1

@@ -15,6 +15,7 @@ JOB = Errand(
         402: "nobody pays for it: jobs need credit at https://huggingface.co/settings/billing",
         403: f"the token does not allow it: it needs the role `write`, or to write repositories and jobs ({TOKENS})",
     },
+    also=(RuntimeError, OSError),  # a large file that was not taken; a download that the Hub answered with 5xx
 )
 
 
