@@ -115,7 +115,7 @@ def fsdp(job: Job, target: Path, kill: bool = False) -> Outcome:
         words = command(FSDP, 2, job, Path(folder), target)
         words[words.index("tunewright.training.worker")] = "bench.training_places"
         if kill:
-            _kill_after_two_checkpoints(words, job.folder)
+            _kill_after_two_checkpoints(words, Path(words[-2]))
         said = subprocess.run(words, capture_output=True, text=True, check=False)
     if said.returncode or (kill and "going on from step 2" not in said.stdout):
         raise AssertionError(f"FSDP on two CPU processes: {said.stdout[-800:]}{said.stderr[-2000:]}")

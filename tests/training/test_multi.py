@@ -41,8 +41,19 @@ def test_the_launch_command_to_the_letter(settings) -> None:
     assert found[0] == sys.executable
     assert " ".join(found[1:]) == (
         "-m accelerate.commands.launch --config_file conf/accelerate/fsdp.yaml --num_machines 1 --num_processes 4 "
-        "--mixed_precision bf16 --module tunewright.training.worker job models/base points models/adapter.tmp"
+        "--mixed_precision bf16 --module tunewright.training.worker job models/base points/fsdp-4 models/adapter.tmp"
     )
+
+
+def test_no_way_of_sharding_goes_on_from_the_checkpoints_of_another(settings) -> None:
+    job = Job(settings.model_copy(update={"dtype": "bfloat16"}), [], [], Path("models/base"), Path("points"))
+    ways = [
+        ("conf/accelerate/fsdp.yaml", 4),
+        ("conf/accelerate/deepspeed.yaml", 4),
+        ("conf/accelerate/deepspeed.yaml", 2),
+    ]
+    folders = [command(config, n, job, Path("job"), Path("out"))[-2] for config, n in ways]
+    assert len(set(folders)) == 3 and all(Path(folder).parent == job.folder for folder in folders)
 
 
 @pytest.mark.parametrize("name", ["fsdp", "deepspeed", "ddp"])

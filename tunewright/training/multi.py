@@ -84,10 +84,14 @@ class Accelerate(Config):
 
 
 def command(config: str, processes: int, job: Job, folder: Path, target: Path) -> list[str]:
-    """`accelerate launch` of the worker, in the Python that runs us."""
+    """`accelerate launch` of the worker, in the Python that runs us.
+
+    FSDP and DeepSpeed store checkpoints in pieces of their own, DeepSpeed one a process: none goes on from another's.
+    """
+    checkpoints = job.folder / f"{Path(config).stem}-{processes}"
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
     shape = ["--num_machines", "1", "--num_processes", str(processes), "--mixed_precision", MIXED[job.settings.dtype]]
-    paths = [str(path) for path in (folder, job.base, job.folder, target)]
+    paths = [str(path) for path in (folder, job.base, checkpoints, target)]
     return [*launch, *shape, "--module", "tunewright.training.worker", *paths]
 
 
