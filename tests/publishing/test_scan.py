@@ -118,6 +118,19 @@ def test_paths_of_this_machine_are_found_in_texts_and_in_the_head_of_a_binary_fi
     assert scan([Upload("a", b"models/base and https://cats.org/ho" + b"me/page")], search) == []
 
 
+def test_the_whole_header_of_safetensors_is_searched_and_the_weights_after_it_are_not(search):
+    header = b" " * 400_000 + f"hf_{RANDOM}aa".encode()
+    data = len(header).to_bytes(8, "little") + header
+    key = f" hf_{RANDOM}bb".encode()
+    found = scan([Upload("m.safetensors", data + key), Upload("m.gguf", b"\0" * 400_000 + key)], search)
+    assert [(f.kind, f.masked) for f in found] == [("Hugging Face token", "h...aa")]
+
+
+def test_a_report_with_a_zero_byte_in_it_is_searched_as_text_to_its_end(search):
+    text = b"a\0b\n" + b"x" * 400_000 + b"\ncall +44 20 7123 4567\n"
+    assert [(f.kind, f.line) for f in scan([Upload("reports/audit.md", text)], search)] == [("phone number", 3)]
+
+
 def test_what_a_file_on_disk_holds_is_told_by_its_place_there(search):
     Path("notes.md").write_text("fine\nwrite to tom@mailbox.org\n")
     [found] = scan([Upload("pipeline/notes.md", Path("notes.md"))], search)

@@ -11,6 +11,7 @@ from typing import Literal
 
 CARD, EVALUATION = "README.md", "evaluation/"
 PROBE_BYTES = 8192  # a file with a zero byte in its beginning is no text
+TEXTS = (".md", ".json", ".jsonl", ".yaml", ".lock", ".jinja", ".txt")  # whatever bytes a model put into them
 Kind = Literal["dataset", "model"]
 Part = Literal["dataset", "adapter", "merged", "gguf"]
 Files = Mapping[str, int]  # bytes by path in a repository
@@ -38,8 +39,8 @@ class Upload:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is to be searched as text: no zero byte in its beginning."""
-        return b"\0" not in self.head(PROBE_BYTES)
+        """Whether it is to be searched as text: by its name, or without a zero byte in its beginning."""
+        return self.path.endswith(TEXTS) or b"\0" not in self.head(PROBE_BYTES)
 
     def head(self, n: int) -> bytes:
         """Its first bytes."""

@@ -2,9 +2,9 @@
 
 Text files are read whole, JSON Lines record by record with every string decoded; in other texts the escapes of JSON and
 YAML are read as what they stand for, since the n of \\n before a key would hide its beginning. Of a binary file
-(weights, pictures) only the first 256 KiB, where its metadata are. Personal data are not looked for among weights, in
-lock files, whose versions look like addresses, and in the base model's vocabulary. The same message stands in several
-slices of a conversation and is looked at once.
+(weights, pictures) only the first 256 KiB and the header of safetensors, where its metadata are. Personal data are not
+looked for among weights, in lock files, whose versions look like addresses, and in the base model's vocabulary. The
+same message stands in several slices of a conversation and is looked at once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tunewright.publishing.parcel import Upload
 from tunewright.publishing.secret_patterns import find_secrets
 
 HEAD_BYTES = 256 * 1024
+HEADER_BYTES_MAX = 100_000_000  # of safetensors, by its own definition
 ID_FIELDS = ("id", "transcript_id", "persona_id")
 HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
 Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
@@ -106,7 +107,7 @@ def scan(uploads: Iterable[Upload], search: Search) -> list[Finding]:
 
 def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding]:
     of_people = upload.is_text and not OF_NOBODY.search(upload.path)
-    lines = upload.lines() if upload.is_text else [upload.head(HEAD_BYTES).decode("latin-1")]
+    lines = upload.lines() if upload.is_text else [metadata(upload).decode("latin-1")]
     for number, line in enumerate(lines, 1):
         record = _record(line) if upload.path.endswith(".jsonl") else None
         if record is not None:
@@ -114,6 +115,12 @@ def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding
         else:
             hits = (hit for hit in search.of_line(line) if of_people or hit[0] != PERSONAL)
             yield from (Finding(*hit, upload.origin, number, None) for hit in hits)
+
+
+def metadata(upload: Upload) -> bytes:
+    """The beginning of a binary file; of safetensors the whole header, whose length its first eight bytes tell."""
+    header = int.from_bytes(upload.head(8), "little") if upload.path.endswith(".safetensors") else 0
+    return upload.head(max(HEAD_BYTES, 8 + min(header, HEADER_BYTES_MAX)))
 
 
 def _record(line: str) -> dict[str, Any] | None:
