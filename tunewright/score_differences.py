@@ -24,6 +24,7 @@ from tunewright.statistics import (
     ClusteredMean,
     bootstrap_interval,
     clustered_mean,
+    flips_needed,
     holm,
     paired_t,
     permutation_p,
@@ -95,9 +96,12 @@ def tests(differences: Sequence[float], personas: Sequence[Hashable], config: Re
 
 
 def _reach(found: ClusteredMean, config: Resampling) -> Metrics:
-    """What these personas can show, and how many would show the goal."""
+    """What these personas can show, and how many would show the goal by both tests; None where nothing varies."""
+    if not found.has_variation:
+        return {}
     n, confidence, power = found.n_clusters, config.confidence, config.power
-    needed = clusters_needed(found.se, n, config.success_points, confidence, power)
+    enough = clusters_needed(found.se, n, config.success_points, confidence, power)
+    needed = None if enough is None else max(enough, flips_needed(confidence))
     return {
         "minimum_detectable_effect": minimum_detectable_effect(found.se, n, confidence, power),
         "personas_needed": needed,
