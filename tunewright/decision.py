@@ -97,7 +97,7 @@ def held_back(metrics: dict[str, Any], limits: Thresholds) -> str | None:
 
 
 def untested(safety: dict[str, dict[str, Any]], coverage: float) -> str | None:
-    """Why the gates cannot carry a decision to ship: none, or one scored on too few pairs or put to no test; or None."""
+    """Why the gates cannot carry a decision to ship: none, one scored on too few pairs, or put to no test; or None."""
     if not safety:
         return "the rubric has no safety gate, so safety was not measured"
     for gate, row in safety.items():

@@ -426,4 +426,10 @@ def test_a_pair_of_two_people_is_refused():
 
 def test_most_of_the_error_being_the_judges_is_a_warning():
     assert judge_warnings({"judge_share": None}, CONFIG) == judge_warnings({"judge_share": 0.5}, CONFIG) == []
-    assert "80% of the squared standard error" in judge_warnings({"judge_share": 0.8}, CONFIG)[0]
+
+    def told(source):
+        people, judges = {"source": "personas", "share_of_se2": 0.2}, {"source": source, "share_of_se2": 0.8}
+        return judge_warnings({"judge_share": 0.8, "components": [people, judges]}, CONFIG)[0]
+
+    assert "80% of the squared standard error comes from the judges: more samples of each" in told("reruns")
+    assert "more judges would narrow" in told("judges")  # asking the same judge again does not settle their quarrel
