@@ -25,6 +25,7 @@ NAMED = re.compile(r"\b(?:answer|result|total)\b[^\d\n-]{0,20}$")  # what stands
 SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)")
 ITEM = re.compile(r"^\s*(?:[-*+\u2022]|\d{1,2}[.)])\s+\S", re.MULTILINE)
 EMPHASIS = re.compile(r"\*\*|__|`")
+MINUS = "\u2212"  # as it is typeset
 CLOSE = 1e-9  # relative: 0.1 + 0.2 is 0.3
 
 
@@ -108,7 +109,7 @@ def _number(wanted: float, text: str) -> str | None:
 
 def final_number(text: str) -> float | None:
     """The number that a reply calls the answer, else its last one; None without any."""
-    normal = normalise(EMPHASIS.sub("", text))
+    normal = normalise(EMPHASIS.sub("", text)).replace(MINUS, "-")
     found = list(NUMBER.finditer(normal))
     named = [number for number in found if NAMED.search(normal[: number.start()])]
     chosen = (named or found)[-1:]
