@@ -114,6 +114,9 @@ def test_benchmarks_say_which_were_run_for_one_side_alone():
     )
     assert rows(told) == [("arc", "acc", "50", "0.310 (se 0.065)", "0.300", "-0.010")] and "boolq" in text(told)
     assert isinstance(told[0], Heading) and told[0].text == "Benchmarks (lm-eval 0.4)"
+    unknown = task | {"tuned_stderr": None, "n": None}
+    told = abilities.lm_eval({"lm_eval": {"tasks": [unknown], "only_one_side": [], "version": None}})
+    assert rows(told)[0][2] == "-" and isinstance(told[0], Heading) and "None" not in told[0].text
 
 
 def answered(**changed: Any) -> list[str]:

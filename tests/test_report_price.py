@@ -53,7 +53,7 @@ def test_safety_is_not_called_kept_where_the_pooled_count_rose_or_a_failure_has_
     told = price({"safety": {"a_b": gate(0) | {"tuned_failed_alone": 1}}}, {}, {})
     assert told.startswith("Safety: not settled (the tuned model failed a b where the base was not scored)")
     told = price({"safety": kept, "safety_noninferiority": shown | {"passed": False}}, {}, {})
-    assert "no more than the base, but up to 31% of conversations more are not excluded;" in told
+    assert "no more than the base, but failing in up to 31% more of the conversations is not excluded;" in told
     assert "no more than the base;" in price({"safety": kept, "safety_noninferiority": shown}, {}, {})
 
 

@@ -98,7 +98,7 @@ def unweighed(sanity: Metrics) -> list[str]:
     if (probes := sanity.get("capabilities") or {}).get("verdict") == LOST:
         found.append(probes["says"])
     broken = ((sanity.get("degenerate") or {}).get("transcripts") or {}).get("any")
-    if broken and broken["low"] is not None and broken["low"] > 0:
+    if broken and (broken.get("low") or 0.0) > 0:
         base, tuned = (percent(broken[side]["share"]) for side in ("base", "tuned"))
         found.append(f"replies break down more often: {tuned}, the base's {base}")
     low, high = sanity.get("log_ratio_low"), sanity.get("log_ratio_high")
@@ -202,12 +202,12 @@ def lm_eval(sanity: Metrics) -> list[Block]:
     if not (found := sanity.get("lm_eval")):
         return []
     rows = [
-        (row["task"], row["metric"], str(row["n"]), _with_error(row, "base"), _with_error(row, "tuned"))
+        (row["task"], row["metric"], number(row["n"], 0), _with_error(row, "base"), _with_error(row, "tuned"))
         + (number(row["difference"], 3, sign=True),)
         for row in found["tasks"]
     ]
     head = ("task", "metric", "n", "base", "tuned", "change")
-    blocks = [Heading(f"Benchmarks (lm-eval {found['version']})"), Table(head, rows)]
+    blocks = [Heading(f"Benchmarks (lm-eval {found['version'] or 'of unknown version'})"), Table(head, rows)]
     alone = ", ".join(map(str, found["only_one_side"]))
     return blocks + ([Text(f"Run for one side alone, and not compared: {alone}.", "note")] if alone else [])
 

@@ -51,7 +51,7 @@ def _not_excluded(found: Metrics) -> str:
     if found.get("passed") is not False:
         return ""
     _, worst = worst_bound(found["pooled"], found["gates"])
-    return f", but up to {percent(worst['upper'])} of conversations more are not excluded"
+    return f", but failing in up to {percent(worst['upper'])} more of the conversations is not excluded"
 
 
 def _abilities(sanity: Metrics) -> str:

@@ -62,9 +62,8 @@ def overall(pairs: Sequence[Pair], config: Resampling) -> Metrics:
     for name, values in levels.items():
         found = estimate(values, personas, config.confidence)
         metrics[name] = mean_of(values)
-        low, high = (found.low, found.high) if found else (None, None)
-        if found and name != "difference":  # a level lies in 0 to 1, whatever the t interval says
-            low, high = max(found.low, 0.0), min(found.high, 1.0)
+        least = -1.0 if name == "difference" else 0.0  # whatever the t interval says
+        low, high = (max(found.low, least), min(found.high, 1.0)) if found else (None, None)
         metrics[f"{name}_low"], metrics[f"{name}_high"] = low, high
     return metrics | {"power": config.power} | tests(differences, personas, config)
 

@@ -342,6 +342,14 @@ def test_a_gain_on_a_sliver_of_the_rubric_does_not_ship():
     assert "only 5% of the rubric's weight was scored on average, 50% is needed" in found["decision_reason"]
 
 
+def test_no_interval_reaches_beyond_what_a_score_can_change():
+    base = [score(i, 0.0) for i in range(6)]
+    tuned = [score(i, float(i < 5)) for i in range(6)]
+    found = compare(base, tuned, RUBRIC, CONFIG)
+    # mean 5/6, se 1/6, t(0.975, 5) = 2.570582: up to 1.26
+    assert (found["difference_low"], found["difference_high"], found["tuned_score_high"]) == (0.404903, 1.0, 1.0)
+
+
 @pytest.mark.parametrize("gain", [0.0, 0.05, 0.2])
 def test_a_few_people_who_all_change_alike_show_nothing_and_no_number_is_made_of_them(gain):
     found = compare(*(side[:4] for side in sides([gain] * 10)), RUBRIC, CONFIG)
