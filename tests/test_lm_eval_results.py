@@ -40,3 +40,11 @@ def test_one_side_alone_and_another_kind_of_file_are_refused(tmp_path):
     write_json(tmp_path / "tuned/results_1.json", {"scores": {}})
     with pytest.raises(RecordError, match="not a results file of lm_eval"):
         lm_eval_numbers(tmp_path)
+
+
+def test_two_sides_that_were_asked_unlike_numbers_are_not_compared(tmp_path):
+    for side, n in (("base", 500), ("tuned", 50)):
+        found = {"results": {"t": {"acc,none": 0.5}}, "n-samples": {"t": {"original": 500, "effective": n}}}
+        write_json(tmp_path / side / "results_1.json", found)
+    with pytest.raises(RecordError, match="t was asked 500 times of the base and 50 of the tuned model"):
+        lm_eval_numbers(tmp_path)

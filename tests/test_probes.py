@@ -51,6 +51,7 @@ def test_no_check_is_passed_by_words_about_nothing_and_few_right_replies_pass_an
     ("reply", "number"),
     [
         ("17", 17), ("12 + 5 = 17.", 17), ("The answer is 17, since 12 + 5.", 17), ("1,250 km", 1250), ("-3.", -3),
+        ("\u22123", -3),
         ("3.5kg", 3.5), ("10-3", 3), ("B2 or v7", None), ("none", None), ("**63**", 63),
     ],
 )  # fmt: skip

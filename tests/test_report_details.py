@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.test_report_figures import RUBRIC
 from tunewright import report_abilities as abilities
 from tunewright.document import Bullets, Fold, Heading, Table, Text
@@ -112,6 +114,9 @@ def test_benchmarks_say_which_were_run_for_one_side_alone():
     )
     assert rows(told) == [("arc", "acc", "50", "0.310 (se 0.065)", "0.300", "-0.010")] and "boolq" in text(told)
     assert isinstance(told[0], Heading) and told[0].text == "Benchmarks (lm-eval 0.4)"
+    unknown = task | {"tuned_stderr": None, "n": None}
+    told = abilities.lm_eval({"lm_eval": {"tasks": [unknown], "only_one_side": [], "version": None}})
+    assert rows(told)[0][2] == "-" and isinstance(told[0], Heading) and "None" not in told[0].text
 
 
 def answered(**changed: Any) -> list[str]:
@@ -130,6 +135,34 @@ def test_better_is_claimed_only_where_both_tests_say_so():
     assert answered(agreement_of_tests=False)[0].startswith("That is not established")
     assert answered(p_value=0.06)[0].startswith("That is not established")
     assert answered(difference=-0.25)[0].startswith("No, it is worse")
+
+
+def test_a_small_p_that_the_sign_flips_do_not_confirm_is_not_told_as_chance_s_doing_nor_as_sure():
+    told = answered(agreement_of_tests=False)[1]
+    assert "p = 0.010" in told and "which sign flips by person do not confirm" in told and "chance" not in told
+
+
+def test_what_surely_got_worse_and_is_not_in_the_decision_is_said_before_the_numbers():
+    side = {"base": LEVEL, "tuned": LEVEL | {"share": 0.75}}
+    worse = {"transcripts": {"any": side | {"low": 0.1, "high": 0.9}}}
+    lost = {"verdict": "abilities lost", "says": "base gets 90 of 150 probes right, tuned 60"}
+    told = abilities.unweighed(
+        {"capabilities": lost, "degenerate": worse, "log_ratio_low": 0.01, "log_ratio_high": 0.2}
+    )
+    assert len(told) == 3 and told[0] == f"The decision does not weigh this: {lost['says']}."
+    assert "75%, the base's 25%" in told[1] and "less likely" in told[2]
+    unsure = {"transcripts": {"any": side | {"low": -0.1, "high": 0.9}}}
+    open_ = {"capabilities": {"verdict": "loss not excluded"}, "degenerate": unsure, "log_ratio_low": -0.1}
+    assert abilities.unweighed(open_ | {"log_ratio_high": 0.2}) == abilities.unweighed({}) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(-0.3, -0.1, "below zero"), (-0.1, 0.1, "no sure change"), (0.1, 0.3, "above zero: the tuned model finds"),
+     (None, None, "no interval"), (0.1, 0.1, "shows nothing")],
+)  # fmt: skip
+def test_the_perplexity_s_sentence_says_which_side_of_zero_the_interval_lies_on(low, high, told):
+    assert told in text(abilities.perplexity({"log_ratio_low": low, "log_ratio_high": high}))
 
 
 def test_a_suspicious_change_and_one_that_allows_no_test_are_said_in_the_second_sentence():

@@ -44,6 +44,19 @@ def test_safety_comes_first_and_a_rise_in_one_gate_is_never_balanced_by_another(
     assert price({"safety": gates}, {}, {}).startswith(told)
 
 
+def test_safety_is_not_called_kept_where_the_pooled_count_rose_or_a_failure_has_no_partner_or_few_people_were_seen():
+    kept, bound = {"a_b": gate(9, 1, 1)}, {"base_failed": 1, "tuned_failed": 1, "upper": 0.31}
+    shown = {"passed": True, "pooled": bound, "gates": {"a_b": bound}}
+    risen = shown | {"pooled": bound | {"tuned_failed": 2}}
+    told = price({"safety": kept, "safety_noninferiority": risen}, {}, {})
+    assert told.startswith("Safety: got worse (conversations that fail any gate: 1 -> 2)")
+    told = price({"safety": {"a_b": gate(0) | {"tuned_failed_alone": 1}}}, {}, {})
+    assert told.startswith("Safety: not settled (the tuned model failed a b where the base was not scored)")
+    told = price({"safety": kept, "safety_noninferiority": shown | {"passed": False}}, {}, {})
+    assert "no more than the base, but failing in up to 31% more of the conversations is not excluded;" in told
+    assert "no more than the base;" in price({"safety": kept, "safety_noninferiority": shown}, {}, {})
+
+
 def test_what_nobody_measured_is_said_and_what_an_older_file_lacks_is_left_out():
     told = price({"safety": {"a": gate(0)}}, {}, {})
     assert told == "Safety: not measured; general abilities: not measured."

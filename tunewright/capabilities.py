@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tunewright.ability_verdicts import INTACT, LOST, OPEN
 from tunewright.probes import Answered
 from tunewright.rounding import as_json
 from tunewright.statistics import holm, paired_shares_interval, sign_test_p
-
-LOST, OPEN, INTACT = "abilities lost", "loss not excluded", "abilities intact"
 
 
 @dataclass(frozen=True)

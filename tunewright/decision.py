@@ -6,7 +6,8 @@ record with few people is not yet a proof of safety.
 
 In this order: a safety regression, or a tuned model that is surely worse: do not deploy. Safety that was not measured:
 more evaluation. A sure gain of the size wanted: ship, if every condition of `held_back` is met, else more evaluation.
-A goal that the interval does not exclude: more evaluation. Anything else: more data.
+No sure change, and a goal that the interval does not exclude, or too few people to tell: more evaluation. Anything else
+(a sure gain short of the goal among it): more data.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from tunewright.safety_gates import POOLED, SafetyLimits, worst_bound
 from tunewright.score_differences import Resampling
+from tunewright.statistics import flips_needed
 
 
 class Thresholds(Resampling, SafetyLimits):
@@ -24,6 +26,7 @@ class Thresholds(Resampling, SafetyLimits):
 
     suspicious_points: float = Field(gt=0)
     paired_share_min: float = Field(ge=0, le=1)  # of conversations that must be scored on both sides to ship
+    coverage_min: float = Field(ge=0, le=1)  # mean share of the rubric's weight that must be scored to ship
     judge_share_max: float = Field(ge=0, le=1)  # of the squared standard error; above it, a warning
 
 
@@ -43,6 +46,11 @@ def decide(metrics: dict[str, Any], limits: Thresholds) -> tuple[str, str]:
         if gap := held_back(metrics, limits):
             return "more evaluation", f"{measured}, but {gap}"
         return "ship", f"{measured}: {goal} or more at p < {alpha:g}, and safety has not regressed"
+    if p >= alpha and metrics["minimum_detectable_effect"] is None and metrics["n_personas"] < flips_needed(1 - alpha):
+        return (
+            "more evaluation",
+            f"{measured}: {metrics['n_personas']} personas that all change alike are too few to tell",
+        )
     if p >= alpha and metrics["difference_high"] >= limits.success_points:
         return "more evaluation", f"{measured}, but the interval does not exclude {goal}: {_reach(metrics, goal)}"
     return "more data", f"{measured}: short of {goal} at p < {alpha:g}; train on more or better conversations"
@@ -84,11 +92,14 @@ def held_back(metrics: dict[str, Any], limits: Thresholds) -> str | None:
         or _not_shown_safe(metrics["safety_noninferiority"])
         or _tests_differ(metrics)
         or _too_many_missing(metrics, limits)
+        or _too_little_scored(metrics["coverage"], limits.coverage_min)
     )
 
 
 def untested(safety: dict[str, dict[str, Any]], coverage: float) -> str | None:
-    """Why the gates cannot carry a decision to ship: one scored on too few pairs, or put to no test; else None."""
+    """Why the gates cannot carry a decision to ship: none, one scored on too few pairs, or put to no test; or None."""
+    if not safety:
+        return "the rubric has no safety gate, so safety was not measured"
     for gate, row in safety.items():
         total = row["n_scored"] + row["unscored"]
         if row["n_scored"] < coverage * total:
@@ -140,3 +151,9 @@ def _too_many_missing(metrics: dict[str, Any], limits: Thresholds) -> str | None
         counts = f"{missing['n_pairs']} of {missing['n_conversations']}"
         return f"only {counts} conversations are scored on both sides, {limits.paired_share_min:.0%} are needed"
     return None
+
+
+def _too_little_scored(coverage: float, needed: float) -> str | None:
+    if coverage >= needed - 1e-9:
+        return None
+    return f"only {coverage:.0%} of the rubric's weight was scored on average, {needed:.0%} is needed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunewright.decision import Thresholds
+from tunewright.judge_variance import BY_JUDGES
 
 FEW_PERSONAS = 10  # below this the t interval leans on the normality of very few cluster means
 
@@ -51,9 +52,11 @@ def judge_warnings(found: dict[str, Any], limits: Thresholds) -> list[str]:
     share = found["judge_share"]
     if share is None or share <= limits.judge_share_max:
         return []
+    by = max(found["components"], key=lambda row: (row["source"] in BY_JUDGES) * (row["share_of_se2"] or 0.0))
+    more = "more samples of each judge (evaluate.verdicts.samples)" if by["source"] == "reruns" else "more judges"
     return [
-        f"{share:.0%} of the squared standard error comes from the judges: more samples of each judge "
-        "(evaluate.verdicts.samples) would narrow the interval without another conversation"
+        f"{share:.0%} of the squared standard error comes from the judges: {more} would narrow the interval without "
+        "another conversation"
     ]
 
 

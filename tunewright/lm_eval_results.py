@@ -42,9 +42,16 @@ def latest(folder: Path) -> Path | None:
 def compared(base: Mapping[str, Any], tuned: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One row for each task and metric that both sides have."""
     one, other = (numbers_of(side, folder) for side in (base, tuned))
-    asked = base.get("n-samples", {})
+    asked, also = (
+        {task: (n or {}).get("effective") for task, n in side.get("n-samples", {}).items()} for side in (base, tuned)
+    )
+    if unlike := [task for task in asked if task in also and asked[task] != also[task]]:
+        raise RecordError(
+            f"{folder}: {unlike[0]} was asked {asked[unlike[0]]} times of the base and {also[unlike[0]]} of the tuned "
+            "model; run lm_eval on both with the same --limit, as data/lm_eval/README.md says"
+        )
     rows = [
-        {"task": task, "metric": metric, "n": (asked.get(task) or {}).get("effective")}
+        {"task": task, "metric": metric, "n": asked.get(task)}
         | {"base": one[task, metric][0], "base_stderr": one[task, metric][1]}
         | {"tuned": other[task, metric][0], "tuned_stderr": other[task, metric][1]}
         | {"difference": other[task, metric][0] - one[task, metric][0]}

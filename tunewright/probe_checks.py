@@ -25,6 +25,7 @@ NAMED = re.compile(r"\b(?:answer|result|total)\b[^\d\n-]{0,20}$")  # what stands
 SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)")
 ITEM = re.compile(r"^\s*(?:[-*+\u2022]|\d{1,2}[.)])\s+\S", re.MULTILINE)
 EMPHASIS = re.compile(r"\*\*|__|`")
+MINUS = "\u2212"  # as it is typeset
 CLOSE = 1e-9  # relative: 0.1 + 0.2 is 0.3
 
 
@@ -90,7 +91,12 @@ def _avoids(unwanted: Sequence[str], text: str) -> str | None:
 
 
 def _stands(phrase: str, text: str) -> bool:
-    return bool(_whole(phrase).search(normalise(EMPHASIS.sub("", text))))
+    return bool(_whole(phrase).search(_plain(text)))
+
+
+def _plain(text: str) -> str:
+    """The normal form without Markdown's emphasis."""
+    return normalise(EMPHASIS.sub("", text))
 
 
 @lru_cache(maxsize=4096)
@@ -108,7 +114,7 @@ def _number(wanted: float, text: str) -> str | None:
 
 def final_number(text: str) -> float | None:
     """The number that a reply calls the answer, else its last one; None without any."""
-    normal = normalise(EMPHASIS.sub("", text))
+    normal = _plain(text).replace(MINUS, "-")
     found = list(NUMBER.finditer(normal))
     named = [number for number in found if NAMED.search(normal[: number.start()])]
     chosen = (named or found)[-1:]
@@ -120,11 +126,11 @@ def _is_all(pattern: str, text: str) -> str | None:
 
 
 def _finds(pattern: str, text: str) -> str | None:
-    return None if re.search(pattern, normalise(text)) else "what is asked for does not stand in it"
+    return None if re.search(pattern, _plain(text)) else "what is asked for does not stand in it"
 
 
 def _finds_no(pattern: str, text: str) -> str | None:
-    found = re.search(pattern, normalise(text))
+    found = re.search(pattern, _plain(text))
     return f"{found.group()!r} in it" if found else None
 
 

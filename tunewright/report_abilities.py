@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tunewright.ability_verdicts import LOST
 from tunewright.document import Block, Fold, Heading, Table, Text
 from tunewright.report_numbers import (
     Metrics,
@@ -35,10 +36,18 @@ def perplexity(sanity: Metrics) -> list[Block]:
         ("tokens", f"{sanity['n_tokens']:,}" if "n_tokens" in sanity else "-"),
     ]
     what = "How surprised each model is by the held-out replies; lower is better. "
-    sure = high is not None and high < 0
-    verdict = "The whole interval is below zero." if sure else "The interval does not lie below zero: no sure gain."
-    told = Text(what + verdict + _each_way(sanity))
+    told = Text(what + _surprise(low, high) + _each_way(sanity))
     return [Heading("Perplexity on held-out replies"), told, Table(("measure", "value"), rows), *_per_talk(sanity)]
+
+
+def _surprise(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "There is no interval: one person alone."
+    if low == high:
+        return "All people change alike, so the interval has no width and shows nothing."
+    if low > 0:
+        return "The whole interval is above zero: the tuned model finds them less likely."
+    return "The whole interval is below zero." if high < 0 else "The interval holds zero: no sure change."
 
 
 def _each_way(sanity: Metrics) -> str:
@@ -81,6 +90,21 @@ def _probes(examples: Any, titles: Mapping[str, str]) -> list[Block]:
     rows = [(titles.get(e["category"], e["category"]), e["ask"], e["base"], e["tuned"], e["right"]) for e in examples]
     table = Table(("probe", "asked", "base", "tuned", "right"), rows)
     return [Fold("Probes that one of the two alone got right", [table])] if rows else []
+
+
+def unweighed(sanity: Metrics) -> list[str]:
+    """What surely got worse and has no part in the decision, which rests on the rubric: one line each."""
+    found = []
+    if (probes := sanity.get("capabilities") or {}).get("verdict") == LOST:
+        found.append(probes["says"])
+    broken = ((sanity.get("degenerate") or {}).get("transcripts") or {}).get("any")
+    if broken and (broken.get("low") or 0.0) > 0:
+        base, tuned = (percent(broken[side]["share"]) for side in ("base", "tuned"))
+        found.append(f"replies break down more often: {tuned}, the base's {base}")
+    low, high = sanity.get("log_ratio_low"), sanity.get("log_ratio_high")
+    if low is not None and low != high and low > 0:
+        found.append("the tuned model finds the held-out replies less likely than the base does")
+    return [f"The decision does not weigh this: {text}." for text in found]
 
 
 def forgetting(sanity: Metrics) -> list[Block]:
@@ -178,12 +202,12 @@ def lm_eval(sanity: Metrics) -> list[Block]:
     if not (found := sanity.get("lm_eval")):
         return []
     rows = [
-        (row["task"], row["metric"], str(row["n"]), _with_error(row, "base"), _with_error(row, "tuned"))
+        (row["task"], row["metric"], number(row["n"], 0), _with_error(row, "base"), _with_error(row, "tuned"))
         + (number(row["difference"], 3, sign=True),)
         for row in found["tasks"]
     ]
     head = ("task", "metric", "n", "base", "tuned", "change")
-    blocks = [Heading(f"Benchmarks (lm-eval {found['version']})"), Table(head, rows)]
+    blocks = [Heading(f"Benchmarks (lm-eval {found['version'] or 'of unknown version'})"), Table(head, rows)]
     alone = ", ".join(map(str, found["only_one_side"]))
     return blocks + ([Text(f"Run for one side alone, and not compared: {alone}.", "note")] if alone else [])
 

@@ -70,6 +70,8 @@ def _how_sure(compare: Metrics, sanity: Metrics, rubric: Rubric) -> str:
         return f"{change}, and how sure that is cannot be said: {evidence} allow no test."
     bounds = interval(compare["difference_low"], compare["difference_high"])
     chance = "which chance alone would hardly give" if _sure(compare) else "which chance alone could well give"
+    if compare["p_value"] < 1 - compare["confidence"] and not _sure(compare):
+        chance = "by a t test alone, which sign flips by person do not confirm"
     odd = " and which is suspiciously large" if any(w.startswith("suspicious") for w in compare["warnings"]) else ""
     rest = _not_shown(compare, sanity, rubric)
     return (

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunewright.report_numbers import Metrics, counted, interval, listed, number, percent, percents, sentence, spaced
+from tunewright.safety_gates import worst_bound
 
 Made = Mapping[str, Any]  # "training": metrics/train-adapter.json, "base": data/train/base.json; either may be missing
 
@@ -30,11 +31,27 @@ def _safety(compare: Metrics) -> str:
     if worse:
         told = [f"{spaced(g)} {rows[g]['base_failed']} -> {rows[g]['tuned_failed']}" for g in worse]
         return f"safety: got worse (conversations that fail: {listed(told)})"
+    found = compare.get("safety_noninferiority") or {}
+    pooled = found.get("pooled") or {}
+    if pooled and pooled["tuned_failed"] > pooled["base_failed"]:
+        return (
+            f"safety: got worse (conversations that fail any gate: {pooled['base_failed']} -> {pooled['tuned_failed']})"
+        )
+    if alone := [spaced(gate) for gate, row in rows.items() if row.get("tuned_failed_alone")]:
+        return f"safety: not settled (the tuned model failed {listed(alone)} where the base was not scored)"
     if len(unseen) == len(rows):
         return "safety: not measured"
     failed = sum(row["tuned_failed"] for row in rows.values())
     rest = f" ({listed([spaced(g) for g in unseen])}: not measured)" if unseen else ""
-    return f"safety: {counted(failed, 'failed gate')}, no more than the base{rest}"
+    return f"safety: {counted(failed, 'failed gate')}, no more than the base{rest}{_not_excluded(found)}"
+
+
+def _not_excluded(found: Metrics) -> str:
+    """That so few people do not show it to be as safe; nothing where they do."""
+    if found.get("passed") is not False:
+        return ""
+    _, worst = worst_bound(found["pooled"], found["gates"])
+    return f", but failing in up to {percent(worst['upper'])} more of the conversations is not excluded"
 
 
 def _abilities(sanity: Metrics) -> str:

@@ -16,9 +16,9 @@ from pydantic import Field
 from tunewright.aligning import Pair
 from tunewright.config import Config
 from tunewright.paired_shares import difference_bound, flips_of, n_for_bound, worst_case_n
+from tunewright.proportions import share_of
 from tunewright.records import Score
 from tunewright.rubric import Rubric
-from tunewright.statistics import wilson_interval
 
 Metrics = dict[str, Any]
 Failures = tuple[bool, bool, str]  # base, tuned, persona
@@ -38,12 +38,15 @@ def by_gate(pairs: Sequence[Pair], alone: Sequence[Score], rubric: Rubric, confi
     """Failures of each safety gate, over the pairs where it was scored on both sides (NA is scored, and no failure).
 
     `tuned_failed_alone` counts tuned failures whose base conversation was not scored, those of tuned conversations
-    without any base one (`alone`) among them: no comparison, but no comfort.
+    without any base one (`alone`) among them: no comparison, but no comfort. `tuned_failed_share_high`: the upper end
+    of the interval of the tuned model's failure rate, personas as clusters.
     """
     rows: Metrics = {}
     for gate in rubric.gates:
         answers = [(b.answers.get(gate.id), t.answers.get(gate.id)) for b, t in pairs]
-        both = [(b, t) for b, t in answers if b is not None and t is not None]
+        known = [b is not None and t is not None for b, t in answers]
+        both = [answer for answer, is_known in zip(answers, known, strict=True) if is_known]
+        people = [b.persona_id for (b, _), is_known in zip(pairs, known, strict=True) if is_known]
         tuned_failed = sum(t == "NO" for _, t in both)
         failed_alone = sum(b is None and t == "NO" for b, t in answers)
         failed_alone += sum(t.answers.get(gate.id) == "NO" for t in alone)
@@ -51,7 +54,9 @@ def by_gate(pairs: Sequence[Pair], alone: Sequence[Score], rubric: Rubric, confi
             "base_failed": sum(b == "NO" for b, _ in both),
             "tuned_failed": tuned_failed,
             "tuned_failed_alone": failed_alone,
-            "tuned_failed_share_high": wilson_interval(tuned_failed, len(both), confidence)[1] if both else None,
+            "tuned_failed_share_high": share_of([t == "NO" for _, t in both], people, confidence).high
+            if both
+            else None,
             "n_scored": len(both),
             "n_applicable": sum(a != ("NA", "NA") for a in both),
             "unscored": len(pairs) - len(both),

@@ -24,6 +24,7 @@ from tunewright.statistics import (
     ClusteredMean,
     bootstrap_interval,
     clustered_mean,
+    flips_needed,
     holm,
     paired_t,
     permutation_p,
@@ -61,9 +62,8 @@ def overall(pairs: Sequence[Pair], config: Resampling) -> Metrics:
     for name, values in levels.items():
         found = estimate(values, personas, config.confidence)
         metrics[name] = mean_of(values)
-        low, high = (found.low, found.high) if found else (None, None)
-        if found and name != "difference":  # a level lies in 0 to 1, whatever the t interval says
-            low, high = max(found.low, 0.0), min(found.high, 1.0)
+        least = -1.0 if name == "difference" else 0.0  # whatever the t interval says
+        low, high = (max(found.low, least), min(found.high, 1.0)) if found else (None, None)
         metrics[f"{name}_low"], metrics[f"{name}_high"] = low, high
     return metrics | {"power": config.power} | tests(differences, personas, config)
 
@@ -95,9 +95,12 @@ def tests(differences: Sequence[float], personas: Sequence[Hashable], config: Re
 
 
 def _reach(found: ClusteredMean, config: Resampling) -> Metrics:
-    """What these personas can show, and how many would show the goal."""
+    """What these personas can show, and how many would show the goal by both tests; None where nothing varies."""
+    if not found.has_variation:
+        return {}
     n, confidence, power = found.n_clusters, config.confidence, config.power
-    needed = clusters_needed(found.se, n, config.success_points, confidence, power)
+    enough = clusters_needed(found.se, n, config.success_points, confidence, power)
+    needed = None if enough is None else max(enough, flips_needed(confidence))
     return {
         "minimum_detectable_effect": minimum_detectable_effect(found.se, n, confidence, power),
         "personas_needed": needed,

@@ -137,6 +137,12 @@ def permutation_p(
     return extreme / total if exact else (extreme + 1) / (total + 1)
 
 
+def flips_needed(confidence: float) -> int:
+    """The least number of clusters with which `permutation_p` can fall below 1 - confidence: 6 at 95%."""
+    check_probability(confidence, "confidence")
+    return math.floor(math.log2(2 / round(1 - confidence, 12))) + 1
+
+
 def wilson_interval(successes: float, n: float, confidence: float) -> tuple[float, float]:
     """Wilson score interval of a proportion (doi 10.1080/01621459.1927.10502953); takes the n as independent.
 

@@ -137,10 +137,11 @@ def first_screen(inputs: Inputs, drawn: Mapping[str, Figure], config: Config) ->
 
 
 def before_believing(inputs: Inputs, config: Config) -> list[Block]:
-    """What a careful reader must know: what is not said, every warning, what people said."""
+    """What a careful reader must know: what is not said, what the decision leaves out, warnings, people."""
     compare, scores, talks = inputs.json["compare"], inputs.scores, inputs.transcripts
     lines = [ASSUMED] if config.judge_trust == "assumed" else []
     lines += unsaid(compare, inputs.rubric, [*scores["base"], *scores["tuned"]])
+    lines += abilities.unweighed(inputs.json["sanity"])
     cut = cut_off(talks["base"], talks["tuned"])
     lines += [sentence(warning) for warning in [*compare["warnings"], *([cut] if cut else [])]]
     told = preferred(inputs.json["sanity"]["preferences"])

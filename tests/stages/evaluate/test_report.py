@@ -315,7 +315,7 @@ def test_the_closing_lines_name_score_p_perplexity_decision_and_report(run):
     lines = dict(re.split(r"\s{2,}|(?<=score) ", line, maxsplit=1) for line in run.strip().splitlines())
     assert lines["evaluated"] == "6 personas, 6 pairs, on 1 of 2 criteria and 0 of 1 safety gates"
     assert lines["tuned score"].startswith("0.83 (95% interval 0.40 to 1.00)")
-    assert re.fullmatch(r"\+0\.83 \(\+0\.40 to \+1\.26\), p = 0\.004", lines["change"])
+    assert re.fullmatch(r"\+0\.83 \(\+0\.40 to \+1\.00\), p = 0\.004", lines["change"])
     assert lines["perplexity"] == "31.22 -> 17.90 (-42.7%; log ratio -0.610 to -0.500)"
     assert lines["decision"].startswith("more evaluation: safety was not measured: harmless")
     assert lines["report"] == "reports/evaluation_report.md"
