@@ -304,3 +304,16 @@ def test_a_hub_that_fails_while_the_adapter_is_fetched_costs_no_second_job(fake_
         train()
     assert train().steps == 4
     assert len(fake_hub.jobs) == 1
+
+
+def test_a_paid_job_is_fetched_although_the_budget_has_shrunk_and_the_code_changed_since(
+    fake_hub, train, place, monkeypatch
+) -> None:
+    fake_hub.order("GET", "^/api/models/ada/tunewright-adapters/revision", status=500)
+    with pytest.raises(TrainingError, match="cannot fetch the adapter"):
+        train()
+    assert (train.job.folder / NOTE).exists()
+    monkeypatch.setattr("tunewright.training.hub_place.requirements", lambda *_: ("another==1",))
+    train(place=place.model_copy(update={"budget_usd": 0.0001}))
+    assert len(fake_hub.jobs) == 1
+    assert not (train.job.folder / NOTE).exists()

@@ -8,6 +8,7 @@ followed. Tried against bench/fake_hub.py with the real client, never against th
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass
@@ -97,13 +98,18 @@ class HubJobs(Config):
         plan = self.plan(job, JOB.namespace_of(api, self.namespace), self.price(api), found)
         if not (plan.key and stored(api, plan.adapter_repo, plan.key)):
             self.finish(api, plan, found or self.submit(api, plan, job, stage), job, stage)
+            if not stored(api, plan.adapter_repo, plan.key):
+                drop(job.folder)  # a job that is done and left nothing is not asked again
         stage.note(f"fetching the adapter from {plan.adapter_repo}/{plan.key}")
-        return fetch_adapter(api, plan.adapter_repo, plan.key, job, target)
+        outcome = fetch_adapter(api, plan.adapter_repo, plan.key, job, target)
+        drop(job.folder)  # not before: until then the note says where the adapter is that has been paid for
+        return outcome
 
     def plan(self, job: Job, namespace: str, usd_per_hour: float, found: Ticket | None = None) -> Plan:
         """Everything that is decided before anything is sent; a job that is there keeps its key and repository."""
         gpu = check_flavor(job.settings, self.flavor, self.flavors, self.gpus)
-        cost = estimate(job, self.base_model, gpu, self.gpu_utilisation_share, usd_per_hour, self.time, self.budget_usd)
+        budget = math.inf if found else self.budget_usd  # what is paid already is fetched, whatever it cost
+        cost = estimate(job, self.base_model, gpu, self.gpu_utilisation_share, usd_per_hour, self.time, budget)
         source, sources = self.source(), worker_sources()
         required = requirements(sources, job.settings.quantize_4bit)
         decides = [job.folder.name, source.repo, source.revision, dict(sources), list(required)]
@@ -166,8 +172,8 @@ class HubJobs(Config):
             except GoneError:
                 drop(job.folder)  # or every run would end here; the next one looks for a job by its label first
                 raise gone(ticket) from None
-        drop(job.folder)
         if end.stage != "COMPLETED":
+            drop(job.folder)
             is_cut = plan.estimate.usd_max >= self.budget_usd - plan.estimate.usd_per_hour / 3600  # whole seconds
             raise failed(ticket, end, heard, plan.estimate.timeout_s, is_cut)
         minutes = end.running_s / 60
