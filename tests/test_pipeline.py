@@ -123,7 +123,7 @@ def repository(babbling_base: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_the_whole_pipeline_ends_in_a_report_that_says_what_it_rests_on(repository: Repository) -> None:
     report = (repository.folder / "reports/evaluation_report.md").read_text("utf-8")
-    assert "untrusted" in report.split("\n## ")[0]
+    assert "untrusted" in "".join(report.split("\n## ")[:2])  # the first screen, and what to know before believing it
     compare = json.loads((repository.folder / "metrics/evaluate-compare.json").read_text("utf-8"))
     assert compare["n_personas"] >= 2
     assert compare["tuned_score"] > compare["base_score"]
