@@ -16,6 +16,7 @@ from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, d
 from tunewright.chat_command import chat_command
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
+from tunewright.doctor.command import doctor_command
 from tunewright.durations import last_durations
 from tunewright.errors import ConfigError, TunewrightError
 from tunewright.exchange.command import labels
@@ -144,6 +145,7 @@ app.command(name="review")(review_command)
 app.command(name="publish")(publish_command)
 app.command(name="train-job")(train_job_command)
 app.command(name="chat")(chat_command)
+app.command(name="doctor")(doctor_command)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""`tunewright doctor`: what a run would need and this machine has not, found before the run begins."""
