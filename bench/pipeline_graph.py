@@ -2,7 +2,7 @@
 
 A stage needs another when one of its deps is an output, a metric or a plot of the other, or lies in or around one. The
 stages of a `foreach` count as one where they differ in nothing but a name (base, tuned), and stand apart where each
-item has values of its own. Edges that others imply are left out: what scores need by way of verdicts is not drawn twice.
+item has values of its own. Edges that others imply are left out: what scores need by way of verdicts is drawn once.
 """
 
 from __future__ import annotations

@@ -91,9 +91,9 @@ class Routes:
 
     def inside(self, edge: Edge) -> list[Point]:
         """From the right side of one stage to the left side of another, with the turn in the gap before it."""
-        (a, b), (ax, ay), (bx, by) = edge, self.boxes[edge[0]], self.boxes[edge[1]]
+        (ax, ay), (bx, by) = self.boxes[edge[0]], self.boxes[edge[1]]
         start, end = (ax + BOX, ay + HEIGHT / 2), (bx, by + HEIGHT / 2)
-        turn = bx - TURN - TURNS * self._cells[a][1]
+        turn = bx - TURN - TURNS * self._cells[edge[0]][1]
         return [start, end] if ay == by else [start, (turn, start[1]), (turn, end[1]), end]
 
     def between(self, edge: Edge) -> list[Point]:

@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 PAGE, PICTURE, DRAFTING = "docs/pipeline.md", "docs/pipeline.svg", "docs/drafting.svg"
 HEAD = """# The stages
 
-Made by `python -m bench.pipeline_page` from dvc.yaml, prep/dvc.yaml and the first line of each stage's docstring; do not
-edit it. Stage `generate-verdicts` is `stages/generate/verdicts.py`, has its params under `generate.verdicts` in
-`params.yaml` and its numbers in `metrics/generate-verdicts.json`; so have all others. `dvc repro generate-verdicts` runs
-it and what it needs, as far as something has changed; `dvc dag generate-verdicts` draws all its edges.
+Made by `python -m bench.pipeline_page` from dvc.yaml, prep/dvc.yaml and the first line of each stage's docstring; do
+not edit it. Stage `generate-verdicts` is `stages/generate/verdicts.py`, has its params under `generate.verdicts` in
+`params.yaml` and its numbers in `metrics/generate-verdicts.json`; so have all others. `dvc repro generate-verdicts`
+runs it and what it needs, as far as something has changed; `dvc dag generate-verdicts` draws all its edges.
 
 *Asks*: the roles of `conf/llm` whose models it may ask. *Needs*: stages whose outputs it reads, without those that
 others in the list need already. *Writes*: outputs besides metrics and plots.
@@ -29,8 +29,8 @@ others in the list need already. *Writes*: outputs besides metrics and plots.
 TWICE = "What writes {{base,tuned}} runs twice: `dvc repro {}@tuned` runs one of the two."
 PREP = """## prep: drafting a domain
 
-A pipeline of its own, prep/dvc.yaml, run when a domain is started: [new-domain.md](new-domain.md). What it drafts becomes
-the design only when a person takes it (`tunewright adopt NAME`).
+A pipeline of its own, prep/dvc.yaml, run when a domain is started: [new-domain.md](new-domain.md). What it drafts
+becomes the design only when a person takes it (`tunewright adopt NAME`).
 
 ![The drafting stages](drafting.svg)
 """

@@ -62,9 +62,8 @@ def _box(node: Node, corner: Point) -> str:
     if node.items:
         parts.append(_frame(x + 3, y - 3, ink))
     parts.append(_frame(x, y, ink))
-    parts.append(
-        f'<text x="{x + BOX / 2:g}" y="{y + HEIGHT / 2 + 4.5:g}" text-anchor="middle" fill="{ink}">{escape(name)}</text>'
-    )
+    middle = f'x="{x + BOX / 2:g}" y="{y + HEIGHT / 2 + 4.5:g}" text-anchor="middle"'
+    parts.append(f'<text {middle} fill="{ink}">{escape(name)}</text>')
     if node.asks:
         parts.append(f'<circle cx="{x + BOX - 7:g}" cy="{y + 7:g}" r="3" fill="{ink}"/>')
     return "".join(parts) + "</g>"
