@@ -5,9 +5,9 @@
 
 A command is a line of a block marked sh, or a piece of code in a table's second column that begins with a program of
 PROGRAMS; one that is there twice runs once. What it needs beyond a clone stands in README's own words: behind "# needs"
-on its line, or in the table's column "needs". What needs time alone runs as it is written, unless --quick. Whatever else
-is needed: then it runs in a checking form (dry, composed, started and stopped), and where there is none it is listed
-with the reason. No key of this machine reaches any of them.
+on its line, or in the table's column "needs". What needs time alone runs as it is written, unless --quick. What needs
+more runs in a checking form (dry, composed, started and stopped), and where there is none it is listed with the reason.
+No key of this machine reaches any of them.
 """
 
 from __future__ import annotations
@@ -123,23 +123,36 @@ def run(command: Command, folder: Path, quick: bool) -> Outcome:
 
 
 def _finished(text: str, folder: Path) -> tuple[int, str]:
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
-    done = subprocess.run(["bash", "-c", text], cwd=folder, env=environment(folder), text=True, check=False, **output)
-    return done.returncode, done.stdout
+    with _started(text, folder) as process:
+        output, _ = process.communicate()
+    return process.returncode, output
 
 
 def _served(text: str, folder: Path) -> tuple[int, str]:
     """Start it, wait until it says where it listens, press Ctrl-C; 0 where it then ends in good order."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
-    process = subprocess.Popen(["bash", "-c", f"exec {text}"], cwd=folder, env=environment(folder), **options)
     said = []
-    for line in process.stdout:
-        said.append(line)
-        if READY.search(line):
-            process.send_signal(signal.SIGINT)
-    code = process.wait(timeout=60)
+    with _started(f"exec {text}", folder) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if READY.search(line):
+                process.send_signal(signal.SIGINT)
     listened = any(READY.search(line) for line in said)
-    return (0 if listened and code in (0, 130, -signal.SIGINT) else code or 1), "".join(said)
+    ended_well = process.returncode in (0, 128 + signal.SIGINT, -signal.SIGINT)
+    return 0 if listened and ended_well else process.returncode or 1, "".join(said)
+
+
+def _started(text: str, folder: Path) -> subprocess.Popen[str]:
+    """A process of bash in the clone, which reads nothing; what it prints and what it complains of in one stream."""
+    return subprocess.Popen(
+        ["bash", "-c", text],
+        cwd=folder,
+        env=environment(folder),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def environment(folder: Path) -> dict[str, str]:
