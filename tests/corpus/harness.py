@@ -99,7 +99,9 @@ def faults_of(case: Case, got: Outcome, printed: str) -> list[str]:
         faults += faults_of_message(got.message, case.way.where)
     if got.error and got.changed:
         faults.append(f"an error, and yet these files changed: {', '.join(got.changed)}")
-    faults += [f"neither printed nor in the message: {words!r}" for words in case.says if words not in printed + got.message]
+    faults += [
+        f"neither printed nor in the message: {words!r}" for words in case.says if words not in printed + got.message
+    ]
     faults += [f"a half-written file is left: {name}" for name in got.changed if name.endswith(".tmp")]
     if printed != shown(printed):
         faults.append(f"printed characters that a terminal obeys: {printed!r}")

@@ -75,4 +75,8 @@ def test_the_harness_finds_half_written_files_wrong_results_and_too_much_memory(
 
     case = Case("one", file_way("x.json", go), b"{", gives=lambda value: value == 1)
     faults = "\n".join(faults_of(case, outcome(case), ""))
-    assert "half-written file is left: y.json.tmp" in faults and "gave 209715200" in faults and re.search(r"took \d{3} MB", faults)
+    assert (
+        "half-written file is left: y.json.tmp" in faults
+        and "gave 209715200" in faults
+        and re.search(r"took \d{3} MB", faults)
+    )
