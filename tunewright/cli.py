@@ -18,7 +18,7 @@ from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.doctor.command import doctor_command
 from tunewright.durations import last_durations
-from tunewright.errors import ConfigError, TunewrightError
+from tunewright.errors import ConfigError, TunewrightError, shown
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
@@ -31,7 +31,7 @@ from tunewright.terminal import show_difference, waiting
 from tunewright.training.hub_command import train_job_command
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
+    add_completion=False, pretty_exceptions_show_locals=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
 )
 
 
@@ -224,7 +224,7 @@ def main() -> None:
     try:
         app()
     except TunewrightError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(error)}", file=sys.stderr)
         sys.exit(1)
 
 
