@@ -56,7 +56,7 @@ def http_fault(status: int, words: str, headers: Mapping[str, str], secrets: Seq
 
 
 def fault_in_body(body: str, secrets: Sequence[str]) -> Fault:
-    """A body with status 200 and no reply in it; an error there that names an HTTP status (OpenRouter) counts as that."""
+    """A body with status 200 and no reply in it; one that names an HTTP status counts as that (OpenRouter)."""
     words, status = error_words(body), _status_in(body)
     if status is not None or TOO_LONG.search(words):
         return http_fault(status or 400, words, {}, secrets)
