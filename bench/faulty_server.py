@@ -124,7 +124,7 @@ class FaultyServer(FakeModelServer):
         asked.delivered = told.status == 200 and asked.fault in ("", *IN_WORDS)
         asked.tokens = (answer.prompt_tokens + answer.completion_tokens) * asked.delivered
         try:
-            return await _send(request, told)
+            return await send(request, told)
         except ConnectionError:
             asked.ended_s, asked.delivered, asked.tokens = None, False, 0
             raise
@@ -225,8 +225,8 @@ def _bytes(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-async def _send(request: web.Request, wire: Wire) -> web.StreamResponse:
-    """Write the response, or its beginning and then close; raises ConnectionError where the client went away."""
+async def send(request: web.Request, wire: Wire) -> web.StreamResponse:
+    """Write a response, or its beginning and then close; raises ConnectionError where the client went away."""
     headers = {"Content-Type": "application/json", **wire.headers}
     response = web.StreamResponse(status=wire.status, headers=headers)
     response.content_length = len(wire.payload)
