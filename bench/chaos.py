@@ -1,20 +1,21 @@
+# ruff: noqa: E402 - sys.path comes first
 """Real stages against a faulty model server, killed at random moments and run again until they are done: what breaks?
 
     python bench/chaos.py --runs 50 --seed 1          # python -m bench chaos: the same, into bench/results.md
     python bench/chaos.py --seed 1 --only 17          # one run again
 
 Each run simulates, judges and repairs a dozen conversations by generate-transcripts, generate-verdicts and
-generate-fixup in processes of their own, over HTTP, with a mixture of faults of its own. Processes are ended by SIGKILL,
-SIGTERM, SIGINT or two SIGTERMs after a random number of requests, get a budget, lose a key, find the disk full or replies
-in the cache damaged; in some runs two folders share one cache, with a process in each. What is drawn follows from the
-seed; which requests are in flight at a kill follows from the clock as well.
+generate-fixup in processes of their own, over HTTP, with a mixture of faults of its own. Processes are ended by
+SIGKILL, SIGTERM, SIGINT or two SIGTERMs after a random number of requests, get a budget, lose a key, find the disk full
+or replies in the cache damaged; in some runs two folders share one cache, with a process in each. What is drawn follows
+from the seed; which requests are in flight at a kill follows from the clock as well.
 
 What must be the same? A model's own faults (no words, a refusal, JSON of another shape, a context that is too short)
 are a function of the request: the calm run meets them too, and its records say so. Faults that pass may outlast the
-tries of a process. Then the records concerned are open: a conversation that failed, with what was said before; a verdict
-without an answer; a conversation that fixup left alone. Each says why, and all others are the calm run's. Open records
-are asked for by running the stage again, as its closing note says, until none is left: then every byte is the calm
-run's. A paid call is one whose whole reply went out; what providers charge for replies that broke off nobody sees here.
+tries of a process. Then the records concerned are open: a conversation that failed, with what was said before; a
+verdict without an answer; a conversation that fixup left alone. Each says why, and all others are the calm run's. Open
+records are asked for by running the stage again, as its closing note says, until none is left: then every byte is the
+calm run's. A paid call is one whose whole reply went out; what providers charge for half of one nobody sees here.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from tunewright.document import md_table
 from tunewright.records import stable_seed
 
 RUNS, SEED = 50, 1
+SHOWN = 40  # violations in words
 OTHERS = {"context_overflow": "400: longer than the context", "refused_key": "401: the key has been revoked"}
 FAULTS = PASSING | IN_WORDS | OTHERS
 
@@ -81,7 +83,7 @@ def report(seen: Seen, n_runs: int) -> str:
             [*held, ("all", f"{seen.ledger.checked.total():,}", str(len(seen.ledger.violations)))],
         ),
     ]
-    return "\n\n".join([*tables, *(f"- {name}: {words}" for name, words in seen.ledger.violations)])
+    return "\n\n".join([*tables, *(f"- {name}: {words}" for name, words in seen.ledger.violations[:SHOWN])])
 
 
 def results(runs: int = RUNS) -> str:

@@ -72,7 +72,12 @@ class Process:
         return "disk" in self.expects and self.code == 1
 
 
-CODES = {"kill": -9, "term": 143, "int": 130, "term twice": 143}
+CODES = {  # by signal: handled while models are called, and else what Python does with it
+    "kill": (-9,),
+    "term": (143, -15),
+    "int": (130,),
+    "term twice": (143, -15),
+}
 ERRORS = {  # what a process says when it stops with exit code 1, by what was done to it
     "disk": "disk",
     "budget": "the budget of",
@@ -89,7 +94,7 @@ def ends(ledger: Ledger, process: Process) -> None:
         known = any(ERRORS[what] in process.said for what in ("", *process.expects))
         ledger.hold("ends", "\nerror: " in process.said and known, told)
     else:
-        ledger.hold("ends", process.code in (0, CODES.get(process.ended_by)), told)
+        ledger.hold("ends", process.code in (0, *CODES.get(process.ended_by, ())), told)
 
 
 def whole(ledger: Ledger, process: Process, outputs: Mapping[str, bytes]) -> None:

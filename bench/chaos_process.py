@@ -50,7 +50,7 @@ def draw(rng: random.Random, n_requests: int, n_tokens: int) -> list[Planned]:
         found.append(
             Planned(
                 ended_by=rng.choice(KINDS) if "signal" in does else "",
-                after_requests=rng.randint(0, n_requests),
+                after_requests=rng.randint(1, n_requests),
                 wait_s=rng.uniform(0, 0.05),
                 budget_tokens=rng.randint(1, n_tokens) if "budget" in does else None,
                 file_bytes_more=rng.randint(0, 300_000) if "disk" in does else None,

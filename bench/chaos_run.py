@@ -84,7 +84,8 @@ class Run:
             for project in self.projects:
                 project.connect(server.url, self.concurrency, self.n_keys)
             for stage in MODEL_STAGES:
-                self._stage(server, stage)
+                if not self.seen.ledger.violations:
+                    self._stage(server, stage)
             self._close(server)
         return self.seen
 
@@ -95,7 +96,7 @@ class Run:
         usual = self._calm.n_requests[stage], self._calm.n_tokens[stage]
         left = {project: draw(self.rng, *usual) for project in self.projects}
         for _ in range(MOST_PROCESSES):
-            if not left:
+            if not left or self.seen.ledger.violations:  # what follows a violation says nothing new
                 return
             rounds = [(project, planned.pop(0) if planned else Planned()) for project, planned in left.items()]
             done = self._round(server, stage, rounds)
@@ -166,7 +167,8 @@ class Run:
         """What the log and the cache say in the end."""
         good = [a for a in server.log if a.delivered and a.fault in ("", "slow")]
         texts = {checks.cache_key(a): str(script(a.body).text) for a in good}
-        checks.as_said(self.seen.ledger, replies(self.cache), texts)
+        stored = {key: reply for key, reply in replies(self.cache).items() if reply not in DAMAGED}
+        checks.as_said(self.seen.ledger, stored, texts)
         self.seen.faults.update(a.fault for a in server.log if a.fault)
         self.seen.events["requests"] += len(server.log)
         self.seen.events["runs with two folders on one cache"] += len(self.projects) > 1
