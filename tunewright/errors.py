@@ -28,6 +28,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from tunewright.plain import plain
+
 
 class TunewrightError(Exception):
     """Base of every error that is the user's to mend. The text is the whole message."""
@@ -116,15 +118,20 @@ class PublishError(TunewrightError):
     """Something of the project may not be published as it is, or the Hub did not take it."""
 
 
+def shown(error: object) -> str:
+    """An error as a terminal may show it, whatever stood in the file that it quotes."""
+    return plain(str(error))
+
+
 def run_main(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a TunewrightError becomes one message on stderr and exit code 1 (a signal's: 128 + it)."""
     try:
         main()
     except InterruptedRunError as error:
-        print(f"\nstopped: {error}", file=sys.stderr)
+        print(f"\nstopped: {shown(error)}", file=sys.stderr)
         sys.exit(128 + error.signal)
     except TunewrightError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
+        print(f"\nerror: {shown(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped; finished model calls are in the cache, run the same command to go on", file=sys.stderr)
