@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tunewright.errors import ModelAuthError, ModelSetupError
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
 from tunewright.keys import hide
 from tunewright.plain import plain
 
@@ -141,5 +141,5 @@ def final(fault: Fault, model: str, key_names: Sequence[str], tries: int) -> Exc
             "run again then: finished calls are in the cache"
         )
     if fault.may_pass:
-        return ItemFailure(f"{model} failed {tries} times: {words}")
+        return OutageError(f"{model} failed {tries} times: {words}")
     return ItemFailure(f"{model} refused the request: {words}")
