@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -16,18 +15,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import ConfigError
+from tunewright.text_files import read_text
+from tunewright.yaml_reading import YamlFault, nodes, parse_yaml
 
 PARAMS = Path("params.yaml")
 PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, and in every wheel
 
 
 class Config(BaseModel):
     """Base of every configuration model: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Bounds(Config):
@@ -121,33 +121,16 @@ def validate(value: Any, model: type[C], path: Path, address: str) -> C:
 def read_yaml(path: str | Path) -> Any:
     """Parse a YAML file; raises ConfigError with the line of a syntax error or of a key that stands twice."""
     path = Path(path)
+    hint = f"expected what conf/ composes to; compose it with: {COMPOSE[path]}" if path in COMPOSE else ""
     try:
-        return yaml.load(path.read_text("utf-8"), Loader=_UniqueKeyLoader)
-    except FileNotFoundError:
-        hint = f"; compose it with: {COMPOSE[path]}" if path in COMPOSE else ""
-        raise ConfigError(f"{path}: no such file{hint}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        return parse_yaml(read_text(path, hint))
+    except YamlFault as fault:
+        where = f"{path}, line {fault.line}" if fault.line else str(path)
+        raise ConfigError(f"{where}: not valid YAML: {fault}{_again(path)}") from None
 
 
-class _UniqueKeyLoader(SafeLoader):
-    """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_UniqueKeyLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+def _again(path: Path) -> str:
+    return f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
 
 
 def _explain(error: ValidationError, model: type[BaseModel], path: Path, address: str) -> str:
@@ -157,20 +140,32 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path, address
     dotted = ".".join(([address] if address else []) + keys) or "the file"
     line = line_of(path, (address.split(".") if address else []) + keys)
     where = f"{path}, line {line}" if line else str(path)
-    if first["type"] == "extra_forbidden":
-        known = _keys_at(model, first["loc"][:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        what = f"unknown key {dotted!r}; {hint}"
-    elif first["type"] == "missing":
-        what = f"{dotted!r} is missing"
-    elif first["type"] == "value_error":
-        what = f"{dotted}: {first['msg'].removeprefix('Value error, ')}"
-    else:
-        what = f"{dotted}: {first['msg']}; found {str(first.get('input'))[:80]!r}"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    again = f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
-    return f"{where}: {what}{more}{again}"
+    return f"{where}: {_what(first, model, dotted)}{more}{_again(path)}"
+
+
+def _what(fault: Any, model: type[BaseModel], dotted: str) -> str:
+    """One fault in words: what was found, and what was expected there."""
+    if fault["type"] == "extra_forbidden":
+        key, known = str(fault["loc"][-1]), _keys_at(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(key, known, n=1)
+        return f"found unknown key {dotted!r}, expected {repr(near[0]) if near else 'one of: ' + ', '.join(known)}"
+    if fault["type"] == "missing":
+        there = ", ".join(map(str, list(fault["input"])[:20])) if isinstance(fault["input"], dict) else ""
+        return f"{dotted!r} is missing; found {there or 'nothing'}, expected it too"
+    if fault["type"] == "value_error":
+        return f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
+    wanted = re.sub(r"^\w+ should (?:be )?", "", fault["msg"]).replace("valid dictionary or instance of", "mapping, a")
+    return f"{dotted}: found {brief(fault.get('input'))}, expected {wanted}"
+
+
+def brief(value: Any) -> str:
+    """A value of a file as a message may show it: never the whole of a long one."""
+    if isinstance(value, dict | list | tuple):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind} of {len(value)}"
+    text = repr(value[:80] if isinstance(value, str) else value)
+    return text if len(text) <= 84 else text[:80] + "..."
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
@@ -192,8 +187,8 @@ def _innermost_model(annotation: Any) -> Any:
 def line_of(path: Path, keys: list[str]) -> int | None:
     """The line (from 1) of a nested key in a YAML file, or of its nearest ancestor that exists."""
     try:
-        node = _nodes(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError):
+        node = nodes(read_text(path))
+    except (ConfigError, YamlFault):
         return None
     line = None
     for key in keys:
@@ -208,12 +203,6 @@ def line_of(path: Path, keys: list[str]) -> int | None:
         else:
             break
     return line
-
-
-@lru_cache(maxsize=16)
-def _nodes(text: str) -> yaml.Node | None:
-    """A YAML text as nodes that know their lines; kept, since a check of a design asks for many lines of one file."""
-    return yaml.compose(text, Loader=SafeLoader)
 
 
 def compose(output: Path, overrides: list[str]) -> None:
