@@ -83,17 +83,22 @@ def test_a_value_of_the_wrong_kind_is_shown(params):
 
 def test_a_missing_section_and_a_missing_file_say_what_to_run(params):
     assert (
-        message_of(params, "make: {}\n") == "params.yaml: no section 'make.shelf'; compose it again with: make params"
+        message_of(params, "make: {}\n")
+        == "params.yaml: no section 'make.shelf'; expected what conf/ composes to; compose it again with: make params"
     )
     Path("params.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"params\.yaml: no such file; expected what conf/ composes to; compose it with: make params"):
+    with pytest.raises(
+        ConfigError, match=r"params\.yaml: no such file; expected what conf/ composes to; compose it with: make params"
+    ):
         load("make.shelf", Outer)
 
 
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n")
-    with pytest.raises(ConfigError, match=r"r\.yaml, line 5: not valid YAML: found key 'c' given twice, expected it once"):
+    with pytest.raises(
+        ConfigError, match=r"r\.yaml, line 5: not valid YAML: found key 'c' given twice, expected it once"
+    ):
         read_yaml(path)
 
 
@@ -163,5 +168,5 @@ def test_bounds_without_ends_hold_every_number(value):
 
 
 def test_bounds_in_the_wrong_order_are_refused():
-    with pytest.raises(ValueError, match="min 5 is above max 3"):
+    with pytest.raises(ValueError, match="found min 5 above max 3, expected the smaller one first"):
         Bounds(min=5, max=3)

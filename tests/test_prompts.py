@@ -93,7 +93,9 @@ def test_variables_are_those_that_the_caller_must_give(prompt):
 
 
 def test_a_prompt_that_is_not_there_and_one_that_is_no_text_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"absent\.md: no such file; expected a prompt; restore it with: git checkout"):
+    with pytest.raises(
+        ConfigError, match=r"absent\.md: no such file; expected a prompt; restore it with: git checkout"
+    ):
         render(tmp_path / "absent.md")
     (tmp_path / "bytes.md").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"bytes\.md: not UTF-8 text"):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import ConfigError
 from tunewright.text_files import read_text
@@ -22,6 +23,10 @@ PARAMS = Path("params.yaml")
 PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
+DOMAIN_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
+ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
+NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
 
 class Config(BaseModel):
@@ -39,7 +44,7 @@ class Bounds(Config):
     @model_validator(mode="after")
     def _in_order(self) -> Bounds:
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+            raise ValueError(f"found min {self.min:g} above max {self.max:g}, expected the smaller one first")
         return self
 
     def holds(self, value: float) -> bool:
@@ -62,24 +67,34 @@ class Constraints(Config):
     train_budget_usd: float = Field(ge=0)
 
 
+def _inside(path: str) -> str:
+    """A path below the project's folder: a domain may be somebody else's, and adopting or reviewing it writes there."""
+    if not path or path.startswith(("/", "~")) or ".." in Path(path).parts or not path.isprintable() or "\\" in path:
+        raise ValueError(f"found {brief(path)}, expected a path inside of the project, relative and without '..'")
+    return path
+
+
+ProjectPath = Annotated[str, AfterValidator(_inside)]
+
+
 class Domain(Config):
     """Where a domain's design lives (params section `domain`)."""
 
-    id: str
-    title: str
-    brief: str
-    frameworks: str
-    taxonomy: str
-    personas: str
-    rubric: str
-    calibration: str
-    planted: str
-    prompts: str
-    authored: str
-    imported: str
-    reviews: str
-    days_between_exchanges: int
-    exemplars_min: int
+    id: str = Field(pattern=f"^{DOMAIN_NAME.pattern}$")  # folders are named by it
+    title: str = Field(min_length=1, max_length=200)
+    brief: ProjectPath
+    frameworks: ProjectPath
+    taxonomy: ProjectPath
+    personas: ProjectPath
+    rubric: ProjectPath
+    calibration: ProjectPath
+    planted: ProjectPath
+    prompts: ProjectPath
+    authored: ProjectPath
+    imported: ProjectPath
+    reviews: ProjectPath
+    days_between_exchanges: int = Field(ge=0)
+    exemplars_min: int = Field(ge=0)
     smoke_prompt: str
     constraints: Constraints
 
@@ -95,9 +110,21 @@ def load(address: str, model: type[C], params: Path = PARAMS) -> C:
     section: Any = read_yaml(params)
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
-            raise ConfigError(f"{params}: no section {address!r}; compose it again with: {COMPOSE[params]}")
+            raise ConfigError(
+                f"{params}: no section {address!r}; expected what conf/ composes to; compose it again with: {COMPOSE[params]}"
+            )
         section = section[part]
+    if lacking := next(_not_given(section, [address]), None):
+        raise ConfigError(f"{params}: {lacking}: found '{NOT_GIVEN}', expected a value; give it: {COMPOSE[params]}")
     return validate(section, model, params, address)
+
+
+def _not_given(value: Any, keys: list[str]) -> Iterator[str]:
+    """The dotted keys of values that nobody gave."""
+    if value == NOT_GIVEN:
+        yield ".".join(keys)
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _not_given(below, [*keys, str(key)])
 
 
 def load_domain(params: Path = PARAMS) -> Domain:
@@ -155,7 +182,9 @@ def _what(fault: Any, model: type[BaseModel], dotted: str) -> str:
         return f"{dotted!r} is missing; found {there or 'nothing'}, expected it too"
     if fault["type"] == "value_error":
         return f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
-    wanted = re.sub(r"^\w+ should (?:be )?", "", fault["msg"]).replace("valid dictionary or instance of", "mapping, a")
+    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"]).replace(
+        "valid dictionary or instance of", "mapping, a"
+    )
     return f"{dotted}: found {brief(fault.get('input'))}, expected {wanted}"
 
 
@@ -206,7 +235,19 @@ def line_of(path: Path, keys: list[str]) -> int | None:
 
 
 def compose(output: Path, overrides: list[str]) -> None:
-    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree."""
+    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree.
+
+    Raises ConfigError for a file of conf/ or an override that cannot be composed, or should not.
+    """
+    for file in sorted([*CONF.glob("*.yaml"), *CONF.glob("*/*.yaml")]):
+        _refuse_environment(str(file), read_text(file))
+        read_yaml(file)  # Hydra's own reading has no bounds
+    for override in overrides:
+        _refuse_environment("the override", override)
+        if not override.isprintable():
+            raise ConfigError(
+                f"the override {brief(override)}: found a control character, expected KEY=VALUE; {OVERRIDES}"
+            )
     from dvc.repo import Repo  # slow to import: only this command needs it
     from dvc.utils.hydra import compose_and_dump
 
@@ -216,7 +257,20 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        raise ConfigError(f"{CONF}/: cannot be composed: {error}") from None
+        said = " ".join(str(error).split("Config search path")[0].split())[:600]
+        asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
+        raise ConfigError(
+            f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"
+        ) from None
+
+
+def _refuse_environment(where: str, text: str) -> None:
+    """Raise ConfigError for an interpolation that would copy the environment, keys and all, into params.yaml."""
+    if found := ENVIRONMENT.search(text):
+        raise ConfigError(
+            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be written into "
+            f"{PARAMS}, which git keeps; give the value, or name the variable (api_key_env), and run: {COMPOSE[PARAMS]}"
+        )
 
 
 def known_keys() -> dict[str, Any]:
@@ -224,12 +278,25 @@ def known_keys() -> dict[str, Any]:
 
     Read without composing: which option of a group params.yaml was composed with does not matter here.
     """
-    known = dict(read_yaml(CONF / "config.yaml"))
-    groups = [next(iter(default)) for default in known.pop("defaults") if isinstance(default, dict)]
+    known = dict(_mapping(CONF / "config.yaml"))
+    defaults = known.pop("defaults", None)
+    if not isinstance(defaults, list):
+        raise ConfigError(
+            f"{CONF / 'config.yaml'}: defaults: found {brief(defaults)}, expected a list of groups; restore it with: "
+            f"git checkout -- {CONF / 'config.yaml'}"
+        )
+    groups = [str(next(iter(default))) for default in defaults if isinstance(default, dict) and default]
     for group in groups:
         for option in sorted((CONF / group).glob("*.yaml")):
-            known[group] = _merged(known.get(group, {}), read_yaml(option))
+            known[group] = _merged(known.get(group, {}), _mapping(option))
     return known
+
+
+def _mapping(path: Path) -> dict[Any, Any]:
+    value = read_yaml(path)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")
+    return value
 
 
 def _merged(left: Any, right: Any) -> Any:

@@ -6,6 +6,7 @@ provider is and how fast to use it, and is not.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
@@ -17,20 +18,24 @@ from tunewright.weights import Weights, identity
 EMBEDDED = "embedded"  # the provider that is this process
 
 
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.IGNORECASE)
+ADDRESS = re.compile(r"https?://[^\s@/?#]+(?:/[^\s@?#]*)?")
+
+
 class Price(Config):
     """USD per million tokens."""
 
-    input_usd_per_mtok: float
-    output_usd_per_mtok: float
+    input_usd_per_mtok: float = Field(ge=0)
+    output_usd_per_mtok: float = Field(ge=0)
 
 
 class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
-    model: str  # litellm's name, or embedded/<name> with `weights`
+    model: str = Field(pattern=r"^[\w][\w.:@/+ -]{0,199}$")  # litellm's name, or embedded/<name> with `weights`
     weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
-    temperature: float | None  # None: not sent
-    max_tokens: int
+    temperature: float | None = Field(ge=0, le=10)  # None: not sent
+    max_tokens: int = Field(ge=1)
     price: Price | None = None  # None: litellm's price list, else unknown
 
     @property
@@ -53,16 +58,24 @@ class Judge(ModelSpec):
     @classmethod
     def _not_a_rule(cls, name: str) -> str:
         if name in RULES:
-            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+            raise ValueError(
+                f"a judge cannot be called {name!r}: found the name of verdicts that no model gave, expected another"
+            )
         if "#" in name:
-            raise ValueError(f"a judge cannot be called {name!r}: what follows # numbers its samples")
+            raise ValueError(
+                f"a judge cannot be called {name[:60]!r}: found #, which numbers a judge's samples, expected none"
+            )
+        if not name.isprintable() or not name.strip() or len(name) > 60:
+            raise ValueError(f"found the name {name[:60]!r}, expected one to 60 printable characters")
         return name
 
 
 def _unique_names(judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
     names = [judge.name for judge in judges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two judges are called {twice[0]!r}: verdicts could not be told apart")
+        raise ValueError(
+            f"found two judges that are called {twice[0]!r}, expected every name once: verdicts could not be told apart"
+        )
     return judges
 
 
@@ -93,9 +106,32 @@ class Connection(Config):
     tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
     batch_api: BatchAPI | None = None  # None: every request is answered at once, at the full price
     conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
-    context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
-    threads: int | None = None  # embedded models only; None: one per core
+    context_tokens_per_slot: int | None = Field(
+        default=None, ge=1
+    )  # embedded models only; None: as much as the model takes
+    threads: int | None = Field(default=None, ge=1)  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _names_a_variable(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for name in (names,) if isinstance(names, str) else names or ():
+            if not VARIABLE.fullmatch(name):  # it may be the key itself: not shown
+                raise ValueError(
+                    f"found {len(name)} characters that name no environment variable, expected a name such as "
+                    "OPENAI_API_KEY; the key itself belongs into the environment"
+                )
+        return names
+
+    @field_validator("api_base")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        if address is not None and not ADDRESS.fullmatch(address):
+            shown = address.rsplit("@", 1)[-1][:80]  # before an @ there may be a password
+            raise ValueError(
+                f"found {shown!r}, expected http://HOST or https://HOST with a port and path, and no password"
+            )
+        return address
 
     @property
     def key_names(self) -> tuple[str, ...]:

@@ -115,6 +115,8 @@ def _not_rendered(path: str | Path, error: Exception, values: dict[str, Any], li
     what = (str(error) or type(error).__name__)[:300].rstrip(".")
     if isinstance(error, SyntaxError | RecursionError):
         where, what = str(path), "it is nested too deeply"
-    wanted = "only known variables" if isinstance(error, UndefinedError) else "what can be computed of the known variables"
+    wanted = (
+        "only known variables" if isinstance(error, UndefinedError) else "what can be computed of the known variables"
+    )
     known = ", ".join(sorted(values)) or "none"
     return ConfigError(f"{where}: found: {what}, expected {wanted}: {known}; edit it and run the same command again")

@@ -20,7 +20,10 @@ AGAIN = "and run the same command again"
 
 
 def read_text(
-    path: str | Path, missing: str = "", error: type[TunewrightError] = ConfigError, absent: type[TunewrightError] | None = None
+    path: str | Path,
+    missing: str = "",
+    error: type[TunewrightError] = ConfigError,
+    absent: type[TunewrightError] | None = None,
 ) -> str:
     """A text file's text, line ends as newlines.
 

@@ -138,7 +138,9 @@ def _kind(node: yaml.Node) -> str:
     return {"sequence": "a list", "mapping": "a mapping"}.get(str(node.id), "a plain value")
 
 
-def _checked(what: str, construct: Callable[[Any, Any], Any], holds: Callable[[Any], bool]) -> Callable[[Any, Any], Any]:
+def _checked(
+    what: str, construct: Callable[[Any, Any], Any], holds: Callable[[Any], bool]
+) -> Callable[[Any, Any], Any]:
     """A scalar's constructor whose failures are YAML errors with a line, and whose values must hold."""
 
     def checked(loader: Any, node: yaml.Node) -> Any:
