@@ -78,7 +78,7 @@ def test_a_runner_that_is_not_known_is_told_with_those_that_are(tmp_path):
 
 def test_a_key_that_ray_s_section_does_not_have_is_told(tmp_path):
     section = "{kind: ray, address: null, worker: 2, workers: 2, cpus_per_worker: 1, start_timeout_s: 9}"
-    with pytest.raises(ConfigError, match="unknown key 'runner.worker'; did you mean 'workers'"):
+    with pytest.raises(ConfigError, match="found unknown key 'runner.worker', expected 'workers'"):
         Client.from_params(params(tmp_path, f"runner: {section}"))
 
 

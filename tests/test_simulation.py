@@ -16,8 +16,8 @@ from tunewright.personas import load_template
 from tunewright.simulation import Cast, Guidance, direction, n_exchanges, replay, simulate, user_messages
 
 GUIDE = Guidance.model_validate(GUIDANCE)
-DOMAIN = Domain.model_validate(
-    read_yaml(ROOT / "params.yaml")["domain"] | {"prompts": str(ROOT / "prompts/therapy"), "days_between_exchanges": 1}
+DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"]).model_copy(
+    update={"prompts": str(ROOT / "prompts/therapy"), "days_between_exchanges": 1}
 )
 CAST = Cast(
     domain=DOMAIN,
@@ -208,5 +208,5 @@ def test_of_two_turns_in_a_row_all_but_the_last_task_and_the_new_exchange_is_the
 
 
 def test_kinds_of_response_that_do_not_sum_to_1_are_refused():
-    with pytest.raises(ValidationError, match=r"responses sum to 0\.9, expected 1"):
+    with pytest.raises(ValidationError, match=r"responses: found a sum of 0\.9, expected 1"):
         Guidance.model_validate(GUIDANCE | {"responses": {"engages": 0.9}})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
@@ -20,20 +19,23 @@ EMBEDDED = "embedded"  # the provider that is this process
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # in capitals alone: keys, which get pasted here, have small letters
 
 
+ADDRESS = re.compile(r"https?://[^\s@/?#]+(?:/[^\s@?#]*)?")
+
+
 class Price(Config):
     """USD per million tokens."""
 
-    input_usd_per_mtok: float
-    output_usd_per_mtok: float
+    input_usd_per_mtok: float = Field(ge=0)
+    output_usd_per_mtok: float = Field(ge=0)
 
 
 class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
-    model: str  # litellm's name, or embedded/<name> with `weights`
+    model: str = Field(pattern=r"^[\w][\w.:@/+ -]{0,199}$")  # litellm's name, or embedded/<name> with `weights`
     weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
-    temperature: float | None  # None: not sent
-    max_tokens: int
+    temperature: float | None = Field(ge=0, le=10)  # None: not sent
+    max_tokens: int = Field(ge=1)
     price: Price | None = None  # None: litellm's price list, else unknown
 
     @property
@@ -56,16 +58,24 @@ class Judge(ModelSpec):
     @classmethod
     def _not_a_rule(cls, name: str) -> str:
         if name in RULES:
-            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+            raise ValueError(
+                f"a judge cannot be called {name!r}: found the name of verdicts that no model gave, expected another"
+            )
         if "#" in name:
-            raise ValueError(f"a judge cannot be called {name!r}: what follows # numbers its samples")
+            raise ValueError(
+                f"a judge cannot be called {name[:60]!r}: found #, which numbers a judge's samples, expected none"
+            )
+        if not name.isprintable() or not name.strip() or len(name) > 60:
+            raise ValueError(f"found the name {name[:60]!r}, expected one to 60 printable characters")
         return name
 
 
 def _unique_names(judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
     names = [judge.name for judge in judges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two judges are called {twice[0]!r}: verdicts could not be told apart")
+        raise ValueError(
+            f"found two judges that are called {twice[0]!r}, expected every name once: verdicts could not be told apart"
+        )
     return judges
 
 
@@ -96,8 +106,10 @@ class Connection(Config):
     tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
     batch_api: BatchAPI | None = None  # None: every request is answered at once, at the full price
     conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
-    context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
-    threads: int | None = None  # embedded models only; None: one per core
+    context_tokens_per_slot: int | None = Field(
+        default=None, ge=1
+    )  # embedded models only; None: as much as the model takes
+    threads: int | None = Field(default=None, ge=1)  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
 
     @field_validator("api_key_env")
@@ -114,13 +126,14 @@ class Connection(Config):
 
     @field_validator("api_base")
     @classmethod
-    def _without_password(cls, address: str | None) -> str | None:
+    def _is_an_address(cls, address: str | None) -> str | None:
         """An address is printed and stored in params.yaml; what opens it belongs into the environment."""
-        parts = urlsplit(address or "")
-        if parts.username is not None or parts.password is not None or parts.query:
+        if address is not None and not ADDRESS.fullmatch(address):
+            secret = any(sign in address for sign in "@?#")  # a password or a key may stand there
             raise ValueError(
-                "expected an address without user, password or query, found one with them (not shown); a key belongs into "
-                "the environment, under the name that api_key_env gives"
+                f"found {'one with a user, password or query (not shown)' if secret else repr(address[:80])}, expected "
+                "http://HOST or https://HOST with a port and path; a key belongs into the environment, under the name "
+                "that api_key_env gives"
             )
         return address
 

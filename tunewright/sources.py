@@ -15,6 +15,7 @@ from pydantic import Field
 from tunewright.config import Config
 from tunewright.errors import DraftError, MissingInputError
 from tunewright.measures import words
+from tunewright.text_files import read_text
 
 TEXT, PDF = (".md", ".txt"), ".pdf"
 UNANSWERED = "[answer here]"  # what `tunewright new-domain` puts under each question of the brief
@@ -50,12 +51,8 @@ class Source(NamedTuple):
 
 def read_brief(path: str, words_min: int) -> str:
     """The brief; raises DraftError while a question of its template is unanswered or when it says next to nothing."""
-    try:
-        text = Path(path).read_text("utf-8")
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such brief; make one with: tunewright new-domain NAME") from None
-    except UnicodeDecodeError as error:
-        raise DraftError(f"{path}: not UTF-8 text ({error})") from None
+    missing = "expected a brief; make one with: tunewright new-domain NAME"
+    text = read_text(path, missing, DraftError, MissingInputError)
     if open_questions := unanswered(text):
         questions = "".join(f"\n  - {question}" for question in open_questions)
         raise DraftError(
@@ -99,10 +96,7 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
 
 def plain_text(path: Path) -> str:
     """A text file's text."""
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise DraftError(f"{path}: not UTF-8 text ({error}); save it as UTF-8 or take it away") from None
+    return read_text(path, error=DraftError)
 
 
 def pdf_text(path: Path) -> str:
