@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tunewright.private import private_folder
+
 
 def cache_dir() -> Path:
     """The cache directory, made if needed."""
     named = os.environ.get("TUNEWRIGHT_CACHE")
     owner = Path(os.environ.get("DVC_ROOT") or Path.cwd())
     path = Path(named).expanduser() if named else owner / ".cache" / "llm"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return private_folder(path)

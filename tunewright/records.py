@@ -19,6 +19,7 @@ from typing import Any, Literal, TextIO, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import MissingInputError, RecordError
+from tunewright.private import by_umask
 
 SCHEMA_VERSION = 1
 RULES = ("measure", "rule")  # the judges' names under which verdicts without a model are kept
@@ -305,7 +306,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             yield file
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, by_umask(0o666))
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
