@@ -144,7 +144,7 @@ def test_a_folder_without_a_skill_is_a_fault(tmp_path):
         ("python -m bench edits", "the module is there"),
         ("dvc repro prep/dvc.yaml:prep-rubric", "parsed by dvc, 1 targets"),
         ("TUNEWRIGHT_OFFLINE=1 dvc repro train-export@base", "parsed by dvc, 1 targets"),
-        ("dvc exp run -S 'trainer.lora.alpha=8,16' --queue", "parsed by dvc, overrides composed"),
+        ("dvc exp run -S 'trainer.lora.alpha=8,16' --queue", "parsed by dvc, overrides found in conf/"),
         ("dvc metrics show metrics/design-check.json | cat", "parsed by dvc, 1 targets; a word of the shell"),
         ("tunewright new-domain tutoring --from-brief FILE", "parsed by tunewright, --help ran"),
         ("tunewright params --prep domain=NAME llm=mixed", "parsed by tunewright, --help ran"),
@@ -176,6 +176,13 @@ def test_a_command_that_works_is_checked_by_its_own_program(command, how):
 def test_a_command_that_does_not_work_is_refused_with_the_reason(command, fault):
     with pytest.raises(Unusable, match=fault):
         check_command(command, REPOSITORY)
+
+
+def test_a_thorough_check_composes_what_names_alone_cannot_show():
+    command = "dvc exp run -S llm=embedded -S llm.connections.openai.attempts=2"
+    assert check_command(command, REPOSITORY).endswith("overrides found in conf/")
+    with pytest.raises(Unusable, match="llm.connections.openai.attempts"):
+        check_command(command, Repository(ROOT, thorough=True))
 
 
 def test_a_shell_line_is_read_as_its_simple_commands():

@@ -87,7 +87,7 @@ def _fault(kind: str, text: str, repository: Repository) -> str:
     if kind == "variable":
         return "" if text in repository.variables else "no code reads it"
     try:
-        check_overrides((text,), repository.root)
+        check_overrides((text,), repository)
     except Unusable as error:
         return str(error)
     return ""

@@ -12,9 +12,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-import yaml
-
-from tunewright.config import known_keys
+from tunewright.config import known_keys, read_yaml
 from tunewright.structure import dependencies
 
 MADE_BY_COMMANDS = {  # what no stage makes, and what does
@@ -32,7 +30,10 @@ MADE_BY_COMMANDS = {  # what no stage makes, and what does
 
 @dataclass(frozen=True)
 class Repository:
+    """A checkout; a thorough one composes each set of overrides too."""
+
     root: Path
+    thorough: bool = False
 
     @cached_property
     def files(self) -> set[str]:
@@ -52,7 +53,7 @@ class Repository:
         """Stages of both pipelines by name; one of a foreach also as name@item."""
         found = {}
         for file in ("dvc.yaml", "prep/dvc.yaml"):
-            for name, stage in yaml.safe_load((self.root / file).read_text("utf-8"))["stages"].items():
+            for name, stage in read_yaml(self.root / file)["stages"].items():
                 found[name] = stage.get("do", stage)
                 found |= {f"{name}@{item}": stage["do"] for item in stage.get("foreach", [])}
         return found
@@ -84,7 +85,7 @@ class Repository:
         """Every key that conf/ can give to params.yaml, composed ones included."""
         with contextlib.chdir(self.root):
             known = known_keys()
-        return known | {"domain": yaml.safe_load((self.root / "params.yaml").read_text("utf-8"))["domain"]}
+        return known | {"domain": read_yaml(self.root / "params.yaml")["domain"]}
 
     @cached_property
     def variables(self) -> set[str]:
