@@ -23,6 +23,7 @@ MADE_BY_COMMANDS = {  # what no stage makes, and what does
     "reviews/*/labels.jsonl": "tunewright review",
     "reviews/*/preferences.jsonl": "tunewright review --compare",
     "reviews/*/transcripts.jsonl": "tunewright review",
+    "data/prep/*/rejected/*": "a drafting stage whose draft was refused to the end",
     "data/lm_eval/*/*": "lm-eval",
     ".cache/*": "every run",
     "log/*": "every run, in the cache folder",
