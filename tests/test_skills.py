@@ -89,6 +89,7 @@ def test_a_skill_in_good_form_has_no_fault(faults):
         ("cost-guide.md#what-it-costs", "costs.md", "there is no costs.md"),
         ("**Gate:**", "Gate:", "no paragraph that begins **Gate:**"),
         ("`metrics/design-check.json:n_errors`", "the number of errors", "names no metric"),
+        ("`metrics/design-check.json:n_errors`", "`data/design/check.json:n_errors`", "names no metric"),
         ("design-check.json:n_errors", "design-check.json:errors", "no stage writes errors"),
         ("generate-gate.json:decision", "generate-gates.json:decision", "no stage writes decision"),
         ("`reports/design-check.md`", "the report", "names not a path"),
@@ -121,6 +122,11 @@ def test_an_untruth_in_a_skill_is_found(faults, old, new, fault):
 )
 def test_an_untruth_in_a_guide_is_found(faults, old, new, fault):
     assert any(fault in found for found in faults(GOOD, GUIDE.replace(old, new)))
+
+
+def test_a_guide_that_leads_to_a_guide_that_the_skill_does_not_link_is_found(faults):
+    found = faults(GOOD, GUIDE + "\nMore in [further](further.md).\n")
+    assert "cost-guide.md, line 7, leads on to further.md, which SKILL.md does not link" in found
 
 
 def test_a_folder_without_a_skill_is_a_fault(tmp_path):
