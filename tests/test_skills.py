@@ -147,7 +147,7 @@ def test_a_folder_without_a_skill_is_a_fault(tmp_path):
         ("dvc exp run -S 'trainer.lora.alpha=8,16' --queue", "parsed by dvc, overrides found in conf/"),
         ("dvc metrics show metrics/design-check.json | cat", "parsed by dvc, 1 targets; a word of the shell"),
         ("tunewright new-domain tutoring --from-brief FILE", "parsed by tunewright, --help ran"),
-        ("tunewright params --prep domain=NAME llm=mixed", "parsed by tunewright, --help ran"),
+        ("tunewright params domain=NAME llm=mixed", "parsed by tunewright, --help ran, overrides found in conf/"),
         ("ollama create NAME -f models/gguf/Modelfile", "not run: not of this repository"),
     ],
 )
