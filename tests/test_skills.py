@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.conftest import ROOT
-from tests.skills.checking import check_skill, check_skills
+from tests.skills.checking import check_skill, check_skills, show
 from tests.skills.commands import check_command
 from tests.skills.page import Page, slug
 from tests.skills.repository import Repository, spelled_out
@@ -116,7 +118,8 @@ def test_an_untruth_in_a_skill_is_found(faults, old, new, fault):
         ("preset.gate.readers", "preset.gate.reader", "no file of conf/ defines it"),
         ("llm=mixed", "llm=mixture", "mixture"),
         ("generate-fixup", "generate-fixes", "no such stage"),
-        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "no code reads it"),
+        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "has such a word"),
+        ("See ", "See `waits_to_interprete`, ", "has such a word"),
         ("See ", "See `conf/domain/<domain>/{rubric,taxonomies}.yaml`, ", "conf/domain/*/taxonomies.yaml"),
     ],
 )
@@ -127,6 +130,14 @@ def test_an_untruth_in_a_guide_is_found(faults, old, new, fault):
 def test_a_guide_that_leads_to_a_guide_that_the_skill_does_not_link_is_found(faults):
     found = faults(GOOD, GUIDE + "\nMore in [further](further.md).\n")
     assert "cost-guide.md, line 7, leads on to further.md, which SKILL.md does not link" in found
+
+
+def test_the_table_tells_each_fault_with_its_line_and_counts_them(tmp_path):
+    (tmp_path / "plan-a-run").mkdir()
+    (tmp_path / "plan-a-run/SKILL.md").write_text(GOOD.replace("cost-guide.md#what-it-costs", "costs.md"), "utf-8")
+    told = io.StringIO()
+    assert show(check_skills(tmp_path, REPOSITORY), Console(file=told, width=160)) == 1
+    assert ".claude/skills/plan-a-run/SKILL.md:13: costs.md: there is no costs.md beside the page" in told.getvalue()
 
 
 def test_a_folder_without_a_skill_is_a_fault(tmp_path):
