@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.conftest import ROOT
-from tests.skills.checking import check_skill, check_skills
+from tests.skills.checking import check_skill, check_skills, show
 from tests.skills.commands import check_command
 from tests.skills.page import Page, slug
 from tests.skills.repository import Repository, spelled_out
@@ -89,6 +91,7 @@ def test_a_skill_in_good_form_has_no_fault(faults):
         ("cost-guide.md#what-it-costs", "costs.md", "there is no costs.md"),
         ("**Gate:**", "Gate:", "no paragraph that begins **Gate:**"),
         ("`metrics/design-check.json:n_errors`", "the number of errors", "names no metric"),
+        ("`metrics/design-check.json:n_errors`", "`data/design/check.json:n_errors`", "names no metric"),
         ("design-check.json:n_errors", "design-check.json:errors", "no stage writes errors"),
         ("generate-gate.json:decision", "generate-gates.json:decision", "no stage writes decision"),
         ("`reports/design-check.md`", "the report", "names not a path"),
@@ -115,12 +118,26 @@ def test_an_untruth_in_a_skill_is_found(faults, old, new, fault):
         ("preset.gate.readers", "preset.gate.reader", "no file of conf/ defines it"),
         ("llm=mixed", "llm=mixture", "mixture"),
         ("generate-fixup", "generate-fixes", "no such stage"),
-        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "no code reads it"),
+        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "has such a word"),
+        ("See ", "See `waits_to_interprete`, ", "has such a word"),
         ("See ", "See `conf/domain/<domain>/{rubric,taxonomies}.yaml`, ", "conf/domain/*/taxonomies.yaml"),
     ],
 )
 def test_an_untruth_in_a_guide_is_found(faults, old, new, fault):
     assert any(fault in found for found in faults(GOOD, GUIDE.replace(old, new)))
+
+
+def test_a_guide_that_leads_to_a_guide_that_the_skill_does_not_link_is_found(faults):
+    found = faults(GOOD, GUIDE + "\nMore in [further](further.md).\n")
+    assert "cost-guide.md, line 7, leads on to further.md, which SKILL.md does not link" in found
+
+
+def test_the_table_tells_each_fault_with_its_line_and_counts_them(tmp_path):
+    (tmp_path / "plan-a-run").mkdir()
+    (tmp_path / "plan-a-run/SKILL.md").write_text(GOOD.replace("cost-guide.md#what-it-costs", "costs.md"), "utf-8")
+    told = io.StringIO()
+    assert show(check_skills(tmp_path, REPOSITORY), Console(file=told, width=160)) == 1
+    assert ".claude/skills/plan-a-run/SKILL.md:13: costs.md: there is no costs.md beside the page" in told.getvalue()
 
 
 def test_a_folder_without_a_skill_is_a_fault(tmp_path):
@@ -138,10 +155,10 @@ def test_a_folder_without_a_skill_is_a_fault(tmp_path):
         ("python -m bench edits", "the module is there"),
         ("dvc repro prep/dvc.yaml:prep-rubric", "parsed by dvc, 1 targets"),
         ("TUNEWRIGHT_OFFLINE=1 dvc repro train-export@base", "parsed by dvc, 1 targets"),
-        ("dvc exp run -S 'trainer.lora.alpha=8,16' --queue", "parsed by dvc, overrides composed"),
+        ("dvc exp run -S 'trainer.lora.alpha=8,16' --queue", "parsed by dvc, overrides found in conf/"),
         ("dvc metrics show metrics/design-check.json | cat", "parsed by dvc, 1 targets; a word of the shell"),
         ("tunewright new-domain tutoring --from-brief FILE", "parsed by tunewright, --help ran"),
-        ("tunewright params --prep domain=NAME llm=mixed", "parsed by tunewright, --help ran"),
+        ("tunewright params domain=NAME llm=mixed", "parsed by tunewright, --help ran, overrides found in conf/"),
         ("ollama create NAME -f models/gguf/Modelfile", "not run: not of this repository"),
     ],
 )
@@ -170,6 +187,13 @@ def test_a_command_that_works_is_checked_by_its_own_program(command, how):
 def test_a_command_that_does_not_work_is_refused_with_the_reason(command, fault):
     with pytest.raises(Unusable, match=fault):
         check_command(command, REPOSITORY)
+
+
+def test_a_thorough_check_composes_what_names_alone_cannot_show():
+    command = "dvc exp run -S llm=embedded -S llm.connections.openai.attempts=2"
+    assert check_command(command, REPOSITORY).endswith("overrides found in conf/")
+    with pytest.raises(Unusable, match="llm.connections.openai.attempts"):
+        check_command(command, Repository(ROOT, thorough=True))
 
 
 def test_a_shell_line_is_read_as_its_simple_commands():

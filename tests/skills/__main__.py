@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def main() -> int:
     """Check the skills of this repository and print the tables."""
     console = Console() if sys.stdout.isatty() else Console(width=160)
-    return 1 if show(check_skills(ROOT / ".claude/skills", Repository(ROOT)), console) else 0
+    return 1 if show(check_skills(ROOT / ".claude/skills", Repository(ROOT, thorough=True)), console) else 0
 
 
 if __name__ == "__main__":

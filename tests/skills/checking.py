@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.skills.form import frontmatter_faults, reference_faults, shape_faults, size_faults
@@ -15,7 +16,7 @@ from tests.skills.page import Page, read_page
 from tests.skills.repository import Repository
 from tunewright.token_count import count_tokens
 
-KINDS = ("command", "metric", "path", "stage", "key", "override", "variable", "link")
+KINDS = ("command", "metric", "path", "stage", "key", "override", "variable", "name", "link")
 
 
 @dataclass(frozen=True)
@@ -87,5 +88,7 @@ def _command_table(pages: list[Checked]) -> Table:
     commands = [one for page in pages for one in page.named if one.kind == "command"]
     count = Counter(one.text for one in commands)
     for one in {one.text: one for one in commands}.values():
-        table.add_row(one.text, str(count[one.text]), one.how or "FAULT", style="" if one.how else "bold red")
+        table.add_row(
+            escape(one.text), str(count[one.text]), escape(one.how) or "FAULT", style="" if one.how else "bold red"
+        )
     return table

@@ -1,7 +1,7 @@
 """Whether a command that a skill names can be run: the program's own parser takes it, and what it names is there.
 
 Nothing is executed but help and dry runs: dvc and tunewright parse the arguments (and print their help), overrides are
-composed, `make -n`, `git CMD -h`, and modules are looked up; a stage's params must fit its Config.
+looked up in conf/, `make -n`, `git CMD -h`, and modules are looked up; a stage's params must fit its Config.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import typer
 from dvc.cli import DvcParserError
 from dvc.cli.parser import get_main_parser
+from dvc.exceptions import DvcException
+from dvc.utils.hydra import get_hydra_sweeps
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from typer.testing import CliRunner
 
 from bench.__main__ import SECTIONS
@@ -67,8 +72,8 @@ def _dvc(arguments: list[str], repository: Repository) -> str:
         raise Unusable(f"no {wanted} {', '.join(missing)}")
     overrides = tuple(_listed(getattr(parsed, "set_param", None)))
     if overrides:
-        check_overrides(overrides, repository.root)
-    said = ["parsed by dvc", f"{len(targets)} targets" * bool(targets), "overrides composed" * bool(overrides)]
+        check_overrides(overrides, repository)
+    said = ["parsed by dvc", f"{len(targets)} targets" * bool(targets), "overrides found in conf/" * bool(overrides)]
     return ", ".join(filter(None, said))
 
 
@@ -81,6 +86,9 @@ def _listed(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
 
 
+_dvc_parser = lru_cache(get_main_parser)  # a fifth of a second to build
+
+
 def _parsed(arguments: list[str]) -> Namespace:
     """What dvc's parser makes of arguments; raises Unusable with its words."""
     words = io.StringIO()
@@ -89,7 +97,7 @@ def _parsed(arguments: list[str]) -> Namespace:
     logger.addHandler(heard)
     try:
         with contextlib.redirect_stderr(words), contextlib.redirect_stdout(io.StringIO()):
-            return get_main_parser().parse_args(arguments)
+            return _dvc_parser().parse_args(arguments)
     except (SystemExit, DvcParserError):
         raise Unusable(f"dvc does not take it: {words.getvalue().strip()}") from None
     finally:
@@ -97,16 +105,32 @@ def _parsed(arguments: list[str]) -> Namespace:
 
 
 @lru_cache(maxsize=256)
-def check_overrides(overrides: tuple[str, ...], root: Path) -> None:
-    """Raise Unusable where overrides (of a sweep: each of its choices) do not compose."""
-    from dvc.utils.hydra import get_hydra_sweeps
+def check_overrides(overrides: tuple[str, ...], repository: Repository) -> None:
+    """Raise Unusable for an option or a key that conf/ does not have.
 
+    That every option composes is tests/test_structure.py's; a thorough repository composes each of these sets too, a
+    sweep as each of its choices: a quarter of a second a set.
+    """
     try:
-        for swept in get_hydra_sweeps({"params.yaml": list(overrides)}):
-            with initialize_config_dir(str((root / "conf").resolve()), version_base=None):
-                compose("config", overrides=swept["params.yaml"])
-    except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        for one in parsed:
+            _refuse_unknown(one, repository)
+        if repository.thorough:
+            for swept in get_hydra_sweeps({"params.yaml": list(overrides)}):
+                with initialize_config_dir(str((repository.root / "conf").resolve()), version_base=None):
+                    compose("config", overrides=swept["params.yaml"])
+    except (HydraException, OmegaConfBaseException, DvcException) as error:
         raise Unusable(f"{' '.join(overrides)}: {str(error).strip().splitlines()[0]}") from None
+
+
+def _refuse_unknown(override: Override, repository: Repository) -> None:
+    group = repository.root / "conf" / override.key_or_group
+    if group.is_dir():
+        if not (group / f"{override.value()}.yaml").exists():
+            known = ", ".join(sorted(path.stem for path in group.glob("*.yaml")))
+            raise Unusable(f"{override.input_line}: {override.key_or_group} has {known}")
+    elif not override.is_add() and not repository.has_key(override.key_or_group):
+        raise Unusable(f"{override.input_line}: no file of conf/ defines {override.key_or_group}")
 
 
 def _tunewright(arguments: list[str], repository: Repository) -> str:
@@ -122,12 +146,12 @@ def _tunewright(arguments: list[str], repository: Repository) -> str:
     except Exception as error:  # click's usage errors and exits
         raise Unusable(f"tunewright does not take it: {getattr(error, 'message', None) or repr(error)}") from None
     _show_help(tuple(path))
-    if path == ["params"] and (overrides := context.params["overrides"]):
-        check_overrides(tuple(overrides), repository.root)
+    overrides = context.params["overrides"] or [] if path == ["params"] else []
+    check_overrides(tuple(overrides), repository)
     stages = context.params.get("targets") or []
     if unknown := [stage for stage in stages if stage not in repository.stages]:
         raise Unusable(f"no stage {', '.join(unknown)}")
-    return "parsed by tunewright, --help ran"
+    return "parsed by tunewright, --help ran" + ", overrides found in conf/" * bool(overrides)
 
 
 @lru_cache(maxsize=64)

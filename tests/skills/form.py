@@ -7,6 +7,7 @@ number that `dvc metrics show` prints, or says that a person decides and from wh
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -73,32 +74,27 @@ def size_faults(page: Page) -> Faults:
 
 def reference_faults(folder: Path) -> Faults:
     """References one level deep: SKILL.md links every guide of its folder, and guides lead to no others."""
-    guides = sorted(path for path in folder.rglob("*.md") if path.name != "SKILL.md")
+    guides = sorted(path.resolve() for path in folder.rglob("*.md") if path.name != "SKILL.md")
     linked = {_target(folder, link) for link in read_page(folder / "SKILL.md").links}
-    found = [(1, f"SKILL.md does not link {guide.relative_to(folder)}") for guide in guides if guide not in linked]
-    found += [(1, f"{guide.name} lies too deep") for guide in guides if len(guide.relative_to(folder).parts) > 2]
-    for guide in guides:
-        further = [link for link in read_page(guide).links if _is_guide(guide.parent, link)]
-        found += [
-            (1, f"{guide.name}, line {link.line}, leads on to {link.text}, which SKILL.md does not link")
-            for link in further
-            if _target(guide.parent, link) not in linked
-        ]
-    return found
+    names = {guide: str(guide.relative_to(folder.resolve())) for guide in guides}
+    found = [(1, f"SKILL.md does not link {names[guide]}") for guide in guides if guide not in linked]
+    found += [(1, f"{name} lies too deep") for name in names.values() if name.count("/") > 1]
+    return found + [
+        (1, f"{names[guide]}, line {link.line}, leads on to {link.text}, which SKILL.md does not link")
+        for guide in guides
+        for link in read_page(guide).links
+        if _is_guide(_target(guide.parent, link)) and _target(guide.parent, link) not in linked
+    ]
 
 
 def _target(folder: Path, link: Piece) -> Path:
     return (folder / link.text.split("#")[0]).resolve()
 
 
-def _is_guide(folder: Path, link: Piece) -> bool:
-    path = link.text.split("#")[0]
-    return (
-        path.endswith(".md")
-        and "://" not in path
-        and ".claude/skills" in str(_target(folder, link))
-        and (_target(folder, link).name != "SKILL.md")
-    )
+def _is_guide(path: Path) -> bool:
+    """Whether a file is a page of some skill beside its SKILL.md."""
+    beside = (path.parent, path.parent.parent)
+    return path.suffix == ".md" and path.name != "SKILL.md" and any((up / "SKILL.md").exists() for up in beside)
 
 
 def shape_faults(page: Page, repository: Repository) -> Faults:
@@ -110,8 +106,7 @@ def shape_faults(page: Page, repository: Repository) -> Faults:
     for step in steps:
         found += _step_faults(page, step, repository)
     found += _item_faults(page, titles.get("Outputs"), lambda text: _kinds(text, repository) & {"path"}, "a path")
-    seen = {"metric"}
-    found += _item_faults(page, titles.get("Done when"), lambda text: _decided(text, seen, repository), "a metric")
+    found += _item_faults(page, titles.get("Done when"), lambda text: _decided(text, repository), "a metric")
     return found
 
 
@@ -124,7 +119,7 @@ def _step_faults(page: Page, step: Heading, repository: Repository) -> Faults:
     gates = [_paragraph(lines, n) for n, line in enumerate(lines) if line.startswith("**Gate:**")]
     if not gates:
         found.append((step.line, f"{step.title}: no paragraph that begins **Gate:**"))
-    elif not any(_decided(gate, {"metric"}, repository) for gate in gates):
+    elif not any(_decided(gate, repository) for gate in gates):
         found.append((step.line, f"{step.title}: its gate names no metric of metrics/, nor a person and a file"))
     return found
 
@@ -161,8 +156,8 @@ def _kinds(text: str, repository: Repository) -> set[str]:
     return {kind for span in _spans(text) if (kind := kind_of(span, repository))}
 
 
-def _decided(text: str, wanted: set[str], repository: Repository) -> bool:
-    """Whether a gate can be read: from a number that dvc prints, or by a person from a file."""
-    numbers = [match[1] for span in _spans(text) if (match := METRIC.fullmatch(span))]
-    printed = any(path.startswith("metrics/") for path in numbers)
+def _decided(text: str, repository: Repository) -> bool:
+    """Whether it can be read off: from a number that `dvc metrics show` prints, or by a person from a file."""
+    files = [match[1] for span in _spans(text) if (match := METRIC.fullmatch(span))]
+    printed = any(fnmatch(file, metrics) for file in files for metrics in repository.metrics)
     return printed or (BY_A_PERSON in text and "path" in _kinds(text, repository))

@@ -120,7 +120,7 @@ def _command_lines(block: str, first: int) -> list[Piece]:
     found, begun, start = [], "", first
     for number, line in enumerate(block.splitlines(), first):
         start = start if begun else number
-        begun += line.strip().removesuffix("\\")
+        begun += re.sub(r"\s+#\s.*$", "", line.strip()).removesuffix("\\")
         if not line.rstrip().endswith("\\"):
             if begun and not begun.startswith("#"):
                 found.append(Piece(begun, start))

@@ -12,9 +12,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-import yaml
-
-from tunewright.config import known_keys
+from tunewright.config import known_keys, read_yaml
 from tunewright.structure import dependencies
 
 MADE_BY_COMMANDS = {  # what no stage makes, and what does
@@ -23,6 +21,7 @@ MADE_BY_COMMANDS = {  # what no stage makes, and what does
     "reviews/*/labels.jsonl": "tunewright review",
     "reviews/*/preferences.jsonl": "tunewright review --compare",
     "reviews/*/transcripts.jsonl": "tunewright review",
+    "data/prep/*/rejected/*": "a drafting stage whose draft was refused to the end",
     "data/lm_eval/*/*": "lm-eval",
     ".cache/*": "every run",
     "log/*": "every run, in the cache folder",
@@ -31,7 +30,10 @@ MADE_BY_COMMANDS = {  # what no stage makes, and what does
 
 @dataclass(frozen=True)
 class Repository:
+    """A checkout; a thorough one composes each set of overrides too."""
+
     root: Path
+    thorough: bool = False
 
     @cached_property
     def files(self) -> set[str]:
@@ -51,7 +53,7 @@ class Repository:
         """Stages of both pipelines by name; one of a foreach also as name@item."""
         found = {}
         for file in ("dvc.yaml", "prep/dvc.yaml"):
-            for name, stage in yaml.safe_load((self.root / file).read_text("utf-8"))["stages"].items():
+            for name, stage in read_yaml(self.root / file)["stages"].items():
                 found[name] = stage.get("do", stage)
                 found |= {f"{name}@{item}": stage["do"] for item in stage.get("foreach", [])}
         return found
@@ -83,13 +85,15 @@ class Repository:
         """Every key that conf/ can give to params.yaml, composed ones included."""
         with contextlib.chdir(self.root):
             known = known_keys()
-        return known | {"domain": yaml.safe_load((self.root / "params.yaml").read_text("utf-8"))["domain"]}
+        return known | {"domain": read_yaml(self.root / "params.yaml")["domain"]}
 
     @cached_property
-    def variables(self) -> set[str]:
-        """Environment variables that the code names."""
-        sources = [*(self.root / "tunewright").rglob("*.py"), *(self.root / "stages").rglob("*.py")]
-        return {name for path in sources for name in re.findall(r"[A-Z][A-Z0-9_]{3,}", path.read_text("utf-8"))}
+    def words(self) -> set[str]:
+        """Names with an underscore in code, configuration, prompts and authored data."""
+        folders = ("tunewright/", "stages/", "conf/", "prompts/", "bench/", "prep/templates/", "data/authored/")
+        sources = [name for name in self.files if name.startswith(folders) or name in ("params.yaml", "pyproject.toml")]
+        texts = ((self.root / name).read_text("utf-8", errors="ignore") for name in sources)
+        return {word for text in texts for word in re.findall(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+", text)}
 
     def has(self, path: str) -> bool:
         """Whether a path (with * for anything) is there, or is what a stage or a command makes."""
