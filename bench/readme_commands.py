@@ -18,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )?(?:{'|'.join(PROGRAMS)}) \S.*")
 CODE = re.compile(r"`([^`\n]+)`")
 NEEDS = re.compile(r"\s+#(?:.*?\bneeds ([^:]+))?.*$")
 TIME = "time"  # what only has to be waited for
+WAIT_S = 120  # that a server may take to start and to end
 TAIL = 12  # lines of output that are shown
 READY = re.compile(r"http://\S+")  # what a server prints when it listens
 
@@ -133,10 +135,13 @@ def _served(text: str, folder: Path) -> tuple[int, str]:
     said = []
     with _started(f"exec {text}", folder) as process:
         assert process.stdout is not None
+        too_long = threading.Timer(WAIT_S, process.kill)
+        too_long.start()
         for line in process.stdout:
             said.append(line)
             if READY.search(line):
                 process.send_signal(signal.SIGINT)
+        too_long.cancel()
     listened = any(READY.search(line) for line in said)
     ended_well = process.returncode in (0, 128 + signal.SIGINT, -signal.SIGINT)
     return 0 if listened and ended_well else process.returncode or 1, "".join(said)
@@ -199,6 +204,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="without what needs time")
     parser.add_argument("--there", action="store_true", help="FOLDER is a clone already")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
     if not asked.there:
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(asked.folder)], check=True)
     folder, outcomes = asked.folder.resolve(), []
