@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = ("dvc", "export", "git", "make", "pip", "python", "source", "tunewright")
 COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )?(?:{'|'.join(PROGRAMS)}) \S.*")
 CODE = re.compile(r"`([^`\n]+)`")
-NEEDS = re.compile(r"\s+#(?:.*?\bneeds ([^:]+))?.*$")
+NEEDS = re.compile(r"\s{2,}#(?:.*?\bneeds ([^:]+))?.*$")  # a comment stands two spaces or more behind
 TIME = "time"  # what only has to be waited for
 WAIT_S = 120  # that a server may take to start and to end
 TAIL = 12  # lines of output that are shown
@@ -81,8 +81,8 @@ def checking_form(command: str) -> str | None:
     words = command.split()
     if words[:3] == ["dvc", "exp", "run"]:
         return _composed(words[3:])
-    if words[:2] == ["dvc", "repro"]:
-        return " ".join(["dvc repro --dry", *words[2:]])
+    if words[:2] == ["dvc", "repro"]:  # --dry stops where a file is not there yet
+        return " && ".join(_listed(target) for target in words[2:]) or "dvc stage list"
     if words[:2] == ["tunewright", "review"]:
         return f"{command} --no-browser --port 0"
     if words[:2] == ["python", "-m"]:
@@ -97,8 +97,13 @@ def _composed(words: Sequence[str]) -> str:
     overrides = [word for before, word in zip(words, words[1:], strict=False) if before == "-S"]
     targets = [word for before, word in zip(["", *words], words, strict=False) if before != "-S" and word != "-S"]
     steps = [f"tunewright params {' '.join(overrides)}"]
-    steps += [f"dvc stage list --name-only | grep -x {target}" for target in targets]
+    steps += [_listed(target) for target in targets]
     return f"trap 'git checkout -q params.yaml' EXIT; {' && '.join(steps)}"
+
+
+def _listed(target: str) -> str:
+    """Looks for a stage, or reads another dvc.yaml."""
+    return f"dvc stage list {target}" if target.endswith(".yaml") else f"dvc stage list --name-only | grep -x {target}"
 
 
 def serves(command: str) -> bool:
