@@ -116,7 +116,8 @@ def test_an_untruth_in_a_skill_is_found(faults, old, new, fault):
         ("preset.gate.readers", "preset.gate.reader", "no file of conf/ defines it"),
         ("llm=mixed", "llm=mixture", "mixture"),
         ("generate-fixup", "generate-fixes", "no such stage"),
-        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "no code reads it"),
+        ("See ", "See `TUNEWRIGHT_BUDGET`, ", "has such a word"),
+        ("See ", "See `waits_to_interprete`, ", "has such a word"),
         ("See ", "See `conf/domain/<domain>/{rubric,taxonomies}.yaml`, ", "conf/domain/*/taxonomies.yaml"),
     ],
 )

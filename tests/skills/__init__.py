@@ -8,7 +8,8 @@ Skills are for coding agents, who do what is written. So whatever stands in a co
     override       `preset=tight`; conf/ has the option or the key (`make skills-check` composes it too)
     key            `preset.gate.readers`; in conf/
     stage          `train-export@base`; in dvc.yaml
-    variable       `TUNEWRIGHT_CACHE`; read by the code
+    variable       `TUNEWRIGHT_CACHE`; a word of the code
+    name           `stays_in_scope`; a word of the code, of conf/, of prompts or of authored data
     link           relative, with its anchor
 
 Everything else in a span is a word of the text. Upper-case words in commands are slots (commands.py has them).

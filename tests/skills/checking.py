@@ -16,7 +16,7 @@ from tests.skills.page import Page, read_page
 from tests.skills.repository import Repository
 from tunewright.token_count import count_tokens
 
-KINDS = ("command", "metric", "path", "stage", "key", "override", "variable", "link")
+KINDS = ("command", "metric", "path", "stage", "key", "override", "variable", "name", "link")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ STAGE = re.compile(r"(?:prep|design|generate|train|evaluate)-[a-z]+(?:@\w+)?")
 KEY = re.compile(rf"(?:{'|'.join(SECTIONS)})(?:\.\w+)+")
 OVERRIDE = re.compile(rf"(?:{'|'.join(SECTIONS)})(?:\.[\w.]+)?=\S+")
 VARIABLE = re.compile(r"(?:TUNEWRIGHT|HF)_[A-Z_]+")
+NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
+KINDS = (("stage", STAGE), ("override", OVERRIDE), ("key", KEY), ("variable", VARIABLE), ("name", NAME))
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,7 @@ def kind_of(text: str, repository: Repository) -> str | None:
         return "path" if text.split("/")[0] in repository.folders else None
     if FILE.fullmatch(text):
         return "path"
-    for kind, pattern in (("stage", STAGE), ("override", OVERRIDE), ("key", KEY), ("variable", VARIABLE)):
-        if pattern.fullmatch(text):
-            return kind
-    return None
+    return next((kind for kind, pattern in KINDS if pattern.fullmatch(text)), None)
 
 
 def _span(piece: Piece, page: str, repository: Repository) -> Named | None:
@@ -84,8 +83,8 @@ def _fault(kind: str, text: str, repository: Repository) -> str:
         return "" if text in repository.stages else "no such stage in dvc.yaml or prep/dvc.yaml"
     if kind == "key":
         return "" if repository.has_key(text) else "no file of conf/ defines it"
-    if kind == "variable":
-        return "" if text in repository.variables else "no code reads it"
+    if kind in ("variable", "name"):
+        return "" if text in repository.words else "no file of the code, conf/ or prompts/ has such a word"
     try:
         check_overrides((text,), repository)
     except Unusable as error:

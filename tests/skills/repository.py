@@ -88,10 +88,12 @@ class Repository:
         return known | {"domain": read_yaml(self.root / "params.yaml")["domain"]}
 
     @cached_property
-    def variables(self) -> set[str]:
-        """Environment variables that the code names."""
-        sources = [*(self.root / "tunewright").rglob("*.py"), *(self.root / "stages").rglob("*.py")]
-        return {name for path in sources for name in re.findall(r"[A-Z][A-Z0-9_]{3,}", path.read_text("utf-8"))}
+    def words(self) -> set[str]:
+        """Names with an underscore in code, configuration, prompts and authored data."""
+        folders = ("tunewright/", "stages/", "conf/", "prompts/", "bench/", "prep/templates/", "data/authored/")
+        sources = [name for name in self.files if name.startswith(folders) or name in ("params.yaml", "pyproject.toml")]
+        texts = ((self.root / name).read_text("utf-8", errors="ignore") for name in sources)
+        return {word for text in texts for word in re.findall(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+", text)}
 
     def has(self, path: str) -> bool:
         """Whether a path (with * for anything) is there, or is what a stage or a command makes."""
