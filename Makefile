@@ -1,5 +1,6 @@
 # make run    set everything up and take the domain through the whole pipeline
 # make test   set everything up and pass the tests
+# make skills-check  every command, path, number and link that the skills name, tried
 # make test-browser  the review app in Chromium (Debian's is installed if there is none and we may)
 # make bench  run every benchmark into bench/results.md (about an hour; installs Ray and Chromium)
 # make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
@@ -13,7 +14,7 @@ GET_CHROMIUM = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "
 	&& $(APT) update && $(APT) install --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || { \
 	echo "Chromium is needed on PATH: install Debian's package chromium" >&2; exit 1; }
 
-.PHONY: run test test-browser bench params lint clean
+.PHONY: run test skills-check test-browser bench params lint clean
 
 run: .venv/.ready
 	@tunewright params --check-keys
@@ -26,6 +27,9 @@ test: .venv/.ready
 	@ruff format --check tunewright stages bench tests
 	@pyright
 	@python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+skills-check: .venv/.ready
+	@python -m tests.skills
 
 test-browser: .venv/.ready
 	@command -v chromium >/dev/null || $(GET_CHROMIUM)
