@@ -22,6 +22,7 @@ INVARIANTS = {  # in the order of the table
     "calm": "a record is the calm run's, or says that it has no answer",
     "unscored": "nothing unscored counts as failed, in verdicts, scores and counts",
     "asked again": "a reply that is stored is not asked for again, and none is paid twice in a process",
+    "paid once": "no call is paid twice, but where its reply was lost, damaged or asked for by two processes at once",
     "kept": "a paid reply is stored; only what was in flight at a kill, or on a full disk, is lost",
     "stored": "what is stored is what the model said",
     "budget": "the budget is exceeded by no more than was in flight",
@@ -118,9 +119,23 @@ def asked_again(ledger: Ledger, process: Process, asked: Sequence[Asked]) -> Non
     ledger.hold("asked again", not twice, f"{process.name} paid twice for {len(twice)} requests: {twice[:5]}")
 
 
+def paid_once(ledger: Ledger, paid: Counter[str], excused: Counter[str]) -> int:
+    """Over a whole run: a call is paid again only where its reply was lost or damaged; how many were."""
+    for key, n in paid.items():
+        ledger.hold(
+            "paid once", n - 1 <= excused[key], f"{key} was paid {n} times, {excused[key]} repeats are explained"
+        )
+    return sum(n - 1 for n in paid.values())
+
+
 def lost_by(process: Process, asked: Sequence[Asked]) -> list[str]:
     """Paid replies that were not stored."""
-    return sorted({cache_key(a) for a in asked if a.delivered} - process.after)
+    return sorted(paid_by(asked) - process.after)
+
+
+def paid_by(asked: Sequence[Asked]) -> set[str]:
+    """The keys of the replies that went out whole."""
+    return {cache_key(a) for a in asked if a.delivered}
 
 
 def kept(ledger: Ledger, process: Process, asked: Sequence[Asked], in_flight: int) -> None:

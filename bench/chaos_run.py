@@ -77,6 +77,7 @@ class Run:
         self.projects = [Project(source, folder / f"project-{n}", self.cache) for n in range(n_folders)]
         self.concurrency, self.n_keys = self.rng.choice((2, 4, 8)), self.rng.choice((1, 2))
         self.plan = weather(seed)
+        self.excused: Counter[str] = Counter()  # why a call may be paid again, by its key: once for every reason
 
     def __call__(self) -> Seen:
         """All stages, then what the whole run must have kept."""
@@ -115,6 +116,8 @@ class Run:
             started.append((project, planned, process))
         watch(server, started)
         after, done = checks.sound(replies(self.cache)), []
+        both = Counter(key for *_, p in started for key in checks.paid_by(server.asked_by(p.number)))
+        self.excused.update({key: n - 1 for key, n in both.items()})  # two processes at once
         for project, planned, process in started:
             process.after = after
             if self._check(server, project, planned, process):
@@ -126,6 +129,7 @@ class Run:
         chosen = self.rng.sample(keys, min(n, len(keys)))
         if chosen:
             corrupt(self.cache, chosen, [self.rng.choice(DAMAGED) for _ in chosen])
+            self.excused.update(chosen)
             self.seen.events["replies damaged in the cache"] += len(chosen)
 
     def _check(self, server: ChaosServer, project: Project, planned: Planned, process: Process) -> bool:
@@ -138,7 +142,9 @@ class Run:
         checks.kept(ledger, process, asked, in_flight)
         if planned.budget_tokens is not None:
             checks.within_budget(ledger, process, asked, planned.budget_tokens, in_flight)
-        self._count(process, planned, len(checks.lost_by(process, asked)))
+        lost = checks.lost_by(process, asked)
+        self.excused.update(lost)
+        self._count(process, planned, len(lost))
         if process.code != 0:
             return False
         return self._is_done(project, process, outputs)
@@ -161,7 +167,7 @@ class Run:
         events[f"ended by {process.ended_by}"] += bool(process.ended_by)
         for what in planned.expects:
             events[EVENTS[what]] += process.code == 1 and checks.ERRORS[what] in process.said
-        events["paid replies lost, and paid again"] += n_lost
+        events["paid replies lost in flight"] += n_lost
 
     def _close(self, server: ChaosServer) -> None:
         """What the log and the cache say in the end."""
@@ -169,6 +175,9 @@ class Run:
         texts = {checks.cache_key(a): str(script(a.body).text) for a in good}
         stored = {key: reply for key, reply in replies(self.cache).items() if reply not in DAMAGED}
         checks.as_said(self.seen.ledger, stored, texts)
+        paid = Counter(checks.cache_key(a) for a in server.log if a.delivered)
+        self.seen.events["calls paid"] += paid.total()
+        self.seen.events["calls paid again"] += checks.paid_once(self.seen.ledger, paid, self.excused)
         self.seen.faults.update(a.fault for a in server.log if a.fault)
         self.seen.events["requests"] += len(server.log)
         self.seen.events["runs with two folders on one cache"] += len(self.projects) > 1
