@@ -122,9 +122,7 @@ def asked_again(ledger: Ledger, process: Process, asked: Sequence[Asked]) -> Non
 def paid_once(ledger: Ledger, paid: Counter[str], excused: Counter[str]) -> int:
     """Over a whole run: a call is paid again only where its reply was lost or damaged; how many were."""
     for key, n in paid.items():
-        ledger.hold(
-            "paid once", n - 1 <= excused[key], f"{key} was paid {n} times, {excused[key]} repeats are explained"
-        )
+        ledger.hold("paid once", n - 1 <= excused[key], f"{key}: paid {n} times, {excused[key]} repeats are explained")
     return sum(n - 1 for n in paid.values())
 
 
