@@ -21,7 +21,7 @@ from tunewright.errors import ModelSetupError
 from tunewright.models import Reply
 
 CHECKPOINT_PAGES = 8192  # 32 MB: each checkpoint waits for the disk, and every call in flight with it
-ROOM_BYTES = 2 * CHECKPOINT_PAGES * 4096  # the log grows by a checkpoint, then the file by as much
+ROOM_BYTES = 16 * 2**20  # for the replies that are in flight: 64 KB for each of 256
 
 
 class ReplyStore(Protocol):
@@ -38,7 +38,7 @@ class ReplyStore(Protocol):
         ...
 
     def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:
-        """Store a reply and whose it is; it is safe when this returns. The reply that holds: the first under its key."""
+        """Store a reply and whose it is; it is safe when this returns. Gives the reply that holds: the first one."""
         ...
 
     def note_use(self, key: str, item: str) -> None:
@@ -80,23 +80,23 @@ class ReplyCache:
         except sqlite3.Error as error:
             raise ModelSetupError(
                 f"{self.path}: cannot be read ({error}). Save what is whole with: sqlite3 {self.path} .recover | "
-                f"sqlite3 {self.path}.saved, and put that file in its place; or delete it (finished calls are then paid "
-                "again), or set TUNEWRIGHT_CACHE to another folder"
+                f"sqlite3 {self.path}.saved, and put that file in its place; or delete it (finished calls are then "
+                "paid again), or set TUNEWRIGHT_CACHE to another folder"
             ) from None
 
     def ready(self) -> None:
         """Raise ModelSetupError where a reply could not be stored: a file that is only read, a disk that is full."""
         if self._read_only:
             raise ModelSetupError(
-                f"{self.path}: may only be read, and lacks a reply that is wanted; no call was made, its reply would be "
-                "lost. Make the file and its folder writable, or set TUNEWRIGHT_CACHE to another folder"
+                f"{self.path}: may only be read, and lacks a reply that is wanted; no call was made, since its reply "
+                "would be lost. Make the file and its folder writable, or set TUNEWRIGHT_CACHE to another folder"
             )
         free = shutil.disk_usage(self.path.parent).free
         if free < ROOM_BYTES:
             raise ModelSetupError(
                 f"{self.path}: {free / 2**20:.0f} MB of disk space are left, and {ROOM_BYTES >> 20} MB are needed to "
-                "store replies; stopped before the next call. Free space, or set TUNEWRIGHT_CACHE to a folder on another "
-                "disk, and run again: finished calls are in the cache"
+                "store replies; stopped before the next call. Free space, or set TUNEWRIGHT_CACHE to a folder on "
+                "another disk, and run again: finished calls are in the cache"
             )
 
     def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:

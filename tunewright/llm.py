@@ -37,8 +37,8 @@ from tunewright.requests import Request, make_request
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 NO_WORDS = {  # why a reply can be empty, by its finish reason
-    "length": "max_tokens ran out before a word: raise it, or let the model think less",
-    "content_filter": "the provider's filter took the words",
+    "length": ": max_tokens ran out before a word; raise it, or let the model think less",
+    "content_filter": ": the provider's filter took the words",
 }
 NO_BUDGET = Budget()
 T = TypeVar("T")
@@ -146,12 +146,13 @@ class Client:
 
         Raises ItemFailure when this item cannot be answered, ModelError when no item could be.
         """
+        why = ""
         for attempt in range(1 + EMPTY_REASKS):
             reply = await self._reply(spec, messages, sample, attempt, schema)
             if reply.text.strip():
                 return reply
-        why = NO_WORDS.get(reply.finish_reason or "", "")
-        raise EmptyReplyError(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times{why and f' ({why})'}")
+            why = NO_WORDS.get(reply.finish_reason or "", "")
+        raise EmptyReplyError(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times{why}")
 
     async def structured(
         self,
