@@ -136,13 +136,16 @@ def test_a_verdict_may_lack_its_answer_and_never_have_another():
 
 
 def test_what_is_unscored_and_counts_as_failed_is_found():
-    calm = {"transcript_id": "a", "answers": {"c": "YES", "g": "YES"}, "gates_failed": []}
-    open_one = calm | {"answers": {"c": None, "g": "YES"}}
-    assert broken_by(checks.unscored_is_not_failed, process(), [open_one], [calm]) == []
-    a_no = calm | {"answers": {"c": "NO", "g": "YES"}}
-    assert broken_by(checks.unscored_is_not_failed, process(), [a_no], [calm]) == ["unscored"]
-    gate = open_one | {"gates_failed": ["g"]}
-    assert broken_by(checks.unscored_is_not_failed, process(), [gate], [calm]) == ["unscored"]
+    verdicts = [
+        {"transcript_id": "a", "criterion": "c", "answer": None},
+        {"transcript_id": "a", "criterion": "g", "answer": "YES"},
+        {"transcript_id": "a", "criterion": "g", "answer": None},
+        {"transcript_id": "a", "criterion": "n", "answer": "NA"},
+    ]
+    score = {"transcript_id": "a", "answers": {"c": None, "g": "YES", "n": "NO"}, "gates_failed": []}
+    assert broken_by(checks.unscored_is_not_failed, process(), [score], verdicts) == []
+    for wrong in ({"answers": {"c": "NO"}}, {"answers": {"c": "YES"}}, {"gates_failed": ["g"]}):
+        assert broken_by(checks.unscored_is_not_failed, process(), [score | wrong], verdicts) == ["unscored"]
 
 
 @pytest.mark.parametrize(("n_no", "broken"), [(0, []), (1, ["unscored"])])
