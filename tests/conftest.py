@@ -16,7 +16,7 @@ from tunewright.records import Exchange, Persona, Transcript, write_jsonl
 from tunewright.rubric import Rubric
 from tunewright.sound import Finding, SimulatorReview
 
-pytest_plugins = ["tests.model_fixtures", "tests.drafting_fixtures", "tests.hub_fixtures"]
+pytest_plugins = ["tests.model_fixtures", "tests.drafting_fixtures", "tests.hub_fixtures", "tests.corpus.summary"]
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")

@@ -17,7 +17,7 @@ from tunewright.chat_command import chat_command
 from tunewright.composing import composed_text, prep_overrides, prep_text
 from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
 from tunewright.durations import last_durations
-from tunewright.errors import ConfigError, TunewrightError
+from tunewright.errors import ConfigError, TunewrightError, shown
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
 from tunewright.new_domain import new_domain
@@ -222,7 +222,7 @@ def main() -> None:
     try:
         app()
     except TunewrightError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(error)}", file=sys.stderr)
         sys.exit(1)
 
 

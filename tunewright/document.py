@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tunewright.plain import plain
+
 MD_SPECIAL = re.compile(r"[\\`*_\[\]|<>~&$@]|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 MD_STARTS = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)])")  # what begins a heading, a list or a rule
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 NUMBER = re.compile(r"^[+\u2212-]?\d[\d,]*(?:\.\d+)?%?(?: (?:to|of|->) .*)?$|^-$")
 
 
@@ -114,11 +115,6 @@ class Contents:
 
 
 Block = Heading | Text | Verdict | Answers | Bullets | Table | Figure | Code | SideBySide | Fold | Contents
-
-
-def plain(text: str) -> str:
-    """Text with control, zero-width and direction-changing characters shown as U+FFFD; line ends as newline."""
-    return UNSAFE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def md_escape(text: str, in_cell: bool = False) -> str:

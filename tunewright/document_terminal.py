@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from tunewright.document import Block, Bullets, Code, Heading, Table, Text, Verdict, plain
+from tunewright.document import Block, Bullets, Code, Heading, Table, Text, Verdict
+from tunewright.plain import plain
 
 WIDTH = 100  # where there is no terminal to ask
 STYLES = {"warning": "yellow", "note": "dim", "lead": "bold"}

@@ -9,7 +9,7 @@ import typer
 
 from tunewright.adoption import domain_named
 from tunewright.config import Domain, load_domain
-from tunewright.document import plain
+from tunewright.plain import plain
 from tunewright.errors import ConfigError, RecordError
 
 Format = Literal["label-studio", "csv"]

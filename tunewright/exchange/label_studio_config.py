@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from tunewright.document import plain
+from tunewright.plain import plain
 from tunewright.exchange.controls import ANSWER, MISSING, NOTE, NOTES, OVERALL, OVERALL_NOTE, choices_of
 from tunewright.exchange.material import Material
 from tunewright.rubric import Criterion

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from tunewright.decisions import FORM
-from tunewright.document import plain
+from tunewright.plain import plain
 from tunewright.errors import ConfigError
 from tunewright.labels import REMARKS, Label
 from tunewright.records import Record, digest

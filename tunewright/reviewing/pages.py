@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from tunewright.document import plain
+from tunewright.plain import plain
 from tunewright.measures import words
 from tunewright.reviewing.settings import Settings
 

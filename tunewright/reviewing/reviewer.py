@@ -7,7 +7,7 @@ import subprocess
 import unicodedata
 from collections.abc import Iterable
 
-from tunewright.document import plain
+from tunewright.plain import plain
 from tunewright.errors import ConfigError
 
 MAX_CHARS = 80
