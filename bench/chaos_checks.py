@@ -22,6 +22,7 @@ INVARIANTS = {  # in the order of the table
     "calm": "a record is the calm run's, or says that it has no answer",
     "unscored": "nothing unscored counts as failed, in verdicts, scores and counts",
     "asked again": "a reply that is stored is not asked for again, and none is paid twice in a process",
+    "paid once": "no call is paid twice, but where its reply was lost, damaged or asked for by two processes at once",
     "kept": "a paid reply is stored; only what was in flight at a kill, or on a full disk, is lost",
     "stored": "what is stored is what the model said",
     "budget": "the budget is exceeded by no more than was in flight",
@@ -118,9 +119,21 @@ def asked_again(ledger: Ledger, process: Process, asked: Sequence[Asked]) -> Non
     ledger.hold("asked again", not twice, f"{process.name} paid twice for {len(twice)} requests: {twice[:5]}")
 
 
+def paid_once(ledger: Ledger, paid: Counter[str], excused: Counter[str]) -> int:
+    """Over a whole run: a call is paid again only where its reply was lost or damaged; how many were."""
+    for key, n in paid.items():
+        ledger.hold("paid once", n - 1 <= excused[key], f"{key}: paid {n} times, {excused[key]} repeats are explained")
+    return sum(n - 1 for n in paid.values())
+
+
 def lost_by(process: Process, asked: Sequence[Asked]) -> list[str]:
     """Paid replies that were not stored."""
-    return sorted({cache_key(a) for a in asked if a.delivered} - process.after)
+    return sorted(paid_by(asked) - process.after)
+
+
+def paid_by(asked: Sequence[Asked]) -> set[str]:
+    """The keys of the replies that went out whole."""
+    return {cache_key(a) for a in asked if a.delivered}
 
 
 def kept(ledger: Ledger, process: Process, asked: Sequence[Asked], in_flight: int) -> None:
@@ -163,7 +176,7 @@ def records(ledger: Ledger, process: Process, found: Mapping[str, bytes], calm: 
     n_open = 0
     for name in found:
         if name in RULES_OF:
-            ours, theirs = _lines(found[name]), _lines(calm[name])
+            ours, theirs = lines(found[name]), lines(calm[name])
             n_open += compare(ledger, f"{process.name}: {name}", ours, theirs, *RULES_OF[name])
     return n_open
 
@@ -215,25 +228,25 @@ RULES_OF = {
 
 
 def unscored_is_not_failed(
-    ledger: Ledger,
-    process: Process,
-    scores: Sequence[Mapping[str, Any]],
-    calm: Sequence[Mapping[str, Any]],
+    ledger: Ledger, process: Process, scores: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Scores on verdicts that lack answers: what is answered is as it was, what is not is neither a NO nor a fault."""
-    theirs = {score["transcript_id"]: score for score in calm}
+    """Every answer in a score was given by a judge or a measure, and every failed gate by a NO (an NA can count as NO).
+
+    Which judge decides depends on all that it answered: an open verdict can make it another judge's.
+    """
+    given: dict[tuple[str, str], set[str]] = {}
+    for verdict in verdicts:
+        given.setdefault((verdict["transcript_id"], verdict["criterion"]), set()).add(verdict["answer"])
     for score in scores:
-        was = theirs[score["transcript_id"]]
-        where = f"{process.name}: the score of {score['transcript_id']}"
-        changed = [c for c, a in score["answers"].items() if a is not None and a != was["answers"][c]]
-        ledger.hold("unscored", not changed, f"{where} has answers that nobody gave: {changed}")
-        new = set(score["gates_failed"]) - set(was["gates_failed"])
-        ledger.hold("unscored", not new, f"{where} fails gates for want of an answer: {sorted(new)}")
+        id, answers = score["transcript_id"], score["answers"]
+        counted = {c: a for c, a in answers.items() if a} | dict.fromkeys(score["gates_failed"], "NO")
+        invented = [c for c, a in counted.items() if not given.get((id, c), set()) & {a, "NA" if a == "NO" else a}]
+        ledger.hold("unscored", not invented, f"{process.name}: nobody answered {invented} in the score of {id}")
 
 
 def verdict_counts(ledger: Ledger, process: Process, outputs: Mapping[str, bytes]) -> None:
     """The stage's own counts tell what is unscored."""
-    verdicts = _lines(outputs["data/generate/verdicts.jsonl"])
+    verdicts = lines(outputs["data/generate/verdicts.jsonl"])
     answers = Counter(v["answer"] or "unscored" for v in verdicts)
     said = json.loads(outputs["metrics/generate-verdicts.json"])["answers"]
     ledger.hold("unscored", answers == Counter(said), f"{process.name}: {dict(answers)} are there, {said} are said")
@@ -245,5 +258,6 @@ def same_bytes(ledger: Ledger, where: str, found: Mapping[str, bytes], calm: Map
         ledger.hold("bytes", found.get(name) == content, f"{where}: {name} is not the calm run's")
 
 
-def _lines(content: bytes) -> list[dict[str, Any]]:
+def lines(content: bytes) -> list[dict[str, Any]]:
+    """The records of a JSON Lines file."""
     return [json.loads(line) for line in content.splitlines()]

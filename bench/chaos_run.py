@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bench import chaos_checks as checks
 from bench.chaos_checks import Ledger, Process
@@ -28,7 +27,6 @@ class Calm:
     outputs: dict[str, dict[str, bytes]]
     n_requests: dict[str, int]
     n_tokens: dict[str, int]
-    scores: list[dict[str, Any]]
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Seen:
 
 def calm_run(source: Path, folder: Path) -> Calm:
     """One run without any weather, which every other is compared with."""
-    found = Calm({}, {}, {}, [])
+    found = Calm({}, {}, {})
     with ChaosServer(calm) as server:
         project = Project(source, folder / "calm", folder / "calm-cache")
         project.connect(server.url, 8, 1)
@@ -63,7 +61,6 @@ def calm_run(source: Path, folder: Path) -> Calm:
             found.outputs[stage] = project.outputs(stage)
             found.n_requests[stage] = len(asked)
             found.n_tokens[stage] = sum(a.tokens for a in asked)
-        found.scores.extend(scores_of(project))
     return found
 
 
@@ -77,6 +74,7 @@ class Run:
         self.projects = [Project(source, folder / f"project-{n}", self.cache) for n in range(n_folders)]
         self.concurrency, self.n_keys = self.rng.choice((2, 4, 8)), self.rng.choice((1, 2))
         self.plan = weather(seed)
+        self.excused: Counter[str] = Counter()  # why a call may be paid again, by its key: once for every reason
 
     def __call__(self) -> Seen:
         """All stages, then what the whole run must have kept."""
@@ -115,6 +113,8 @@ class Run:
             started.append((project, planned, process))
         watch(server, started)
         after, done = checks.sound(replies(self.cache)), []
+        both = Counter(key for *_, p in started for key in checks.paid_by(server.asked_by(p.number)))
+        self.excused.update({key: n - 1 for key, n in both.items()})  # two processes at once
         for project, planned, process in started:
             process.after = after
             if self._check(server, project, planned, process):
@@ -126,6 +126,7 @@ class Run:
         chosen = self.rng.sample(keys, min(n, len(keys)))
         if chosen:
             corrupt(self.cache, chosen, [self.rng.choice(DAMAGED) for _ in chosen])
+            self.excused.update(chosen)
             self.seen.events["replies damaged in the cache"] += len(chosen)
 
     def _check(self, server: ChaosServer, project: Project, planned: Planned, process: Process) -> bool:
@@ -138,7 +139,9 @@ class Run:
         checks.kept(ledger, process, asked, in_flight)
         if planned.budget_tokens is not None:
             checks.within_budget(ledger, process, asked, planned.budget_tokens, in_flight)
-        self._count(process, planned, len(checks.lost_by(process, asked)))
+        lost = checks.lost_by(process, asked)
+        self.excused.update(lost)
+        self._count(process, planned, len(lost))
         if process.code != 0:
             return False
         return self._is_done(project, process, outputs)
@@ -149,7 +152,8 @@ class Run:
         n_open = checks.records(ledger, process, outputs, still)
         self.seen.events["records without an answer, asked for again"] += n_open
         if process.stage == "verdicts":
-            checks.unscored_is_not_failed(ledger, process, scores_of(project), self._calm.scores)
+            verdicts = checks.lines(outputs["data/generate/verdicts.jsonl"])
+            checks.unscored_is_not_failed(ledger, process, scores_of(project), verdicts)
             checks.verdict_counts(ledger, process, outputs)
         if not n_open:
             checks.same_bytes(ledger, process.name, outputs, still)
@@ -161,7 +165,7 @@ class Run:
         events[f"ended by {process.ended_by}"] += bool(process.ended_by)
         for what in planned.expects:
             events[EVENTS[what]] += process.code == 1 and checks.ERRORS[what] in process.said
-        events["paid replies lost, and paid again"] += n_lost
+        events["paid replies lost in flight"] += n_lost
 
     def _close(self, server: ChaosServer) -> None:
         """What the log and the cache say in the end."""
@@ -169,6 +173,9 @@ class Run:
         texts = {checks.cache_key(a): str(script(a.body).text) for a in good}
         stored = {key: reply for key, reply in replies(self.cache).items() if reply not in DAMAGED}
         checks.as_said(self.seen.ledger, stored, texts)
+        paid = Counter(checks.cache_key(a) for a in server.log if a.delivered)
+        self.seen.events["calls paid"] += paid.total()
+        self.seen.events["calls paid again"] += checks.paid_once(self.seen.ledger, paid, self.excused)
         self.seen.faults.update(a.fault for a in server.log if a.fault)
         self.seen.events["requests"] += len(server.log)
         self.seen.events["runs with two folders on one cache"] += len(self.projects) > 1

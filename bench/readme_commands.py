@@ -18,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = ("dvc", "export", "git", "make", "pip", "python", "source", "tunewright")
 COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )?(?:{'|'.join(PROGRAMS)}) \S.*")
 CODE = re.compile(r"`([^`\n]+)`")
-NEEDS = re.compile(r"\s+#(?:.*?\bneeds ([^:]+))?.*$")
+NEEDS = re.compile(r"\s{2,}#(?:.*?\bneeds ([^:]+))?.*$")  # a comment stands two spaces or more behind
 TIME = "time"  # what only has to be waited for
+WAIT_S = 120  # that a server may take to start and to end
 TAIL = 12  # lines of output that are shown
 READY = re.compile(r"http://\S+")  # what a server prints when it listens
 
@@ -79,8 +81,8 @@ def checking_form(command: str) -> str | None:
     words = command.split()
     if words[:3] == ["dvc", "exp", "run"]:
         return _composed(words[3:])
-    if words[:2] == ["dvc", "repro"]:
-        return " ".join(["dvc repro --dry", *words[2:]])
+    if words[:2] == ["dvc", "repro"]:  # --dry stops where a file is not there yet
+        return " && ".join(_listed(target) for target in words[2:]) or "dvc stage list"
     if words[:2] == ["tunewright", "review"]:
         return f"{command} --no-browser --port 0"
     if words[:2] == ["python", "-m"]:
@@ -95,8 +97,13 @@ def _composed(words: Sequence[str]) -> str:
     overrides = [word for before, word in zip(words, words[1:], strict=False) if before == "-S"]
     targets = [word for before, word in zip(["", *words], words, strict=False) if before != "-S" and word != "-S"]
     steps = [f"tunewright params {' '.join(overrides)}"]
-    steps += [f"dvc stage list --name-only | grep -x {target}" for target in targets]
+    steps += [_listed(target) for target in targets]
     return f"trap 'git checkout -q params.yaml' EXIT; {' && '.join(steps)}"
+
+
+def _listed(target: str) -> str:
+    """Looks for a stage, or reads another dvc.yaml."""
+    return f"dvc stage list {target}" if target.endswith(".yaml") else f"dvc stage list --name-only | grep -x {target}"
 
 
 def serves(command: str) -> bool:
@@ -133,10 +140,13 @@ def _served(text: str, folder: Path) -> tuple[int, str]:
     said = []
     with _started(f"exec {text}", folder) as process:
         assert process.stdout is not None
+        too_long = threading.Timer(WAIT_S, process.kill)
+        too_long.start()
         for line in process.stdout:
             said.append(line)
             if READY.search(line):
                 process.send_signal(signal.SIGINT)
+        too_long.cancel()
     listened = any(READY.search(line) for line in said)
     ended_well = process.returncode in (0, 128 + signal.SIGINT, -signal.SIGINT)
     return 0 if listened and ended_well else process.returncode or 1, "".join(said)
@@ -199,6 +209,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="without what needs time")
     parser.add_argument("--there", action="store_true", help="FOLDER is a clone already")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
     if not asked.there:
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(asked.folder)], check=True)
     folder, outcomes = asked.folder.resolve(), []

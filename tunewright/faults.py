@@ -22,6 +22,7 @@ from tunewright.plain import plain
 PASSING = (408, 409, 425, 429)  # besides 5xx: the same request can succeed later
 LONGEST_WAIT_S = 600.0  # a provider that asks for more is out of quota: better to stop than to sit there
 WORDS_KEPT = 300
+ASKING = ("user", "system", "developer", "tool", "function")  # the roles of those who write no reply
 TOO_LONG = re.compile(r"context_length|context (length|size|window)|prompt is too long", re.IGNORECASE)
 
 
@@ -59,18 +60,25 @@ def http_fault(status: int, words: str, headers: Mapping[str, str], secrets: Seq
 
 def fault_in_body(body: str, secrets: Sequence[str]) -> Fault:
     """A body with status 200 and no reply in it; one that names an HTTP status counts as that (OpenRouter)."""
-    words, status = error_words(body), _status_in(body)
-    if status is not None or TOO_LONG.search(words):
-        return http_fault(status or 400, words, {}, secrets)
+    try:
+        code = json.loads(body)["error"]["code"]
+    except (KeyError, TypeError, ValueError):
+        code = None
+    return told_with_200(error_words(body), code, secrets)
+
+
+def told_with_200(words: str, code: object, secrets: Sequence[str]) -> Fault:
+    """The fault that an error inside a response with status 200 tells of; its code may be an HTTP status or a word."""
+    named = re.fullmatch("[45][0-9][0-9]", str(code))
+    if named or TOO_LONG.search(words):
+        return http_fault(int(str(code)) if named else 400, words, {}, secrets)
     return malformed(f"the response holds no reply: {words}", secrets)
 
 
-def _status_in(body: str) -> int | None:
-    try:
-        code = int(json.loads(body)["error"]["code"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return code if 400 <= code <= 599 else None
+def refuse_role(role: str | None, secrets: Sequence[str]) -> None:
+    """Raise the fault of a message that no model wrote: some proxies give the request back."""
+    if role in ASKING:
+        raise malformed(f"the message in the response has the role {role}", secrets)
 
 
 def malformed(words: str, secrets: Sequence[str]) -> Fault:

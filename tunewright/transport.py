@@ -18,14 +18,13 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from tunewright.errors import ModelSetupError
-from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line
+from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line, refuse_role
 from tunewright.keys import hide_in_reply
 from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
 KEEP_ALIVE_S = 4.0  # below uvicorn's 5: else a request now and then meets a connection that is just being closed
 THOUGHT = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)  # some servers leave the reasoning in the reply
-ASKING = ("user", "system", "developer", "tool", "function")  # who writes no reply: a proxy that gives back the request
 _open: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession]]] = {}
 
 
@@ -72,8 +71,7 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
         raise malformed(f"the response is not JSON: {one_line(text, secrets)[:80]!r}", secrets) from None
     try:
         choice, usage = value["choices"][0], value.get("usage") or {}
-        if choice["message"].get("role") in ASKING:
-            raise malformed(f"the message in the response has the role {choice['message']['role']}", secrets)
+        refuse_role(choice["message"].get("role"), secrets)
         return Reply(
             text=THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets)),
             finish_reason=choice.get("finish_reason"),
