@@ -22,6 +22,7 @@ HEAD = "# Benchmarks\n\nMade by `make bench`; each section by the command that i
 SECTIONS = {  # module: what it answers, in the order of the file
     "throughput": "How far from the ideal are many conversations at once, and what does a call cost in CPU time?",
     "rate_limit": "How much of a provider's rate limit is used, and is a request lost?",
+    "chaos": "Whatever breaks: is a conversation lost, a call paid twice, or a byte changed?",
     "edits": "What does an edit cost, and did `tunewright plan` say so?",
     "batching": "Judging by criterion, category or conversation",
     "batch_api": "Judges through a provider's Batch API",

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tunewright.errors import ModelAuthError, ModelSetupError
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
 
 PASSING = (408, 409, 425, 429)  # besides 5xx: the same request can succeed later
 LONGEST_WAIT_S = 600.0  # a provider that asks for more is out of quota: better to stop than to sit there
@@ -150,5 +150,5 @@ def final(fault: Fault, model: str, key_names: Sequence[str], tries: int) -> Exc
             "run again then: finished calls are in the cache"
         )
     if fault.may_pass:
-        return ItemFailure(f"{model} failed {tries} times: {words}")
+        return OutageError(f"{model} failed {tries} times: {words}")
     return ItemFailure(f"{model} refused the request: {words}")
