@@ -26,7 +26,7 @@ __all__ = ["at_the_root"]  # judges' prompts are read from the repository
 
 def soon(fault, attempts=2):
     """Few tries, and a short wait for a server that hangs."""
-    return {"attempts": attempts, "timeout_s": 0.15 if fault == "hang" else 10}
+    return {"attempts": attempts, "timeout_s": 0.4 if fault == "hang" else 10}
 
 
 LASTING = {  # what an item says whose every try met the fault
@@ -34,7 +34,7 @@ LASTING = {  # what an item says whose every try met the fault
     "busy_untold": "failed 2 times: Rate limit reached",
     "error_500": "failed 2 times: The server had an error",
     "unavailable": "failed 2 times: <html><h1>503 Service Unavailable</h1></html>",
-    "hang": "failed 2 times: no answer in 0.15 s",
+    "hang": "failed 2 times: no answer in 0.4 s",
     "dropped": "failed 2 times: no connection to http.*, or it broke",
     "half_sent": "failed 2 times: no connection to http.*, or it broke",
     "truncated_json": 'failed 2 times: the response is not JSON: \'{"id": "fake"',
