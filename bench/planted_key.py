@@ -98,7 +98,7 @@ class Watch:
 class Run:
     """The copy of the repository, in a room that holds its home, its temporary folder and its output too."""
 
-    def __init__(self, room: Path, keys: Mapping[str, str]) -> None:
+    def __init__(self, room: Path, keys: dict[str, str]) -> None:
         self.room, self.n_commands, self.failed = room, 0, 0
         self.copy = Copy(room)
         for name in ("home", "tmp", "terminal"):
@@ -243,13 +243,13 @@ def control(folder: Path, keys: Mapping[str, str], needles: Needles) -> tuple[in
     with sqlite3.connect(folder / "a.sqlite") as db:
         db.execute("CREATE TABLE t (v TEXT)")
         db.execute("INSERT INTO t VALUES (?)", ("x" * 5000 + key,))
-    (folder / "long.bin").write_bytes(b"\0" * ((1 << 24) - 5) + key.encode())  # across the border of two blocks
+    (folder / "long.bin").write_bytes(b"\0" * (needles.block - 5) + key.encode())  # across the border of two blocks
     paths = [p for p in folder.iterdir() if p.is_file()]
     return len(paths), sum(any(t.name == name for t in needles.in_file(p, p.name)) for p in paths)
 
 
 @contextmanager
-def whole_run(room: Path, keys: Mapping[str, str], needles: Needles) -> Iterator[tuple[Run, EchoServer, Watch]]:
+def whole_run(room: Path, keys: dict[str, str], needles: Needles) -> Iterator[tuple[Run, EchoServer, Watch]]:
     """Everything has run, successes and failures."""
     run = Run(room, keys)
     with EchoServer(script, keys["MODEL_KEY_A"]) as server, Watch(needles) as watch:
