@@ -1,8 +1,8 @@
-"""Planted keys, and the search for them in everything that a run wrote: every file, and what files hold in other forms.
+"""Planted keys, and the search for them in all that a run wrote: every file, and what files hold in other forms.
 
 A key is looked for whole and by each of its halves, as UTF-8 and UTF-16, in Base64 at its three alignments, in
-hexadecimal and percent-encoded; in what git and gzip compressed, and in every value of every SQLite database besides its
-pages, which can cut a long value in two.
+hexadecimal and percent-encoded; in what git and gzip compressed, and in every value of every SQLite database besides
+its pages, which can cut a long value in two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Planted keys: the search finds them in every form, and a client whose server says the key back leaves none anywhere."""
+"""Planted keys: the search finds every form, and a client whose server says the key back leaves none anywhere."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No code runs that came with data: the sources are read for what could run some, and each rule is tried on a bad example."""
+"""No code runs that came with data: sources are read for what could run some, each rule is tried on a bad example."""
 
 import ast
 import re
@@ -112,7 +112,7 @@ def test_no_page_marks_text_as_safe_and_no_card_is_a_template_of_data():
 
 
 def test_no_value_of_params_gets_into_a_stages_command():
-    """DVC fills ${...} into `cmd` and gives it to a shell: only names from the matrix in dvc.yaml itself may stand there."""
+    """DVC fills ${...} into `cmd` and gives it to a shell: only names from the matrix in dvc.yaml may stand there."""
     for name in ("dvc.yaml", "prep/dvc.yaml"):
         for stage in yaml.safe_load(Path(ROOT / name).read_text("utf-8"))["stages"].values():
             command = stage.get("cmd") or stage["do"]["cmd"]
