@@ -3,6 +3,7 @@
 # make skills-check  every command, path, number and link that the skills name, tried
 # make test-browser  the review app in Chromium (Debian's is installed if there is none and we may)
 # make bench  run every benchmark into bench/results.md (about an hour; installs Ray and Chromium)
+# make audit  look every package of requirements.lock up among known vulnerabilities (needs the network)
 # make params compose conf/ into params.yaml, and what drafting needs into prep/params.yaml
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +15,7 @@ GET_CHROMIUM = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "
 	&& $(APT) update && $(APT) install --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || { \
 	echo "Chromium is needed on PATH: install Debian's package chromium" >&2; exit 1; }
 
-.PHONY: run test skills-check test-browser bench params lint clean
+.PHONY: run test skills-check test-browser bench params lint audit clean
 
 run: .venv/.ready
 	@tunewright params --check-keys
@@ -48,6 +49,14 @@ params: .venv/.ready
 lint: .venv/.ready
 	@ruff check --fix tunewright stages bench tests
 	@ruff format tunewright stages bench tests
+
+# pip-audit in an environment of its own: what it needs is no part of the lock that it looks at. --strict: a package that could
+# not be looked up is a failure; without it "No known vulnerabilities" is said where no database was reached.
+AUDIT := .cache/audit
+audit:
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement requirements.lock
 
 # The lock pins every package; pip, not uv, so that a CPU build of torch is taken where one is on disk.
 .venv/.ready: requirements.lock pyproject.toml

@@ -4,9 +4,10 @@
 
 A copy of the repository goes through the whole pipeline (a model of two layers, a scripted server behind the real
 clients), with a key of every provider in the environment and a server that repeats what it is sent in errors and
-replies. Then what goes wrong: a revoked key, Gemini and Anthropic through litellm, the Hub, crashes with tracebacks, keys
-pasted into the configuration. Home, temporary folder, reply cache, git's objects, the terminal's output and the arguments
-of every process are searched too. Before that, keys are planted in each of these forms to see that the search finds them.
+replies. Then what goes wrong: a key that is refused, Gemini and Anthropic through litellm, the Hub, crashes with
+tracebacks, keys pasted into the configuration. Home, temporary folder, reply cache, git's objects, the terminal's
+output and the arguments of every process are searched too. Before that, keys are planted in each form to see that the search
+finds them.
 Exit code 1 if a key is found.
 """
 
@@ -37,7 +38,7 @@ from tunewright.document import md_table
 from tunewright.weights import folder_digest
 
 PLACES = (  # what is searched, by where it lies; the first that fits counts
-    ("params.yaml, conf/, prompts/, prep/", ("repository/params.yaml", "repository/conf", "repository/prompts", "repository/prep")),
+    ("params.yaml, conf/, prompts/, prep/", tuple(f"repository/{p}" for p in ("params.yaml", "conf", "prompts", "prep"))),
     ("dvc.lock, .dvc/ (cache, tmp, logs)", ("repository/dvc.lock", "repository/.dvc")),
     ("git, loose and packed", ("repository/.git",)),
     ("metrics/, plots/", ("repository/metrics", "repository/plots")),
@@ -98,7 +99,7 @@ class Watch:
 class Run:
     """The copy of the repository, in a room that holds its home, its temporary folder and its output too."""
 
-    def __init__(self, room: Path, keys: Mapping[str, str]) -> None:
+    def __init__(self, room: Path, keys: dict[str, str]) -> None:
         self.room, self.n_commands, self.failed = room, 0, 0
         self.copy = Copy(room)
         for name in ("home", "tmp", "terminal"):
@@ -243,13 +244,13 @@ def control(folder: Path, keys: Mapping[str, str], needles: Needles) -> tuple[in
     with sqlite3.connect(folder / "a.sqlite") as db:
         db.execute("CREATE TABLE t (v TEXT)")
         db.execute("INSERT INTO t VALUES (?)", ("x" * 5000 + key,))
-    (folder / "long.bin").write_bytes(b"\0" * ((1 << 24) - 5) + key.encode())  # across the border of two blocks
+    (folder / "long.bin").write_bytes(b"\0" * (needles.block - 5) + key.encode())  # across the border of two blocks
     paths = [p for p in folder.iterdir() if p.is_file()]
     return len(paths), sum(any(t.name == name for t in needles.in_file(p, p.name)) for p in paths)
 
 
 @contextmanager
-def whole_run(room: Path, keys: Mapping[str, str], needles: Needles) -> Iterator[tuple[Run, EchoServer, Watch]]:
+def whole_run(room: Path, keys: dict[str, str], needles: Needles) -> Iterator[tuple[Run, EchoServer, Watch]]:
     """Everything has run, successes and failures."""
     run = Run(room, keys)
     with EchoServer(script, keys["MODEL_KEY_A"]) as server, Watch(needles) as watch:
@@ -288,7 +289,7 @@ def report(run: Run, server: EchoServer, watch: Watch, found: Found, n_controls:
     return "\n\n".join([
         f"{n_keys} keys in the environment, one pipeline from params to report, {run.n_commands} commands, of which "
         f"{run.failed} had to fail. The servers said a key back {sum(server.said.values()):,} times ({said}).",
-        f"The search finds all {n_controls} of {n_controls} keys planted as controls (forms, gzip, SQLite, across blocks).",
+        f"The search finds all {n_controls} keys planted as controls (forms, gzip, SQLite, across blocks).",
         md_table(("searched", "files", "MB"), rows),
         f"Planted key: {verdict}.",
     ])  # fmt: skip

@@ -1,8 +1,8 @@
-"""Planted keys, and the search for them in everything that a run wrote: every file, and what files hold in other forms.
+"""Planted keys, and the search for them in all that a run wrote: every file, and what files hold in other forms.
 
 A key is looked for whole and by each of its halves, as UTF-8 and UTF-16, in Base64 at its three alignments, in
-hexadecimal and percent-encoded; in what git and gzip compressed, and in every value of every SQLite database besides its
-pages, which can cut a long value in two.
+hexadecimal and percent-encoded; in what git and gzip compressed, and in every value of every SQLite database besides
+its pages, which can cut a long value in two.
 """
 
 from __future__ import annotations
@@ -59,20 +59,16 @@ class Trace:
 
 
 class Needles:
-    """All forms of all keys as one pattern over bytes."""
+    """All forms of all keys."""
 
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        self._of: dict[bytes, tuple[str, str]] = {}
-        for name, key in keys.items():
-            for form, needle in forms(key):
-                self._of.setdefault(needle, (name, form))
-        longest_first = sorted(self._of, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
-        self._overlap = len(longest_first[0])
+    def __init__(self, keys: Mapping[str, str], block: int = BLOCK) -> None:
+        """`block`: bytes of a file that are read at once."""
+        self._of = {needle: (name, form) for name, key in keys.items() for form, needle in forms(key)}
+        self.block, self._overlap = block, max(map(len, self._of))
 
     def in_bytes(self, data: bytes, place: str) -> set[Trace]:
         """What a piece of data holds."""
-        return {Trace(*self._of[found.group()], place) for found in self._pattern.finditer(data)}
+        return {Trace(*found, place) for needle, found in self._of.items() if needle in data}
 
     def in_file(self, path: Path, place: str) -> set[Trace]:
         """What a file holds, in blocks that overlap, and what it holds inside."""
@@ -80,7 +76,7 @@ class Needles:
         with path.open("rb") as file:
             head = file.read(16)
             file.seek(0)
-            while block := file.read(BLOCK):
+            while block := file.read(self.block):
                 found |= self.in_bytes(before + block, place)
                 before = block[-self._overlap :]
         for inner in inside(path, head):
@@ -96,7 +92,8 @@ def forms(key: str) -> Iterator[tuple[str, bytes]]:
         yield f"{part}, UTF-16", text.encode("utf-16-le")
         yield f"{part}, UTF-16 big-endian", text.encode("utf-16-be")
         yield f"{part}, hexadecimal", text.encode().hex().encode()
-        yield f"{part}, percent-encoded", quote(text, safe="").encode()
+        if quote(text, safe="") != text:
+            yield f"{part}, percent-encoded", quote(text, safe="").encode()
     for shift in range(3):  # what does not depend on the bytes around it
         coded = base64.b64encode(b"\0" * shift + key.encode())
         yield "whole, Base64", coded[4 if shift else 0 : len(coded) - 4]

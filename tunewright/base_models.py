@@ -19,6 +19,7 @@ from pydantic import Field
 from tunewright.chat_template import settle_template
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError, TrainingError
+from tunewright.keys import hide
 from tunewright.quiet import quiet_libraries
 from tunewright.weights import Weights, fetch, folder_digest
 
@@ -171,7 +172,7 @@ def dequantize(gguf: Path, folder: Path) -> None:
 
 
 def _from_hub(source: HubSource, folder: Path) -> str:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import get_token, snapshot_download
 
     try:
         snapshot_download(
@@ -182,8 +183,9 @@ def _from_hub(source: HubSource, folder: Path) -> str:
             ignore_patterns=["consolidated*"],
         )
     except Exception as error:  # huggingface_hub, requests and the system raise kinds of their own
+        reason = hide((str(error).splitlines() or [type(error).__name__])[0], [get_token() or ""])
         raise ModelSetupError(
-            f"{source.repo} at {source.revision[:12]}: cannot be downloaded ({str(error).splitlines()[0]}); check the "
+            f"{source.repo} at {source.revision[:12]}: cannot be downloaded ({reason}); check the "
             "network, and for a gated model accept its licence on the hub and set HF_TOKEN"
         ) from None
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's own notes hold times

@@ -119,8 +119,8 @@ class Connection(Config):
         for name in (given,) if isinstance(given, str) else given or ():
             if not VARIABLE.fullmatch(name):
                 raise ValueError(
-                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its value; "
-                    f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its "
+                    f"value; found {len(name)} characters that are no such name (not shown; a key? make a new one)"
                 )
         return given
 

