@@ -40,6 +40,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "masks": "Is what is learnt exactly the assistant's words, and do llama.cpp and training render alike?",
     "training_speed": "How fast does the CPU trainer train beside trl's own ways?",
     "training_places": "Is a training the same wherever it runs?",
+    "planted_key": "Is a key found anywhere in what a run leaves behind?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 
