@@ -11,9 +11,10 @@ from bench.fake_model_server import Answer
 from tests.conftest import HI, ask, in_turn, spec
 from tunewright import providers, serving
 from tunewright.cache import ReplyCache
-from tunewright.errors import ModelSetupError, OfflineMissError
-from tunewright.items import ItemFailure
+from tunewright.errors import ModelAuthError, ModelSetupError, OfflineMissError
+from tunewright.items import ItemFailure, map_items
 from tunewright.llm import Client, parse_json
+from tunewright.locations import cache_dir
 from tunewright.models import Connection, Price
 from tunewright.records import digest
 from tunewright.requests import make_request
@@ -278,3 +279,38 @@ def test_what_a_server_was_started_with_is_part_of_its_models_identity(tmp_path)
     (tmp_path / "other" / "a.safetensors").write_bytes(b"2")
     one, two = (spec("hosted_vllm/tuned", weights={"path": str(tmp_path / name)}) for name in ("adapter", "other"))
     assert one.identity != two.identity and one.identity.startswith("folder:")
+
+
+def test_after_a_refused_key_nothing_is_asked_and_what_was_in_flight_is_stored(fake_server, make_client):
+    def script(body):
+        first = body["messages"][0]["content"] == "refused"
+        return Answer("no such key", status=401) if first else Answer("Hello.", delay_s=0.2)
+
+    server = fake_server(script)
+    client = make_client(server)
+
+    async def work(text):
+        for sample in range(2):
+            await client.complete(spec(), [{"role": "user", "content": text}], sample=sample)
+
+    with pytest.raises(ModelAuthError, match="no such key"):
+        asyncio.run(map_items(["refused", "in flight", "never begun"], work, 2))
+    assert len(server.requests) == 2 and len(client._cache) == 1
+
+
+def test_what_another_process_was_answered_while_a_call_waited_is_not_paid_again(fake_server, make_client):
+    later = [{"role": "user", "content": "later"}]
+
+    def script(body):
+        ReplyCache(cache_dir()).put(request_key(spec(), later, 0, 0, None), "m", {"text": "From the other."})
+        return Answer("Hello.", delay_s=0.1)
+
+    server = fake_server(script)
+    client = make_client(server, concurrency=1)
+
+    async def both():
+        return await asyncio.gather(client.complete(spec(), HI), client.complete(spec(), later))
+
+    first, second = asyncio.run(both())
+    assert (first.text, second.text, len(server.requests)) == ("Hello.", "From the other.", 1)
+    assert (client.tally.made, client.tally.cached) == (1, 1)

@@ -88,6 +88,21 @@ def test_a_failure_ends_the_talk_and_keeps_what_was_said(fake_server, make_clien
     assert found.failure.startswith("exchange 3: hosted_vllm/coach refused the request") and "too long" in found.failure
 
 
+@pytest.mark.parametrize(("status", "n_kept"), [(500, 0), (400, 3)])
+def test_an_outage_while_a_message_is_asked_for_again_fails_the_talk_and_a_refusal_leaves_the_first(
+    fake_server, make_client, status, n_kept
+):
+    def breaks(body):
+        return Answer("no", status=status) if "write 5 to 9" in body["messages"][-1]["content"] else script(body)
+
+    conduct = CAST.conduct.model_copy(update={"word_limit_reasks": 1})
+    client = make_client(fake_server(breaks), attempts=1)
+    someone = persona(min_words=5, max_words=9)
+    found = asyncio.run(simulate(client, CAST.model_copy(update={"conduct": conduct}), someone, 0, "s1"))
+    assert len(found.exchanges) == n_kept  # else the weather would decide on the words
+    assert (found.failure or "").startswith("exchange 1: hosted_vllm/user failed 1 times" if status == 500 else "")
+
+
 def test_a_replay_has_the_recorded_user_and_the_history_of_its_own_replies(fake_server, make_client):
     server = fake_server(script)
     recorded = transcript("r1", user="Recorded", assistant="Old", user_kind="authored")

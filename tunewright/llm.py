@@ -34,6 +34,7 @@ from tunewright.models import EMBEDDED, BatchAPI, Budget, Connection, LLMSection
 from tunewright.prompts import ChatMessage
 from tunewright.providers import Providers
 from tunewright.requests import Request, make_request
+from tunewright.service import AnsweredMeanwhile
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
 NO_WORDS = {  # why a reply can be empty, by its finish reason
@@ -83,7 +84,7 @@ class Client:
         self._offline = os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0")
         self._cache = ReplyCache(cache_dir(), read_only=self._offline) if cache is None else cache
         self.halt = Halt()
-        self.providers = Providers(connections, self.halt, carrier)
+        self.providers = Providers(connections, self.halt, self._stored, carrier)
         self._caller = self.providers if caller is None else caller
         self._account = Account(budget)
         self.batches = Batches(self.providers.connection, self.halt, self._account, self._cache)
@@ -201,17 +202,24 @@ class Client:
             reply = await asyncio.shield(self._pending[key])
             self._cache.note_use(key, item)
             return reply
-        stored = self._cache.get(key)
-        if stored is not None:
-            self.tally.cached += 1
-            self._cache.note_use(key, item)
-            return Reply.model_validate(stored)
+        if stored := self._stored(key):
+            return self._used(stored, key, item)
         if self._offline:
             raise OfflineMissError(
                 f"TUNEWRIGHT_OFFLINE is set and {self._cache.path} has no reply of {spec.model} to a request "
                 f"that starts {messages[-1]['content'][:60]!r}; unset it to make the call"
             )
         return await self._ask(request, item)
+
+    def _stored(self, key: str) -> Reply | None:
+        stored = self._cache.get(key)
+        return None if stored is None else Reply.model_validate(stored)
+
+    def _used(self, reply: Reply, key: str, item: str) -> Reply:
+        """A reply that costs nothing."""
+        self.tally.cached += 1
+        self._cache.note_use(key, item)
+        return reply
 
     async def _ask(self, request: Request, item: str) -> Reply:
         """Make a call; its reply is stored and accounted for before anybody sees it.
@@ -229,6 +237,9 @@ class Client:
             kept = self._cache.put(request.key, request.spec.identity, paid.model_dump(), item)
             reply = Reply.model_validate(kept)  # another process may have been first: its reply is the one
             future.set_result(reply)
+        except AnsweredMeanwhile as found:
+            future.set_result(found.reply)
+            return self._used(found.reply, request.key, item)
         except BaseException as error:
             if isinstance(error, TunewrightError):
                 self.halt.stop(error)

@@ -16,7 +16,7 @@ from tunewright.errors import ModelSetupError
 from tunewright.halt import Halt
 from tunewright.models import EMBEDDED, Connection, ModelSpec, Reply
 from tunewright.requests import Request, Target
-from tunewright.service import Locate, Send, Service
+from tunewright.service import Locate, Send, Service, Stored
 from tunewright.weights import Weights, fetch
 
 DIRECT = {  # providers whose servers speak the OpenAI chat protocol, and what is added to their api_base
@@ -34,8 +34,10 @@ _start = threading.Lock()  # of several first calls one fetches and starts an em
 class Providers:
     """Calls models where their connections say they are, from here or from where a carrier takes the requests."""
 
-    def __init__(self, connections: dict[str, Connection], halt: Halt, carrier: MakeCarrier | None = None) -> None:
-        self._connections, self._halt = connections, halt
+    def __init__(
+        self, connections: dict[str, Connection], halt: Halt, stored: Stored, carrier: MakeCarrier | None = None
+    ) -> None:
+        self._connections, self._halt, self._stored = connections, halt, stored
         self._carrier = carrier(halt) if carrier else None
         self._services: dict[tuple[str, Weights | None], Service] = {}
 
@@ -72,7 +74,7 @@ class Providers:
         connection = self.connection(spec)
         carrier = None if spec.provider == EMBEDDED else self._carrier  # that one serves this process alone
         send = carrier.send if carrier else sender(spec, connection)
-        return Service(spec.model, connection, send, _locate(spec, connection), self._halt)
+        return Service(spec.model, connection, send, _locate(spec, connection), self._halt, self._stored)
 
 
 def sender(spec: ModelSpec, connection: Connection) -> Send:

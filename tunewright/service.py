@@ -22,17 +22,30 @@ from tunewright.terminal import console
 
 Send = Callable[[Request, Connection, Target], Awaitable[Reply]]
 Locate = Callable[[str], Awaitable[Target]]  # from a key to where the request goes
+Stored = Callable[[str], Reply | None]  # from a request's key to its reply in the cache
 
 BACKOFF_CEILING_S = 60.0
+LONG_WAIT_S = 0.02  # after so long in the line the cache is looked at once more
 KEY_REST_S = 1.0  # of a key that had enough and was told no time
 REFUSALS_PER_TRY = 20  # a request that is refused this much more often than it may fail is itself the trouble
+
+
+class AnsweredMeanwhile(Exception):
+    """While a request waited, another process on the same cache got the reply: it need not be paid again."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
 
 
 class Service:
     """Calls one model; every request ends as a reply or as the error that says what is wrong."""
 
-    def __init__(self, model: str, connection: Connection, send: Send, locate: Locate, halt: Halt) -> None:
+    def __init__(
+        self, model: str, connection: Connection, send: Send, locate: Locate, halt: Halt, stored: Stored
+    ) -> None:
         self._model, self._connection, self._send, self._locate, self._halt = model, connection, send, locate, halt
+        self._stored = stored
         caps = (connection.requests_per_minute, connection.tokens_per_minute)
         requests, tokens = (Rate(cap) if cap else None for cap in caps)
         self.line = Line(AdaptiveLimit(connection.concurrency), requests, tokens, halt)
@@ -44,12 +57,12 @@ class Service:
         """A reply, in up to `attempts` tries where trying again can help.
 
         Raises ModelAuthError or ModelSetupError when no request could succeed, ItemFailure when this one cannot, and
-        the reason for stopping when the run stops before the request went out.
+        the reason for stopping when the run stops before the request went out, and AnsweredMeanwhile.
         """
         tries, refusals, tokens = 0, 0, self._guess(request)
         attempts = self._connection.attempts
         while True:
-            place = await self.line.enter(tokens, again=tries + refusals > 0)
+            place = await self._enter(request, tokens, again=tries + refusals > 0)
             n_succeeded = self.line.n_succeeded
             name, key = self._keys.take(time.monotonic())
             try:
@@ -69,6 +82,14 @@ class Service:
                 raise final(fault, self._model, self._keys.names, tries)
             if not fault.is_refusal:
                 await self._halt.sleep(backoff_s(fault, tries))
+
+    async def _enter(self, request: Request, tokens: int, again: bool) -> Place:
+        since = time.monotonic()
+        place = await self.line.enter(tokens, again)
+        if (again or time.monotonic() - since > LONG_WAIT_S) and (reply := self._stored(request.key)):
+            self.line.left(place)
+            raise AnsweredMeanwhile(reply)
+        return place
 
     async def _try(self, request: Request, place: Place, key: str) -> Reply:
         try:

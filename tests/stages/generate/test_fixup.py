@@ -203,6 +203,22 @@ def test_what_fails_again_when_it_is_judged_again_is_not_kept(run):
     assert read_rates().pass_rate_after == 0.0
 
 
+@pytest.mark.parametrize("down", ["FixedReply", "EntailmentAnswer", "do warm?"])
+def test_an_outage_leaves_a_talk_as_it_is_and_no_model_reads_of_it(run, capsys, down):
+    class Down(Models):
+        def __call__(self, body):
+            answer = super().__call__(body)
+            return Answer("out of order", status=500) if down in self.asked[-1] or down in self.asked[-1][1] else answer
+
+    models = Down()
+    run([with_replies(transcript("t1", n=4), {2: LIST})], models)
+    [repair] = repairs()
+    assert (repair.action, repair.fixed_id) == ("left", None) and fixed() == []
+    assert repair.reason.startswith("no answer: ") and repair.reason.endswith("failed 2 times: out of order")
+    assert not any("out of order" in text for _, text in models.asked)
+    assert read_rates().n_rejected == 0 and "ask again with: dvc repro -f -s generate-fixup" in capsys.readouterr().err
+
+
 def test_the_evidence_of_a_judge_says_which_reply_is_mended(run):
     models = Models()
     run([transcript("t1", n=4)], models, noes=[("warm", (3,)), ("curious", (3,)), ("late", (3,))])
