@@ -258,7 +258,7 @@ def test_parquet_rows_are_read_and_told_by_their_number(tmp_path):
     assert len(found.personas) == 2
     with pytest.raises(RecordError, match="what cannot be read as parquet after row 0"):
         read(tmp_path / "a.parquet", data[:-20])
-    with pytest.raises(RecordError, match="is parquet, and --format says csv"):
+    with pytest.raises(RecordError, match="found parquet, expected csv as --format says"):
         read(tmp_path / "a.parquet", data, "csv")
 
 
