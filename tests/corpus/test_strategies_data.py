@@ -77,7 +77,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, good[:start] + piece + good[end:]
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(damaged())
 def test_a_damaged_file_is_refused_in_our_words_or_taken(tmp_path_factory, one):
     name, data = one
