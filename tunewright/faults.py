@@ -62,7 +62,7 @@ def fault_in_body(body: str, secrets: Sequence[str]) -> Fault:
     """A body with status 200 and no reply in it; one that names an HTTP status counts as that (OpenRouter)."""
     try:
         code = json.loads(body)["error"]["code"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         code = None
     return told_with_200(error_words(body), code, secrets)
 
@@ -95,7 +95,7 @@ def error_words(body: str) -> str:
     """What an error body says: the message, in the forms of OpenAI, vLLM, llama.cpp and FastAPI, else the text."""
     try:
         value: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     for _ in range(2):  # {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail": ...}
         if not isinstance(value, dict):

@@ -9,7 +9,6 @@ in good order. A run whose answers are all cached imports neither litellm nor ai
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from tunewright.config import PARAMS, read_yaml, validate
 from tunewright.errors import OfflineMissError, TunewrightError
 from tunewright.halt import Halt
 from tunewright.items import EmptyReplyError, ItemFailure
+from tunewright.json_text import said_value
 from tunewright.locations import cache_dir
 from tunewright.models import EMBEDDED, BatchAPI, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
@@ -259,7 +259,7 @@ def parse_json(text: str) -> Any:
     text = text.strip()
     if text.startswith("```"):
         text = text.split("\n", 1)[-1].rsplit("```", 1)[0]
-    return json.loads(text)
+    return said_value(text, parse_constant=float)
 
 
 def _first_fault(error: Exception) -> str:

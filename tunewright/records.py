@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.json_files import read_json as read_json  # beside write_json, for who imports both
-from tunewright.json_text import BOM, briefly, encoding_fault, repeated_key
+from tunewright.json_text import BOM, JsonFault, briefly, encoding_fault, json_value, once
 from tunewright.whole_file import whole_file
 
 SCHEMA_VERSION = 1
@@ -227,11 +227,12 @@ def read_written(path: Path | str, model: type[R]) -> list[R]:
     found = read_jsonl(path, model)
     with Path(path).open("rb") as lines:
         for number, raw in enumerate(lines, 1):
-            if twice := repeated_key(raw):
+            try:
+                json_value(raw, object_pairs_hook=once)
+            except JsonFault as fault:
                 raise RecordError(
-                    f"{path}, line {number}: found the key {twice!r} twice in one object, expected it once; remove the "
-                    "one that is not meant"
-                )
+                    f"{path}, line {number}: {fault}, expected it once; remove the one that is not meant"
+                ) from None
     return found
 
 
