@@ -268,7 +268,7 @@ def test_an_id_that_is_forgotten_already_and_one_that_never_was_are_told_apart(p
     assert CliRunner().invoke(app, ["forget", "persona-0001", "--yes"]).exit_code == 0
     with pytest.raises(RecordError, match="'persona-0001' is forgotten already"):
         plan(load_project(), "persona-0001")
-    with pytest.raises(RecordError, match="did you mean bea-1"):
+    with pytest.raises(RecordError, match="Did you mean bea-1"):
         plan(load_project(), "bea-11")
 
 

@@ -125,7 +125,7 @@ def test_an_unknown_id_is_told_with_its_neighbours_and_where_it_was_looked_for(p
     with pytest.raises(RecordError) as caught:
         trace(load_project(), "simulated-persona-001")
     said = str(caught.value)
-    assert "did you mean simulated-persona-0001" in said and f"Looked in {AUTHORED}/personas.jsonl, " in said
+    assert "Did you mean simulated-persona-0001" in said and f"Looked in {AUTHORED}/personas.jsonl, " in said
 
 
 def test_unscored_verdicts_are_counted_with_their_reason_and_labels_are_counted(project):

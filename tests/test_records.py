@@ -73,7 +73,7 @@ def test_a_last_line_without_its_line_end_is_cut_off_even_when_it_parses(tmp_pat
     ("change", "message"),
     [
         ({"colour": "red"}, r"line 1: colour: Extra inputs are not permitted; found 'red', expected a Persona"),
-        ({"age": 9}, r"line 1: age: Input should be greater than or equal to 13; found '9'"),
+        ({"age": 9}, r"line 1: age: Input should be greater than or equal to 13; found 9"),
         ({"flaws": [{"id": "x", "probability": 2}]}, r"line 1: flaws\.0\.probability: .*less than or equal to 1"),
     ],
 )

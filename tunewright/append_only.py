@@ -122,7 +122,7 @@ def is_whole(line: bytes) -> bool:
     """Whether a line without a line end is all there: JSON breaks off before its last bracket otherwise."""
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:  # not JSON, not UTF-8
+    except (ValueError, RecursionError):  # not JSON, not UTF-8; nested too deep to tell
         return False
 
 

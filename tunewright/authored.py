@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tunewright.config import Domain
 from tunewright.errors import RecordError
-from tunewright.records import Persona, Transcript, read_jsonl
+from tunewright.records import Persona, Transcript, read_written
 
 
 def load_authored(domain: Domain) -> tuple[list[Persona], list[Transcript]]:
@@ -19,23 +19,34 @@ def read_folder(folder: Path, domain_id: str) -> tuple[list[Persona], list[Trans
 
     Raises RecordError for an id given twice, a persona that does not exist, or another domain's transcript.
     """
-    personas = read_jsonl(folder / "personas.jsonl", Persona)
-    transcripts = read_jsonl(folder / "transcripts.jsonl", Transcript)
-    known = _unique(folder / "personas.jsonl", [p.id for p in personas])
-    _unique(folder / "transcripts.jsonl", [t.id for t in transcripts])
+    people, talks = folder / "personas.jsonl", folder / "transcripts.jsonl"
+    personas, transcripts = read_written(people, Persona), read_written(talks, Transcript)
+    known = _unique(people, [p.id for p in personas])
+    _unique(talks, [t.id for t in transcripts])
     for number, transcript in enumerate(transcripts, 1):
-        where = f"{folder / 'transcripts.jsonl'}, line {number}: {transcript.id}"
-        if transcript.persona_id not in known:
-            raise RecordError(f"{where}: persona {transcript.persona_id!r} is not in {folder / 'personas.jsonl'}")
-        if transcript.domain != domain_id:
-            raise RecordError(f"{where}: domain is {transcript.domain!r}, expected {domain_id!r}")
+        if fault := _fault(transcript, known, domain_id, people):
+            raise RecordError(f"{talks}, line {number}, {transcript.id}: {fault}")
     return personas, transcripts
+
+
+def _fault(transcript: Transcript, known: set[str], domain_id: str, people: Path) -> str:
+    """What is wrong with a recorded conversation, and what to do; empty where nothing is."""
+    if transcript.persona_id not in known:
+        return f"found the persona {transcript.persona_id!r}, expected one of {people}; add it there, or name another"
+    if transcript.domain != domain_id:
+        return f"found the domain {transcript.domain!r}, expected {domain_id!r}; edit it, or put it into that domain's"
+    if not transcript.exchanges:
+        return "found no exchanges, expected at least one; write it, or remove the line"
+    return ""
 
 
 def _unique(path: Path, ids: list[str]) -> set[str]:
     seen: set[str] = set()
     for number, one in enumerate(ids, 1):
         if one in seen:
-            raise RecordError(f"{path}, line {number}: id {one!r} is given twice; ids must be unique")
+            raise RecordError(
+                f"{path}, line {number}: found the id {one!r} for the second time, expected each once; rename it, or "
+                "remove one of the lines"
+            )
         seen.add(one)
     return seen

@@ -20,14 +20,15 @@ from tunewright.durations import last_durations
 from tunewright.errors import ConfigError, TunewrightError, shown
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
+from tunewright.json_files import read_object
 from tunewright.new_domain import start_domain
 from tunewright.publishing.command import publish_command
 from tunewright.record_commands import diff, forget, lineage
-from tunewright.records import read_json, write_text
+from tunewright.records import write_text
 from tunewright.reviewing.command import review_command
 from tunewright.sources import plain_text
-from tunewright.text_files import read_text
 from tunewright.terminal import show_difference, waiting
+from tunewright.text_files import read_text
 from tunewright.training.hub_command import train_job_command
 
 app = typer.Typer(
@@ -73,9 +74,9 @@ def result() -> None:
     """Say how the comparison of base and tuned ended: the closing lines of `make run`."""
     from tunewright.report_answer import closing_lines
 
-    compare = read_json("data/evaluate/compare.json", "evaluate-compare")
-    sanity = read_json("metrics/evaluate-sanity.json", "evaluate-sanity")
-    training = read_json("metrics/train-adapter.json", "train-adapter")
+    compare = read_object("data/evaluate/compare.json", "evaluate-compare")
+    sanity = read_object("metrics/evaluate-sanity.json", "evaluate-sanity")
+    training = read_object("metrics/train-adapter.json", "train-adapter")
     seconds = last_durations().get("train-adapter")
     typer.echo(closing_lines(compare, sanity, "reports/evaluation_report.md", training, seconds))
 

@@ -17,6 +17,7 @@ from tunewright.design_changes import leaves
 from tunewright.errors import ConfigError
 from tunewright.history import design_changes
 from tunewright.holdings import ID_FIELDS, Holding, Kind, holdings
+from tunewright.json_text import JsonFault
 from tunewright.outputs import OutputMissing, Side
 from tunewright.record_changes import (
     FileChange,
@@ -193,7 +194,10 @@ def _splits(pair: Pair, found: Difference) -> None:
         with pair.opened(holding.path) as files:
             for number, file in enumerate(files or ()):
                 for line in file or ():
-                    persona = id_of(line, "persona_id") or ""
+                    try:
+                        persona = id_of(line, "persona_id") or ""
+                    except JsonFault:
+                        continue  # `indexed` tells of it
                     people[number][persona] = holding.part
                     n_now[persona] += number
         with pair.indexed(holding) as both:

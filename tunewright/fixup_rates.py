@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tunewright.records import Record, Score, read_json
+from tunewright.json_files import read_as
+from tunewright.records import Record, Score
 from tunewright.repairs import NOT_CHOSEN, Repair, Triage
 
 RATES = "metrics/generate-fixup.json"
@@ -63,7 +64,7 @@ def rates_of(found: Triage, scores: Mapping[str, Score], repairs: Sequence[Repai
 
 def read_rates() -> FixupRates:
     """The rates of the last run; raises MissingInputError that names the stage."""
-    return FixupRates.model_validate(read_json(RATES, "generate-fixup"))
+    return read_as(RATES, FixupRates, "generate-fixup")
 
 
 def _share(n: int, of: int) -> float | None:

@@ -22,6 +22,7 @@ from tunewright.file_versions import Version, changes
 from tunewright.forgotten import Forgotten
 from tunewright.fragments import Fragments
 from tunewright.holdings import ID_FIELDS, Holding, holdings
+from tunewright.json_text import JsonFault, briefly
 from tunewright.locations import cache_dir
 from tunewright.outputs import cache_folder, remotes
 from tunewright.provenance import GATES, downstream, readers
@@ -154,7 +155,13 @@ def _goes(holding: Holding, line: bytes, found: Plan) -> bool:
     if not line.endswith(b"\n") and not is_whole(line):
         return False  # torn in mid-write: nobody was told that it is kept; what it quotes `left` finds
     wanted = found.people if holding.kind == "persona" else found.talks
-    return id_of(line, ID_FIELDS[holding.kind]) in wanted
+    try:
+        return id_of(line, ID_FIELDS[holding.kind]) in wanted
+    except JsonFault as fault:
+        raise RecordError(
+            f"{holding.path}: found a line that is not valid JSON ({fault}), expected a {holding.kind}; mend or remove "
+            f"it, and run the same command again: {briefly(line)}"
+        ) from None
 
 
 def _file_lines(path: str) -> list[bytes]:

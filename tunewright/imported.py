@@ -34,7 +34,10 @@ def load_imported(domain: Domain) -> tuple[list[Persona], list[Transcript]]:
             people[one.id] = _together(people[one.id], one) if one.id in people else one
         for number, transcript in enumerate(found, 1):
             if transcript.id in transcripts:
-                raise RecordError(f"{file}, line {number}: id {transcript.id!r} is in another import too; import again")
+                raise RecordError(
+                    f"{file}, line {number}: found the id {transcript.id!r}, which another import has too, expected it "
+                    "once; take one of the imports out, or import its file again"
+                )
             transcripts[transcript.id] = transcript
     return list(people.values()), list(transcripts.values())
 

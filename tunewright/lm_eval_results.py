@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.errors import RecordError
+from tunewright.json_files import read_object
 from tunewright.pairing import SIDES
-from tunewright.records import read_json
 
 FOLDER = Path("data/lm_eval")
 Numbers = dict[tuple[str, str], tuple[float, float | None]]  # (task, metric): value and standard error
@@ -29,7 +29,7 @@ def lm_eval_numbers(folder: Path = FOLDER) -> dict[str, Any] | None:
             f"{folder / missing[0]}: no results_*.json, and the other side has one; run lm_eval on both models, as "
             "data/lm_eval/README.md says, or remove the other side's folder"
         )
-    read = {side: read_json(path, "lm_eval") for side, path in paths.items() if path}
+    read = {side: read_object(path, "lm_eval") for side, path in paths.items() if path}
     return compared(read["base"], read["tuned"], folder)
 
 

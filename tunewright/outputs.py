@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tunewright.errors import MissingInputError, RepositoryError
+from tunewright.lock import LOCK, stages_of
 from tunewright.revisions import Objects, Revision, experiments, find_repository, under
-from tunewright.snapshots import LOCK, Reader
+from tunewright.snapshots import Reader
 
 WORKSPACE = "workspace"  # as DVC calls it
 
@@ -150,8 +151,7 @@ def sides(before: str, after: str) -> Iterator[tuple[Side, Side]]:
                 found = _workspace(environment[WORKSPACE]) if name == WORKSPACE else revision(name)
                 at = under(objects, found, repository.prefix)
                 lock, _ = reader.parsed(at.tree, LOCK)
-                stages = lock.get("stages") if isinstance(lock, dict) else None
-                pair.append(Side(name, at, reader, stages or {}))
+                pair.append(Side(name, at, reader, stages_of(lock)))
             yield pair[0], pair[1]
 
 

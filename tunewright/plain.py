@@ -10,5 +10,5 @@ UNSAFE = re.compile(
 
 
 def plain(text: str) -> str:
-    """Text with control, zero-width, direction-changing and unpaired characters shown as U+FFFD; line ends as newline."""
+    """Text with control, zero-width, direction-changing and unpaired characters as U+FFFD; line ends as newline."""
     return UNSAFE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -7,13 +7,13 @@ blocks that differ are read again.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
 from tunewright.errors import RecordError
+from tunewright.json_text import JsonFault, briefly, json_value
 
 # Records are written with their keys in declaration order, so ids are found without parsing the rest of a long line.
 FAST = {field: re.compile(rb'\{(?:"[a-z_]+":"[^"\\]*",)*?"%s":"([^"\\]*)"' % field.encode()) for field in
@@ -38,9 +38,10 @@ class Block:
 def id_of(line: bytes, field: str) -> str | None:
     """The value of an id field in a record's line; None where the line has none."""
     if found := FAST[field].match(line):
-        return found[1].decode()
-    value = json.loads(line)
-    return value.get(field) if isinstance(value, dict) else None
+        return found[1].decode("utf-8", "replace")
+    value = json_value(line)
+    found = value.get(field) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
 
 
 class Indexed:
@@ -58,10 +59,12 @@ class Indexed:
     def _take(self, number: int, offset: int, line: bytes, field: str) -> None:
         try:
             id = id_of(line, field)
-        except ValueError as error:
-            raise self._fault(f"line {number}: not valid JSON ({error})") from None
-        if id is None or not line.endswith(b"\n"):
-            raise self._fault(f"line {number}: {f'no {field!r} in it' if id is None else 'the file is cut off'}")
+        except JsonFault as fault:
+            raise self._fault(f"line {number}: not valid JSON: {fault}") from None
+        if id is None:
+            raise self._fault(f"line {number}: found {briefly(line)}, which has no {field!r}")
+        if not line.endswith(b"\n"):
+            raise self._fault(f"line {number}: the file is cut off (found no line end)")
         before = self.blocks.get(id)
         digest = hashlib.blake2b((before.digest if before else b"") + line, digest_size=16).digest()
         self.blocks[id] = Block(digest, (*(before.spans if before else ()), Span(offset, len(line))))
@@ -74,12 +77,12 @@ class Indexed:
         assert self._file is not None
         self._file.seek(span.offset)
         try:
-            return json.loads(self._file.read(span.length))
-        except ValueError as error:
-            raise self._fault(f"byte {span.offset}: not valid JSON ({error})") from None
+            return json_value(self._file.read(span.length))
+        except JsonFault as fault:
+            raise self._fault(f"byte {span.offset}: not valid JSON: {fault}") from None
 
     def _fault(self, what: str) -> RecordError:
-        return RecordError(f"{self.name}, {what}; make it again with dvc repro, or restore it")
+        return RecordError(f"{self.name}, {what}; expected a record a line; make it again with dvc repro or restore it")
 
 
 class Delta(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,8 @@ from typing import Any, Literal, TextIO, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import MissingInputError, RecordError
+from tunewright.json_files import read_json as read_json  # beside write_json, for who imports both
+from tunewright.json_text import BOM, briefly, encoding_fault, repeated_key
 
 SCHEMA_VERSION = 1
 RULES = ("measure", "rule")  # the judges' names under which verdicts without a model are kept
@@ -29,9 +32,9 @@ Ended = Literal["planned", "natural", "early", "maximum", "failed", "recorded"] 
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, unknown fields refused."""
+    """Base of all records: frozen; unknown fields, and numbers that JSON has not (NaN, infinity), are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TopicSeed(Record):
@@ -72,6 +75,12 @@ class Persona(Record):
     trajectory: str
     seeds: tuple[TopicSeed, ...] = ()
     batch: int = Field(ge=0, default=0)
+
+    @model_validator(mode="after")
+    def _some_length(self) -> Persona:
+        if self.max_words < self.min_words:
+            raise ValueError(f"max_words ({self.max_words}) is less than min_words ({self.min_words})")
+        return self
 
 
 class Exchange(Record):
@@ -214,6 +223,19 @@ def read_jsonl(path: Path | str, model: type[R], made_by: str = "") -> list[R]:
     return list(iter_jsonl(path, model, made_by))
 
 
+def read_written(path: Path | str, model: type[R]) -> list[R]:
+    """As `read_jsonl`, of a file that people write by hand: RecordError also for a key that a line gives twice."""
+    found = read_jsonl(path, model)
+    with Path(path).open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            if twice := repeated_key(raw):
+                raise RecordError(
+                    f"{path}, line {number}: found the key {twice!r} twice in one object, expected it once; remove the "
+                    "one that is not meant"
+                )
+    return found
+
+
 def iter_jsonl(path: Path | str, model: type[R], made_by: str = "") -> Iterator[R]:
     """As `read_jsonl`, one record at a time."""
     path = Path(path)
@@ -231,18 +253,30 @@ def parse_line(path: Path, number: int, raw: bytes, model: type[R], made_by: str
     again = mend or again
     if not raw.endswith(b"\n"):
         raise RecordError(
-            f"{path}, line {number}: the file is cut off (its last line has {len(raw)} bytes and no line end); "
+            f"{path}, line {number}: the file is cut off (found a last line of {len(raw)} bytes without a line end); "
             f"expected whole JSON lines; {again}"
         )
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(p) for p in first["loc"]) or "line"
-        found = str(first.get("input"))[:80]
         raise RecordError(
-            f"{path}, line {number}: {where}: {first['msg']}; found {found!r}, expected a {model.__name__}; {again}"
+            f"{path}, line {number}: {line_fault(raw, error)}, expected a {model.__name__}; {again}"
         ) from None
+
+
+def line_fault(raw: bytes, error: ValidationError) -> str:
+    """What is wrong with a line, in words: what it is instead of JSON, or the first field at fault."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] != "json_invalid":
+        where = ".".join(str(p) for p in first["loc"]) or "the whole"
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}; found {briefly(first.get('input'))}"
+    if not raw.strip():
+        return "found an empty line"
+    if raw.startswith(BOM):
+        return "found a byte order mark (save the file as UTF-8 without one)"
+    at = re.search(r"(.*) at line 1 column (\d+)$", first["msg"])
+    what = f"{at[1]} at character {at[2]}" if at else first["msg"]
+    return encoding_fault(raw) or f"{what[:1].lower()}{what[1:]}; found {briefly(raw)}"
 
 
 class JsonlWriter:
@@ -277,18 +311,6 @@ def write_jsonl(path: Path | str, records: Iterable[BaseModel]) -> int:
 def write_json(path: Path | str, value: Any) -> None:
     """Write one JSON value, indented, in the given key order, ending in a newline; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path | str, made_by: str = "") -> Any:
-    """Read one JSON value; raises MissingInputError or RecordError."""
-    path = Path(path)
-    if not path.exists():
-        hint = f"; make it with: dvc repro {made_by}" if made_by else ""
-        raise MissingInputError(f"{path}: no such file{hint}")
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: not valid JSON ({error})") from None
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -33,11 +33,12 @@ def score_file(
 
     Raises RecordError when the verdicts do not follow the transcripts' order: they are of other transcripts then.
     """
-    rubric = load_rubric(load_domain().rubric)
+    rubric, written_by = load_rubric(load_domain().rubric), made_by.replace("-verdicts", "-transcripts")
     stage.start(f"{transcripts_path}, pass at {rubric.pass_threshold:.2f}, {config.aggregation}")
     trust = load_trust() if config.judge_trust == "calibrated" else None
     tally, agreeing = ScoreTally(rubric), Agreeing([c.id for c in rubric.criteria])
-    pairs = with_verdicts(iter_sound(transcripts_path, "", reviews), verdicts_path, made_by)
+    transcripts = _once(iter_sound(transcripts_path, written_by, reviews), transcripts_path, written_by)
+    pairs = with_verdicts(transcripts, verdicts_path, made_by)
     with JsonlWriter(target) as scores:
         for transcript, verdicts in pairs:
             if transcript.failure is None and transcript.exchanges:
@@ -55,6 +56,19 @@ def score_file(
     outcome = f"{metrics['n_passed']} passed, {metrics['n_failed']} failed, {metrics['n_open']} open"
     stage.end(f"{metrics['n_transcripts']} transcripts: {outcome}; 0 model calls")
     return metrics
+
+
+def _once(transcripts: Iterable[Transcript], path: str, made_by: str) -> Iterator[Transcript]:
+    """The transcripts as they come; raises RecordError for an id that comes again."""
+    seen: set[str] = set()
+    for number, transcript in enumerate(transcripts, 1):
+        if transcript.id in seen:
+            raise RecordError(
+                f"{path}, line {number}: found the id {transcript.id!r} for the second time, expected each once; make "
+                f"it again with: dvc repro -f {made_by}"
+            )
+        seen.add(transcript.id)
+        yield transcript
 
 
 def with_verdicts(
@@ -75,8 +89,8 @@ def with_verdicts(
         yield transcript, verdicts
     if following:
         raise RecordError(
-            f"{verdicts_path}: verdicts on {following[0]} are not in the transcripts' order, or that transcript is not "
-            f"there; expected one run of verdicts for each transcript, in its order; judge again with: "
+            f"{verdicts_path}: found verdicts on {following[0]}, which are not in the transcripts' order or "
+            f"on none of them; expected one run of verdicts for each transcript, in its order; judge again with: "
             f"dvc repro -f {made_by}"
         )
 

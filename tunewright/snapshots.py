@@ -15,10 +15,12 @@ from typing import Any
 
 import yaml
 
+from tunewright.errors import ConfigError
 from tunewright.freshness import Mark, file_md5, folder_md5, mark
+from tunewright.lock import LOCK, stages_of
 from tunewright.revisions import Objects
 
-PARAMS, LOCK, SHARED = "params.yaml", "dvc.lock", "prompts/shared"
+PARAMS, SHARED = "params.yaml", "prompts/shared"
 STAGES = ("design-check", "design-calibrate", "generate-scores", "generate-gate", "evaluate-compare")
 MORE_FILES = ("taxonomy", "personas", "frameworks", "calibration", "planted")  # keys of `domain` beside the rubric
 FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one reads a dvc.lock ten times as fast
@@ -132,7 +134,10 @@ class Reader:
         if domain is None:
             return {}
         lock, _ = self.parsed(tree, LOCK)
-        stages = (lock.get("stages") if isinstance(lock, dict) else None) or {}
+        try:
+            stages = stages_of(lock)
+        except ConfigError:
+            return dict.fromkeys(STAGES, "?")  # dvc.lock does not say
         md5, values = partial(self._md5, tree), lambda path: self.parsed(tree, path)[0]
         return {
             stage: mark(stage, metrics_path(stage), stages, domain.holds, domain.rubric, md5, values)
@@ -189,7 +194,7 @@ class Reader:
         """A blob's value, or None and the line (from 1) in which it stops being YAML."""
         try:
             return yaml.load(self.text(blob), Loader=Loader), None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             at = getattr(error, "problem_mark", None)
             return None, at.line + 1 if at else 1
 

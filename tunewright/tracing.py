@@ -18,11 +18,13 @@ import yaml
 
 from tunewright.errors import ConfigError, RecordError
 from tunewright.holdings import Holding, Kind, holdings
+from tunewright.json_files import Told
+from tunewright.json_text import JsonFault, briefly, json_value
+from tunewright.lock import LOCK, Stages, stages_of
 from tunewright.record_index import id_of
-from tunewright.snapshots import LOCK, PARAMS, Loader
+from tunewright.snapshots import PARAMS, Loader
 
 Row = dict[str, Any]
-Stages = Mapping[str, Mapping[str, Any]]
 WORKED_ON: tuple[Kind, ...] = ("persona", "transcript", "example")  # what a person asks for by its id
 
 
@@ -40,17 +42,20 @@ class Project:
         for holding in holdings(self.domain, kinds):
             for number, line in _lines(holding.path):
                 if any(needle in line for needle in needles):
-                    yield holding, _parsed(holding.path, number, line)
+                    yield holding, _parsed(holding, number, line)
 
     def every(self, holding: Holding) -> Iterator[Row]:
         """All records of a file, one at a time; none without the file."""
-        return (_parsed(holding.path, number, line) for number, line in _lines(holding.path))
+        return (_parsed(holding, number, line) for number, line in _lines(holding.path))
 
     def ids(self) -> Iterator[str]:
         """Every id of a persona, transcript or example."""
         for holding in holdings(self.domain, WORKED_ON):
-            for _, line in _lines(holding.path):
-                yield id_of(line, "id") or ""
+            for number, line in _lines(holding.path):
+                try:
+                    yield id_of(line, "id") or ""
+                except JsonFault:
+                    _parsed(holding, number, line)  # says where
 
 
 @dataclass
@@ -76,19 +81,31 @@ def load_project() -> Project:
     domain = params.get("domain") if isinstance(params, dict) else None
     if not isinstance(domain, dict):
         raise ConfigError(
-            f"{PARAMS}: no section 'domain'; run this in the project's folder, or compose it: make params"
+            f"{PARAMS}: found no section 'domain', expected one; run this in the project's folder, or compose it: make "
+            "params"
         )
-    return Project(domain, params, (as_dvc_reads(LOCK) or {}).get("stages") or {})
+    return Project(domain, params, stages_of(as_dvc_reads(LOCK)))
 
 
 def as_dvc_reads(path: str) -> Any:
     """A YAML file's value with the words and numbers that DVC takes it for; None without the file."""
     try:
-        return yaml.load(Path(path).read_text("utf-8"), Loader=Loader)
+        return yaml.load(Path(path).read_bytes().decode(), Loader=Loader)
     except FileNotFoundError:
         return None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({error}); restore it with: git checkout -- {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: found what is no YAML ({yaml_fault(error)}), expected YAML as DVC writes it; restore it with: "
+            f"git checkout -- {path}"
+        ) from None
+
+
+def yaml_fault(error: Exception) -> str:
+    """What is wrong with a YAML text, on one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if isinstance(error, RecursionError):
+        return "brackets nested too deep"
+    return f"line {mark.line + 1}: {problem}" if mark else " ".join(str(error).split())
 
 
 def family(project: Project, asked: str) -> Family | None:
@@ -150,10 +167,11 @@ def unknown(project: Project, asked: str) -> RecordError:
     """The error for an id that nothing has: what is near it, and where it was looked for."""
     near = get_close_matches(asked, list(dict.fromkeys(project.ids())), n=3)
     looked = [h.path for h in holdings(project.domain, WORKED_ON) if Path(h.path).exists()]
-    hint = f"did you mean {', '.join(near)}? " if near else ""
+    hint = f"Did you mean {', '.join(near)}? " if near else ""
     return RecordError(
-        f"{asked!r}: no example, transcript or persona has this id, and it is no file that a stage read; {hint}"
-        f"Looked in {', '.join(looked) or 'no file: nothing is made yet'}. Make what is missing with: dvc repro"
+        f"{briefly(asked)}: found no example, transcript or persona with this id, and it is no file that a stage read; "
+        f"expected one of either. {hint}Looked in {', '.join(looked) or 'no file: nothing is made yet'}. Make what is "
+        "missing with: dvc repro"
     )
 
 
@@ -173,8 +191,15 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
         return
 
 
-def _parsed(path: str, number: int, line: bytes) -> Row:
+def _parsed(holding: Holding, number: int, line: bytes) -> Row:
+    """A line as an object that names its place when it is asked for a key that it lacks. Raises RecordError."""
+    where = f"{holding.path}, line {number}"
+    restore = f"restore it with: git checkout -- {holding.path}"
+    again = f"make it again with: dvc repro -f {holding.stage}" if holding.stage else restore
     try:
-        return json.loads(line)
-    except ValueError as error:
-        raise RecordError(f"{path}, line {number}: not valid JSON ({error}); make it again with dvc repro") from None
+        found = json_value(line, object_hook=lambda found: Told(found, where, again))
+    except JsonFault as fault:
+        raise RecordError(f"{where}: not valid JSON: {fault}; expected a {holding.kind}; {again}") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{where}: found {briefly(found)}, expected a {holding.kind}; {again}")
+    return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tunewright.records import Record, read_json
+from tunewright.json_files import read_as
+from tunewright.records import Record
 
 TRUST_FILE = "data/design/judge-trust.json"
 ASSUMED = "Judges are assumed to be right (judge_trust: assumed); calibration was not asked whether they are."
@@ -28,8 +29,7 @@ Trust = dict[str, dict[str, Decision]]  # by judge, by criterion
 
 def load_trust(path: str | Path = TRUST_FILE) -> Trust:
     """Read the decisions; raises MissingInputError, RecordError."""
-    raw = read_json(path, "design-calibrate")
-    return {j: {c: Decision.model_validate(d) for c, d in by.items()} for j, by in raw.items()}
+    return read_as(path, Trust, "design-calibrate")
 
 
 def why_untrusted(trust: Trust | None, judge: str, criterion: str) -> str | None:

@@ -23,13 +23,14 @@ from tunewright.config import load, load_domain
 from tunewright.degenerate_rates import degenerate_numbers, of_probes, of_talks
 from tunewright.errors import run_main
 from tunewright.evaluated_people import people_numbers
+from tunewright.json_files import read_object
 from tunewright.labels import read_labels
 from tunewright.lm_eval_results import lm_eval_numbers
 from tunewright.pairing import SIDES, TalkPair, read_pairs
 from tunewright.preference_rates import preference_numbers
 from tunewright.preferences import OVERALL, read_preferences
 from tunewright.probes import Answered, load_probes
-from tunewright.records import Score, read_json, read_jsonl, write_json
+from tunewright.records import Score, read_jsonl, write_json
 from tunewright.rounding import as_json
 from tunewright.rubric import load_rubric
 from tunewright.sanity_rules import SanityRules as Config
@@ -96,8 +97,8 @@ def main() -> None:
     """Bring the independent checks together."""
     config, domain, stage = load("evaluate.sanity", Config), load_domain(), Stage("evaluate-sanity")
     rubric = load_rubric(domain.rubric)
-    perplexity = read_json("data/evaluate/perplexity.json", "evaluate-perplexity")
-    forgetting = read_json("data/evaluate/forgetting.json", "evaluate-forgetting")
+    perplexity = read_object("data/evaluate/perplexity.json", "evaluate-perplexity")
+    forgetting = read_object("data/evaluate/forgetting.json", "evaluate-forgetting")
     scores = {s: read_jsonl(f"data/evaluate/scores/{s}.jsonl", Score, f"evaluate-scores@{s}") for s in SIDES}
     answers = {
         s: read_jsonl(f"data/evaluate/capabilities/{s}.jsonl", Answered, f"evaluate-capabilities@{s}") for s in SIDES

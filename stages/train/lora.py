@@ -23,9 +23,10 @@ from tunewright.continuations import AgreementRules, refuse_unlike
 from tunewright.errors import MissingInputError, TrainingError, run_main
 from tunewright.export_checks import agreement, conversations, openings, pick, room_for, said_by_file
 from tunewright.gguf_export import answer, convert_adapter
+from tunewright.json_files import read_object
 from tunewright.modelfile import ModelfileRules, modelfile, turns_of
 from tunewright.modelfile_reading import read_modelfile
-from tunewright.records import read_json, write_json, write_text
+from tunewright.records import write_json, write_text
 from tunewright.serving import serve, stop
 from tunewright.terminal import Stage
 from tunewright.weights import sha256_of
@@ -79,7 +80,7 @@ def main() -> None:
     for path, maker in MAKERS.items():
         if not path.exists():
             raise MissingInputError(f"{path}: it is not there; make it with: dvc repro {maker}")
-    refuse_unwritable(read_json(ADAPTER / "adapter_config.json", "train-adapter"))
+    refuse_unwritable(read_object(ADAPTER / "adapter_config.json", "train-adapter"))
     tokenizer, rules = load_tokenizer(BASE), config.agreement
     examples = pick(conversations(load_domain()), config.conversations)
     prompts = openings(examples[: rules.conversations], tokenizer)

@@ -1,4 +1,4 @@
-"""`python -m tests.corpus [WORD]`: every input (whose name has WORD in it) and what comes of it, for a person to read."""
+"""`python -m tests.corpus [WORD]`: every input whose name has WORD in it, and what comes of it."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def kind_of(message: str) -> str:
 
 
 def state() -> dict[str, bytes]:
-    """The files below the current folder, the cache and its own log apart: name to the first and last bytes and size."""
+    """The files below the current folder, without the cache: name to the first bytes and the size."""
     found = {}
     for path in sorted(Path().rglob("*")):
         if path.is_file() and path.parts[0] != "cache":

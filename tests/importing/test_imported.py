@@ -42,7 +42,10 @@ def test_recorded_are_the_authored_then_the_imported(domain):
 def test_a_conversation_of_two_imports_or_of_nobody_is_told_with_its_line(domain, workspace):
     talk = transcript("log-1", persona_id="u1", user_kind="imported")
     workspace.write_imported("feb", [PERSON], [transcript("log-0", persona_id="u1"), talk])
-    with pytest.raises(RecordError, match=r"imported/jan/transcripts\.jsonl, line 1: id 'log-1' is in another import"):
+    with pytest.raises(
+        RecordError,
+        match=r"imported/jan/transcripts\.jsonl, line 1: found the id 'log-1', which another import has too",
+    ):
         load_imported(domain)
     workspace.write_imported("feb", [], [talk])
     with pytest.raises(RecordError, match=r"feb/transcripts\.jsonl, line 1: log-1: persona 'u1' is not in"):

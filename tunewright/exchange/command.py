@@ -9,8 +9,8 @@ import typer
 
 from tunewright.adoption import domain_named
 from tunewright.config import Domain, load_domain
-from tunewright.plain import plain
 from tunewright.errors import ConfigError, RecordError
+from tunewright.plain import plain
 
 Format = Literal["label-studio", "csv"]
 FORMATS: dict[str, Format] = {".json": "label-studio", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from tunewright.plain import plain
 from tunewright.exchange.controls import ANSWER, MISSING, NOTE, NOTES, OVERALL, OVERALL_NOTE, choices_of
 from tunewright.exchange.material import Material
+from tunewright.plain import plain
 from tunewright.rubric import Criterion
 
 CONVERSATION = "conversation"  # the object that all controls are about, and the field of a task that holds it

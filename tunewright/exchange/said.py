@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from tunewright.decisions import FORM
-from tunewright.plain import plain
 from tunewright.errors import ConfigError
 from tunewright.labels import REMARKS, Label
+from tunewright.plain import plain
 from tunewright.records import Record, digest
 from tunewright.reviewing.reviewer import MAX_CHARS
 

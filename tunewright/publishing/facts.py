@@ -11,11 +11,12 @@ from typing import Any
 from tunewright.base_models import BaseModelConfig, HubSource
 from tunewright.config import Domain, load, load_domain
 from tunewright.conversation import assistant_variables
+from tunewright.json_files import read_object
 from tunewright.prompts import render
 from tunewright.publishing.examples import IMPORTED, Examples, personas_of, read_examples
 from tunewright.publishing.settings import Settings
 from tunewright.publishing.writers import Writers
-from tunewright.records import Persona, Score, Transcript, read_json, read_jsonl
+from tunewright.records import Persona, Score, Transcript, read_jsonl
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.sound import evaluated, read_sound
 from tunewright.tracing import Project, load_project
@@ -81,7 +82,7 @@ def read_facts(include_imported: bool) -> Facts:
         people=personas_of(examples, known_people(domain)),
         writers=Writers(project.params, settings.terms),
         base=load("train.base.base_model", BaseModelConfig),
-        metrics={name: read_json(f"metrics/{name}.json", name) for name in METRICS},
+        metrics={name: read_object(f"metrics/{name}.json", name) for name in METRICS},
         trust=load_trust(),
         system_prompt="\n".join(message["content"] for message in system),
         commit=commit(),
@@ -104,11 +105,11 @@ def read_evaluated() -> Evaluated:
         for side in SIDES
     }
     return Evaluated(
-        compare=read_json("data/evaluate/compare.json", "evaluate-compare"),
-        sanity=read_json("data/evaluate/sanity.json", "evaluate-sanity"),
-        training=read_json("metrics/train-adapter.json", "train-adapter"),
-        base=read_json("data/train/base.json", "train-base"),
-        exports={side: read_json(f"data/train/export/{side}.json", f"train-export@{side}") for side in SIDES},
+        compare=read_object("data/evaluate/compare.json", "evaluate-compare"),
+        sanity=read_object("data/evaluate/sanity.json", "evaluate-sanity"),
+        training=read_object("metrics/train-adapter.json", "train-adapter"),
+        base=read_object("data/train/base.json", "train-base"),
+        exports={side: read_object(f"data/train/export/{side}.json", f"train-export@{side}") for side in SIDES},
         scores=scores,
         talks=talks,
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tunewright.base_models import BaseModelConfig, HubSource
 from tunewright.errors import MissingInputError
+from tunewright.json_files import read_object
 from tunewright.publishing.parcel import Parcel, Part, Upload, json_file
-from tunewright.records import read_json
 
 ADAPTER, MERGED, GGUF = Path("models/adapter"), Path("models/merged"), Path("models/gguf")
 REPORT, FIGURES = Path("reports/evaluation_report.md"), Path("reports/figures")
@@ -37,7 +37,7 @@ def adapter_files(base: BaseModelConfig, hub_base: str | None) -> list[Upload]:
     uploads = []
     for path in _files(ADAPTER, "train-adapter"):
         if path.name == "adapter_config.json":
-            uploads.append(json_file("adapter/adapter_config.json", pointed(read_json(path), base, hub_base)))
+            uploads.append(json_file("adapter/adapter_config.json", pointed(read_object(path), base, hub_base)))
         elif path.name != "README.md":  # peft's empty card
             uploads.append(Upload(f"adapter/{path.name}", path))
     as_gguf = GGUF / "adapter.gguf"
@@ -69,7 +69,7 @@ def gguf_files(repo: str) -> list[Upload]:
 
 def gguf_name(repo: str) -> str:
     """As llama.cpp and the Hub read names: model, quantization."""
-    made = read_json("data/train/export/tuned.json", "train-export@tuned")
+    made = read_object("data/train/export/tuned.json", "train-export@tuned")
     return f"{repo}-{str(made['quantization']).upper()}.gguf"
 
 

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from tunewright.plain import plain
 from tunewright.measures import words
+from tunewright.plain import plain
 from tunewright.reviewing.settings import Settings
 
 HERE = Path(__file__).parent

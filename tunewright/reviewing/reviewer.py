@@ -7,8 +7,8 @@ import subprocess
 import unicodedata
 from collections.abc import Iterable
 
-from tunewright.plain import plain
 from tunewright.errors import ConfigError
+from tunewright.plain import plain
 
 MAX_CHARS = 80
 

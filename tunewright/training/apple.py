@@ -21,8 +21,9 @@ from typing import Any, Literal
 from tunewright.chat_tokenizer import load_tokenizer
 from tunewright.config import Config
 from tunewright.errors import TrainingError
+from tunewright.json_files import read_object
 from tunewright.quiet import quiet_libraries
-from tunewright.records import read_json, write_text
+from tunewright.records import write_text
 from tunewright.terminal import Stage
 from tunewright.training.job import Event, Job, Outcome, Report
 from tunewright.training.launched import follow
@@ -101,7 +102,7 @@ class Mlx(Config):
 
 def _check_dtype(job: Job) -> None:
     """mlx_lm computes in the precision in which the base is stored."""
-    found = read_json(job.base / "config.json")
+    found = read_object(job.base / "config.json")
     stored = found.get("dtype") or found.get("torch_dtype")
     if stored != job.settings.dtype:
         raise TrainingError(

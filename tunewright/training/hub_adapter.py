@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tunewright.errors import TrainingError
-from tunewright.records import read_json, write_json
+from tunewright.json_files import read_object
+from tunewright.records import write_json
 from tunewright.training.hub_access import JOB
 from tunewright.training.hub_worker import ADAPTER
 from tunewright.training.job import Job, Outcome
@@ -36,7 +37,7 @@ def fetch_adapter(api: Any, repo: str, key: str, job: Job, target: Path) -> Outc
         check_adapter(there, job.settings, repo)
         for name in (CONFIG, WEIGHTS, OUTCOME):
             shutil.copyfile(there / name, target / name)
-    settings = read_json(target / CONFIG) | {"base_model_name_or_path": str(job.base)}  # not the job's folder
+    settings = read_object(target / CONFIG) | {"base_model_name_or_path": str(job.base)}  # not the job's folder
     write_json(target / CONFIG, settings)
     return take_outcome(target)
 
@@ -48,7 +49,7 @@ def check_adapter(folder: Path, settings: Settings, repo: str) -> None:
             f"{repo}: the job is done, but {', '.join(missing)} is not there; look at the job's log, delete the folder "
             f"{folder.parent.name} of the repository, and run: dvc repro train-adapter"
         )
-    found, lora = read_json(folder / CONFIG), settings.lora
+    found, lora = read_object(folder / CONFIG), settings.lora
     if (found.get("r"), found.get("lora_alpha")) != (lora.r, lora.alpha):
         raise _wrong(
             repo, folder, f"r {found.get('r')} and alpha {found.get('lora_alpha')}, expected {lora.r}, {lora.alpha}"

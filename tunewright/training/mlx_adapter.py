@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.errors import TrainingError
-from tunewright.records import read_json, write_json
+from tunewright.json_files import read_object
+from tunewright.records import write_json
 from tunewright.training.settings import Lora
 
 NAME = re.compile(r"(model\.layers\.\d+\.[\w.]+)\.lora_([ab])")
@@ -43,7 +44,7 @@ def convert(source: Path, base: Path, lora: Lora, target: Path) -> None:
     from peft import LoraConfig
     from safetensors.numpy import load_file, save_file
 
-    said = read_json(source / "adapter_config.json")
+    said = read_object(source / "adapter_config.json")
     scale = said["lora_parameters"]["scale"]
     if said["fine_tune_type"] != "lora" or scale != lora.alpha / lora.r:
         raise TrainingError(
@@ -57,6 +58,6 @@ def convert(source: Path, base: Path, lora: Lora, target: Path) -> None:
     peft = LoraConfig(**sizes, target_modules=modules, task_type="CAUSAL_LM", inference_mode=True)
     peft.base_model_name_or_path = str(base)
     peft.save_pretrained(str(target))
-    settings = read_json(target / "adapter_config.json")
+    settings = read_object(target / "adapter_config.json")
     write_json(target / "adapter_config.json", dict(sorted((settings | {"target_modules": modules}).items())))
     save_file(whole, target / "adapter_model.safetensors", metadata={"format": "pt"})

@@ -17,7 +17,8 @@ from typing import Any
 from tunewright.chat_labels import IGNORED, Labelled
 from tunewright.chat_tokenizer import ChatTokenizer
 from tunewright.errors import TrainingError
-from tunewright.records import read_json, write_json, write_text
+from tunewright.json_files import read_object
+from tunewright.records import write_json, write_text
 from tunewright.training.job import Job
 from tunewright.training.settings import Settings
 
@@ -57,7 +58,7 @@ def write_base(base: Path, folder: Path) -> None:
 
     Raises TrainingError for an architecture whose modules mlx_lm may name otherwise than transformers.
     """
-    architectures = read_json(base / "config.json").get("architectures") or []
+    architectures = read_object(base / "config.json").get("architectures") or []
     if not set(architectures) & set(ARCHITECTURES):
         raise TrainingError(
             f"{base}: {', '.join(architectures) or 'no architecture stated'}; an mlx adapter is converted for "
@@ -68,7 +69,7 @@ def write_base(base: Path, folder: Path) -> None:
         if path.name not in ("chat_template.jinja", "tokenizer_config.json"):
             (folder / path.name).symlink_to(path.resolve())
     write_json(
-        folder / "tokenizer_config.json", read_json(base / "tokenizer_config.json") | {"chat_template": VERBATIM}
+        folder / "tokenizer_config.json", read_object(base / "tokenizer_config.json") | {"chat_template": VERBATIM}
     )
 
 

@@ -110,7 +110,9 @@ def test_without_reviews_the_stage_to_run_is_named(run):
 def test_verdicts_out_of_the_transcripts_order_or_of_none_of_them_stop_the_stage(run):
     for order in (("t2", "t1"), ("t1", "t9"), ("t1", "t2", "t1")):
         write_jsonl("data/generate/verdicts.jsonl", [v for t in order for v in verdicts(t, "YES YES YES YES NA")])
-        with pytest.raises(RecordError, match=f"verdicts on {order[-1]} are not in the transcripts' order.*dvc repro"):
+        with pytest.raises(
+            RecordError, match=f"verdicts on {order[-1]}, which are not in the transcripts' order.*dvc repro"
+        ):
             run()
     assert not Path("data/generate/scores.jsonl").exists()
 

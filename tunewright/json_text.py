@@ -1,0 +1,83 @@
+"""JSON that anybody may have written: one way to read it, and one way to say what is wrong with it.
+
+Beside text that is no JSON there is text that Python's reader gives up on (nesting as deep as its stack, numbers of
+thousands of digits), and bytes that are no text. All become one kind of fault, with the place in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+FOUND_CHARS = 80  # of a value that a message shows
+BOM, UTF_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+class JsonFault(ValueError):
+    """A text is no JSON value; says where in it, and what was found there."""
+
+
+def json_value(raw: bytes | str, **options: Any) -> Any:
+    """The value of a JSON text; `options` are those of json.loads. Raises JsonFault.
+
+    A byte order mark at the beginning is passed over. NaN and Infinity, which are no JSON, are refused.
+    """
+    text = raw if isinstance(raw, str) else _decoded(raw)
+    try:
+        return json.loads(text, **{"parse_constant": _no_constant, **options})
+    except json.JSONDecodeError as error:
+        raise JsonFault(_place_and_fault(text, error)) from None
+    except RecursionError:
+        raise JsonFault("found brackets nested deeper than any record has them") from None
+    except ValueError as error:  # NaN, or an integer of too many digits
+        raise JsonFault(f"found {str(error).partition(';')[0]}") from None
+
+
+def encoding_fault(raw: bytes) -> str:
+    """What is wrong with bytes that should be UTF-8 text, in words; "" where nothing is."""
+    if raw.startswith(UTF_16):
+        return "found UTF-16 text"
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return f"found the byte {raw[error.start]:#04x} (line {line}, byte {error.start + 1}), which is no UTF-8"
+    return ""
+
+
+def repeated_key(raw: bytes) -> str | None:
+    """The first key that an object of a JSON text has twice (readers keep the last one); None where none does."""
+    twice: list[str] = []
+
+    def look(pairs: Sequence[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        twice.extend(key for number, key in enumerate(keys) if key in keys[:number])
+
+    json_value(raw, object_pairs_hook=look)
+    return twice[0] if twice else None
+
+
+def briefly(value: object) -> str:
+    """A value as a message shows it: the beginning of it, however long it is."""
+    if isinstance(value, bytes):
+        value = value[: 4 * FOUND_CHARS].decode("utf-8", "replace")
+    text = repr(value[:FOUND_CHARS]) if isinstance(value, str) else repr(value)
+    more = len(text) > FOUND_CHARS + 2 or (isinstance(value, str) and len(value) > FOUND_CHARS)
+    return text[: FOUND_CHARS + 2] + "..." * more
+
+
+def _decoded(raw: bytes) -> str:
+    if wrong := encoding_fault(raw):
+        raise JsonFault(wrong)
+    return raw.removeprefix(BOM).decode()
+
+
+def _place_and_fault(text: str, error: json.JSONDecodeError) -> str:
+    found = briefly(text[error.pos : error.pos + 30]) if error.pos < len(text) else "the end of the text"
+    what = error.msg[:1].lower() + error.msg[1:]
+    return f"{what} at line {error.lineno}, character {error.colno}: found {found}"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name}, which is no JSON number")
