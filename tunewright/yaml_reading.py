@@ -101,7 +101,7 @@ def _fault(error: yaml.YAMLError, text: str) -> YamlFault:
     """A library's error with the line, in one sentence."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if "expected" in what and "found" in what:
+    if re.search(r"\bexpected\b.*\bfound\b|\bfound\b.*\bexpected\b", what):
         return YamlFault(what, mark.line + 1 if mark else None)
     lines = text.split("\n")
     shown = lines[mark.line].strip()[:60] if mark and mark.line < len(lines) else ""
