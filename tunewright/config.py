@@ -24,6 +24,11 @@ PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
 DOMAIN_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+PLAIN = {  # pydantic's words for people
+    "a valid dictionary or instance of": "a mapping of keys, a", "a valid dictionary": "a mapping of keys",
+    "a valid tuple": "a list", "a valid list": "a list", "a valid integer": "a whole number", "a valid string": "text",
+    "a valid boolean": "true or false", "a valid number": "a number",
+}  # fmt: skip
 OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
 ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
 NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
@@ -182,9 +187,9 @@ def _what(fault: Any, model: type[BaseModel], dotted: str) -> str:
         return f"{dotted!r} is missing; found {there or 'nothing'}, expected it too"
     if fault["type"] == "value_error":
         return f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
-    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"]).replace(
-        "valid dictionary or instance of", "mapping, a"
-    )
+    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"])
+    for technical, plain in PLAIN.items():
+        wanted = wanted.replace(technical, plain)
     return f"{dotted}: found {brief(fault.get('input'))}, expected {wanted}"
 
 
@@ -203,7 +208,8 @@ def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         if isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
             found = _innermost_model(found.model_fields[str(part)].annotation)
-    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+    fields = found.model_fields if isinstance(found, type) and issubclass(found, BaseModel) else {}
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _innermost_model(annotation: Any) -> Any:
@@ -278,7 +284,7 @@ def known_keys() -> dict[str, Any]:
 
     Read without composing: which option of a group params.yaml was composed with does not matter here.
     """
-    known = dict(_mapping(CONF / "config.yaml"))
+    known = dict(read_mapping(CONF / "config.yaml"))
     defaults = known.pop("defaults", None)
     if not isinstance(defaults, list):
         raise ConfigError(
@@ -288,11 +294,12 @@ def known_keys() -> dict[str, Any]:
     groups = [str(next(iter(default))) for default in defaults if isinstance(default, dict) and default]
     for group in groups:
         for option in sorted((CONF / group).glob("*.yaml")):
-            known[group] = _merged(known.get(group, {}), _mapping(option))
+            known[group] = _merged(known.get(group, {}), read_mapping(option))
     return known
 
 
-def _mapping(path: Path) -> dict[Any, Any]:
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """A YAML file that holds keys and values; raises ConfigError for any other."""
     value = read_yaml(path)
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")

@@ -16,8 +16,8 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, no
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-REPEATS_MAX = 100_000  # of all loops of one rendering
-CHARS_MAX = 4_000_000  # of one text; a context window of a million tokens holds about as much
+REPEATS_MAX = 1_000_000  # of all loops of one rendering
+CHARS_MAX = 32_000_000  # of one text; a model with a window of a million tokens takes about 4,000,000
 NUMBER_MAX = 10**15
 OPERANDS_MAX = 20  # that one ~ joins
 REFUSED = {
@@ -40,7 +40,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True)
+        super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=no_function)
         self.globals.clear()
         own = {"counted": counted, "bounded": bounded, "replace": replaced, "join": joined}
         self.filters = {name: self.filters[name] for name in FILTERS} | own
@@ -111,6 +111,13 @@ def _refuse(node: nodes.Node) -> None:
 
 def _through(filter: str, value: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(value, filter, [], [], None, None, lineno=value.lineno)
+
+
+def no_function(value: Any) -> Any:
+    """What a prompt shows; a method that is named and not called would show its address, new in every run."""
+    if callable(value) and not isinstance(value, Undefined):
+        raise SecurityError(f"{getattr(value, '__name__', 'a value')!r} is a function and no value")
+    return value
 
 
 def counted(values: Iterable[Any]) -> Iterator[Any]:

@@ -20,8 +20,8 @@ def import_folder(domain: Domain, name: str) -> Path:
     """The folder of an import; raises ConfigError for what cannot name one."""
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"--as {name!r}: cannot name an import; expected up to 40 of a-z, 0-9, - and _, a letter or digit first, "
-            "such as chats-2026-01"
+            f"--as: found {name[:80]!r}, which cannot name an import; expected up to 40 of a-z, 0-9, - and _, a letter or digit first, "
+            "such as chats-2026-01; choose another"
         )
     return Path(domain.imported) / name
 
