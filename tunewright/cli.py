@@ -212,7 +212,7 @@ def refuse_drift(found: str, composed: str) -> None:
     pairs = zip_longest(found.splitlines(keepends=True), composed.splitlines(keepends=True), fillvalue="")
     number, (here, there) = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
     raise ConfigError(
-        f"{PARAMS}, line {number}: found {here.strip()!r}, conf/ composes to {there.strip()!r}. "
+        f"{PARAMS}, line {number}: found {here.strip()!r}, expected {there.strip()!r}, which conf/ composes to. "
         "Edit conf/, not params.yaml, and run: make params"
     )
 

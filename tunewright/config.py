@@ -30,6 +30,7 @@ PLAIN = {  # pydantic's words for people
     "a valid boolean": "true or false", "a valid number": "a number",
 }  # fmt: skip
 OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
+SEARCHED = re.compile(r"^(?:Config search path:.*|\s*provider=.*)$", re.MULTILINE)  # Hydra's list of folders
 ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
 NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
@@ -116,7 +117,7 @@ def load(address: str, model: type[C], params: Path = PARAMS) -> C:
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
             raise ConfigError(
-                f"{params}: no section {address!r}; expected what conf/ composes to; compose it again with: {COMPOSE[params]}"
+                f"{params}: no section {address!r}: found none, expected what conf/ composes to; compose it again with: {COMPOSE[params]}"
             )
         section = section[part]
     if lacking := next(_not_given(section, [address]), None):
@@ -263,7 +264,7 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        said = " ".join(str(error).split("Config search path")[0].split())[:600]
+        said = " ".join(SEARCHED.sub("", str(error)).split())[:600]
         asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
         raise ConfigError(
             f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"

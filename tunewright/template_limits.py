@@ -17,7 +17,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 REPEATS_MAX = 1_000_000  # of all loops of one rendering
-CHARS_MAX = 32_000_000  # of one text; a model with a window of a million tokens takes about 4,000,000
+CHARS_MAX = 16_000_000  # of one text; a model with a window of a million tokens takes about 4,000,000
 NUMBER_MAX = 10**15
 OPERANDS_MAX = 20  # that one ~ joins
 REFUSED = {
