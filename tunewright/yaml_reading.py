@@ -146,7 +146,7 @@ def _checked(
     def checked(loader: Any, node: yaml.Node) -> Any:
         try:
             value = construct(loader, node)
-        except (ValueError, KeyError, AttributeError, TypeError):  # what PyYAML raises for a wrong value of a tag
+        except (ValueError, LookupError, AttributeError, TypeError):  # what PyYAML raises for a wrong value of a tag
             value = None
         if value is None or not holds(value):
             raise _refused(node, f"found {str(node.value)[:40]!r}, expected {what}")
