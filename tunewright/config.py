@@ -264,7 +264,7 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        said = " ".join(SEARCHED.sub("", str(error)).split())[:600]
+        said = " ".join(SEARCHED.sub("", str(error)).split())[:600] or type(error).__name__
         asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
         raise ConfigError(
             f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"

@@ -165,7 +165,7 @@ CASES = [
     bad("new-domain: letters that look like others", NEW, "\u0430bc".encode(), "a-z"),
     bad("new-domain: bytes that are no text", NEW, b"\xff\xfe", "2 to 40"),
     bad("new-domain: one that is there", typed(lambda name: command("new-domain", name), "conf/domain/therapy.yaml"), b"therapy", "adopt therapy"),
-    bad("new-domain: conf/ does not compose", file_way("conf/config.yaml", lambda: command("new-domain", "tutoring"), project, "conf/"), b"defaults: [{no: no}]", "no/no"),
+    bad("new-domain: conf/ does not compose", file_way("conf/config.yaml", lambda: command("new-domain", "tutoring"), project, "conf/"), b"defaults: [{no: no}]", "cannot be composed"),
     Case("new-domain: a brief that is no text", BRIEF, b"\x89PNG\r\n", DraftError, ("byte 0x89",)),
     bad("adopt: a path", ADOPT, b"../preset/demo", "'../preset/demo'"),
     bad("adopt: 5,000 letters", ADOPT, b"a" * 5000, "no such domain"),
