@@ -62,17 +62,21 @@ class FakeModelServer:
         """Whether a request has not the key that it should have."""
         return bool(self._api_key) and request.headers.get("Authorization") != f"Bearer {self._api_key}"
 
+    def runner(self, app: web.Application) -> web.AppRunner:
+        """What serves the routes."""
+        return web.AppRunner(app)
+
     async def _start(self) -> str:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_routes(self.routes())
-        self._runner = web.AppRunner(app)
+        self._runner = self.runner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}/v1"
 
-    async def _chat(self, request: web.Request) -> web.Response:
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
         if self.refuses(request):

@@ -13,7 +13,8 @@ from tunewright.errors import ModelSetupError
 from tunewright.runner import Job, run_jobs
 
 words = st.text(st.characters(exclude_categories=["Cs"]))
-replies = st.dictionaries(words, st.one_of(words, st.none(), st.integers(), st.booleans()), max_size=5)
+counts = st.one_of(st.none(), st.integers(0, 10**9))
+replies = st.fixed_dictionaries({"text": words, "finish_reason": st.one_of(st.none(), words), "prompt_tokens": counts})
 
 
 @pytest.fixture
@@ -37,10 +38,13 @@ def test_an_unknown_key_is_a_miss(cache):
     assert cache.get("k") is None
 
 
-def test_the_last_reply_under_a_key_stays(cache):
-    cache.put("k", "m", {"text": "one"})
-    cache.put("k", "m", {"text": "two"})
-    assert cache.get("k") == {"text": "two"} and len(cache) == 1
+def test_the_first_reply_under_a_key_holds_and_who_comes_later_is_given_it(tmp_path, cache):
+    other = ReplyCache(tmp_path)  # as another process has it open
+    assert cache.put("k", "m", {"text": "one"}, "t1") == {"text": "one"}
+    assert other.put("k", "m", {"text": "two"}, "t2") == {"text": "one"}
+    assert cache.get("k") == {"text": "one"} and len(cache) == 1
+    assert other._db.execute("SELECT item FROM uses").fetchall() == [("t1",), ("t2",)]
+    other.close()
 
 
 def test_replies_survive_closing_and_opening_again(tmp_path):
@@ -59,7 +63,10 @@ def test_a_reply_is_there_for_others_before_the_writer_closes(tmp_path, cache):
     other.close()
 
 
-@pytest.mark.parametrize("damage", ["{half a rep", b"\xff\xfe", ""])
+NO_REPLIES = ["[]", "null", '{"no": 1}', '{"text": 5}', '{"text": "x", "prompt_tokens": "many"}', "[" * 99999]
+
+
+@pytest.mark.parametrize("damage", ["{half a rep", b"\xff\xfe", "", *NO_REPLIES])
 def test_a_corrupted_row_is_a_miss_and_is_overwritten(cache, damage):
     cache.put("k", "m", {"text": "one"})
     with sqlite3.connect(cache.path) as other:

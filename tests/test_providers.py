@@ -5,6 +5,7 @@ import time
 import pytest
 
 from bench.fake_model_server import Answer
+from bench.faulty_server import PASSING, FaultyServer, Pace, always, in_order
 from tests.conftest import HI, ask, in_turn, spec
 from tunewright.errors import ModelAuthError, ModelSetupError
 from tunewright.items import ItemFailure
@@ -140,3 +141,34 @@ def test_a_reply_that_ran_out_of_tokens_says_so(fake_server, make_client):
     server = fake_server(in_turn(Answer("Hel", finish_reason="length"), Answer("Hello.")))
     client = make_client(server)
     assert ask(client).is_cut and not ask(client, sample=1).is_cut
+
+
+@pytest.fixture
+def no_backoff(monkeypatch):
+    monkeypatch.setattr("tunewright.service.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("tunewright.limits.FIRST_PAUSE_S", 0.01)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_through_litellm_a_fault_that_passes_costs_one_more_try(make_client, no_backoff, fault):
+    with FaultyServer(lambda body: Answer("Hello."), in_order(fault), pace=Pace(retry_after_s=0.01)) as server:
+        client = make_client(server, attempts=2, timeout_s=0.4 if fault == "hang" else 10)
+        assert ask(client, spec("deepseek/m")).text == "Hello."
+        assert [(asked.fault, asked.delivered) for asked in server.log] == [(fault, False), ("", True)]
+        assert (client.tally.made, len(client._cache)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("truncated_json", "failed 2 times: .*Unable to get json response"),
+        ("error_body", "failed 2 times: the response holds no reply: The engine is overloaded"),
+        ("wrong_role", "failed 2 times: the message in the response has the role user"),
+        ("context_overflow", "refused the request: .*maximum context length is 4096 tokens"),
+        ("filtered", "gave an empty reply 3 times: the provider's filter took the words"),
+    ],
+)
+def test_through_litellm_a_fault_that_lasts_fails_its_item_with_what_it_was(make_client, no_backoff, fault, words):
+    match = f"^deepseek/m {words}"
+    with FaultyServer(lambda body: Answer("Hello."), always(fault)) as server, pytest.raises(ItemFailure, match=match):
+        ask(make_client(server, attempts=2), spec("deepseek/m"))

@@ -8,7 +8,6 @@ equal configuration and library versions.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -19,6 +18,9 @@ from pydantic import Field
 from tunewright.chat_template import settle_template
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError, TrainingError
+from tunewright.gguf_reading import read_gguf
+from tunewright.json_files import read_object
+from tunewright.json_text import briefly
 from tunewright.quiet import quiet_libraries
 from tunewright.weights import Weights, fetch, folder_digest
 
@@ -100,7 +102,7 @@ def obtain(model: BaseModelConfig, folder: Path) -> str:
         pin = _from_hub(model.source, folder)
     else:
         pin = _from_folder(model, model.source, folder)
-    check_shape(model, json.loads((folder / "config.json").read_text("utf-8")))
+    check_shape(model, read_object(folder / "config.json", "train-base"))
     settle_template(folder)
     return pin
 
@@ -123,16 +125,18 @@ def tokenizer_from_gguf(gguf: Path, context_tokens: int) -> Any:
     Built here because transformers' own table of pre-tokenizers lacks `smollm` and splits digits and newlines
     otherwise than llama.cpp does; SmolLM splits off every digit, then goes by GPT-2's byte-level pattern.
     """
-    from gguf import GGUFReader
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    fields = GGUFReader(gguf).fields
-    if (kind := fields["tokenizer.ggml.pre"].contents()) != "smollm":
-        raise ModelSetupError(f"{gguf}: its pre-tokenizer is {kind!r}, only 'smollm' (digits_byte_level) is known here")
-    tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
-    kinds: list[int] = fields["tokenizer.ggml.token_type"].contents()
-    merges = [(left, right) for left, right in (m.split(" ") for m in fields["tokenizer.ggml.merges"].contents())]
+    keys = read_gguf(gguf)
+    if (kind := keys["tokenizer.ggml.pre"]) != "smollm":
+        raise ModelSetupError(
+            f"{gguf}: found the pre-tokenizer {briefly(kind)}, expected 'smollm' (digits_byte_level), "
+            "the only one known here; choose another base_model"
+        )
+    tokens: list[str] = keys["tokenizer.ggml.tokens"]
+    kinds: list[int] = keys["tokenizer.ggml.token_type"]
+    merges = [(left, right) for left, right in (m.split(" ") for m in keys["tokenizer.ggml.merges"])]
     core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -146,10 +150,10 @@ def tokenizer_from_gguf(gguf: Path, context_tokens: int) -> Any:
     named = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
-        chat_template=fields["tokenizer.chat_template"].contents(),
+        chat_template=keys["tokenizer.chat_template"],
         model_max_length=context_tokens,
         clean_up_tokenization_spaces=False,
-        **{name: tokens[fields[f"tokenizer.ggml.{key}_token_id"].contents()] for name, key in named.items()},
+        **{name: tokens[keys[f"tokenizer.ggml.{key}_token_id"]] for name, key in named.items()},
     )
 
 
@@ -204,7 +208,8 @@ def _from_folder(model: BaseModelConfig, source: FolderSource, folder: Path) -> 
 
 def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:
     """Refuse a model whose config.json differs from what conf/base_model states."""
-    found = config.get("text_config", config)  # multimodal models nest the language model's shape
+    nested = config.get("text_config")
+    found = nested if isinstance(nested, dict) else config  # multimodal models nest the language model's shape
     names = {
         "hidden_size": model.hidden_size,
         "num_hidden_layers": model.layers,
@@ -215,17 +220,23 @@ def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:
     for name, expected in names.items():
         if found.get(name) is not None and found[name] != expected:
             raise TrainingError(
-                f"conf/base_model/{model.id}.yaml: config.json has {name} {found[name]}, expected {expected}; "
+                f"conf/base_model/{model.id}.yaml: config.json has {name} {briefly(found[name])}, expected {expected}; "
                 "correct the file and run: make params"
             )
 
 
 def parameter_count(folder: Path) -> int:
     """Weights stored in a directory's safetensors (a tied output layer counts once), read from the headers alone."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="numpy") as tensors:
-            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise TrainingError(
+                f"{path}: found no readable safetensors ({briefly(str(error))}), expected weights; fetch "
+                "them again with: dvc repro -f train-base"
+            ) from None
     return total

@@ -10,6 +10,7 @@ from tunewright.errors import ModelSetupError
 from tunewright.faults import Fault, final
 from tunewright.models import BatchAPI, Connection, ModelSpec
 from tunewright.open_batches import OpenBatch, OpenBatches
+from tunewright.plain import plain
 from tunewright.service import backoff_s
 from tunewright.terminal import console
 
@@ -108,4 +109,4 @@ class BatchRun:
                 await asyncio.sleep(backoff_s(fault, min(tries, LONGEST_DOUBLING)))
 
     def _say(self, words: str) -> None:
-        console.print(f"  {self._spec.model}: {words}", markup=False)
+        console.print(plain(f"  {self._spec.model}: {words}"), markup=False)

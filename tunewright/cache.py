@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from tunewright.errors import ModelSetupError
+from tunewright.models import Reply
 
 CHECKPOINT_PAGES = 8192  # 32 MB: each checkpoint waits for the disk, and every call in flight with it
+ROOM_BYTES = 2 * CHECKPOINT_PAGES * 4096  # the log grows by a checkpoint, then the file by as much
 
 
 class ReplyStore(Protocol):
@@ -28,8 +33,12 @@ class ReplyStore(Protocol):
         """The stored reply, or None."""
         ...
 
-    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
-        """Store a reply and whose it is; it is safe when this returns."""
+    def ready(self) -> None:
+        """Raise where a reply could not be stored: before anybody pays for it."""
+        ...
+
+    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:
+        """Store a reply and whose it is; it is safe when this returns. Gives the reply that holds: the first one."""
         ...
 
     def note_use(self, key: str, item: str) -> None:
@@ -50,7 +59,8 @@ class ReplyCache:
 
     def __init__(self, folder: Path, read_only: bool = False) -> None:
         self.path = folder / "replies.sqlite"
-        self._read_only = read_only or (self.path.exists() and not os.access(self.path, os.W_OK))
+        locked = self.path.exists() and not all(os.access(path, os.W_OK) for path in (self.path, folder))
+        self._read_only = read_only or locked  # SQLite writes a log beside the file
         try:
             self._db = _open_to_read(self.path) if self._read_only else _open_to_write(self.path)
         except sqlite3.Error as error:
@@ -60,23 +70,48 @@ class ReplyCache:
             ) from None
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The stored reply, or None. A row that is not JSON counts as absent and is overwritten by the next put."""
+        """The stored reply, or None. A row that is no reply counts as absent and is overwritten by the next put."""
+        rows = self._read("SELECT reply FROM replies WHERE key = ?", key)
+        return _parsed(rows[0][0]) if rows else None
+
+    def _read(self, query: str, *values: str | int) -> list[Any]:
         try:
-            row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+            return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise ModelSetupError(
-                f"{self.path}: cannot be read ({error}); delete the file (finished calls are then paid again) or set "
-                "TUNEWRIGHT_CACHE to another folder"
+                f"{self.path}: cannot be read ({error}). Save what is whole with: sqlite3 {self.path} .recover | "
+                f"sqlite3 {self.path}.saved, and put that file in its place; or delete it (finished calls are then "
+                "paid again), or set TUNEWRIGHT_CACHE to another folder"
             ) from None
-        return None if row is None else _parsed(row[0])
 
-    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
-        """Store a reply and note the item that it was made for; on disk when this returns."""
+    def ready(self) -> None:
+        """Raise ModelSetupError where a reply could not be stored: a file that is only read, a disk that is full."""
+        if self._read_only:
+            raise ModelSetupError(
+                f"{self.path}: may only be read, and lacks a reply that is wanted; no call was made, since its reply "
+                "would be lost. Make the file and its folder writable, or set TUNEWRIGHT_CACHE to another folder"
+            )
+        free = shutil.disk_usage(self.path.parent).free
+        if free < ROOM_BYTES:
+            raise ModelSetupError(
+                f"{self.path}: {free / 2**20:.0f} MB of disk space are left, and {ROOM_BYTES >> 20} MB are needed to "
+                "store replies; stopped before the next call. Free space, or set TUNEWRIGHT_CACHE to a folder on "
+                "another disk, and run again: finished calls are in the cache"
+            )
+
+    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:
+        """Store a reply and note the item that it was made for; on disk when this returns.
+
+        Of two processes that ask the same the first decides: the reply that holds is returned.
+        """
         text = json.dumps(reply, ensure_ascii=False, sort_keys=True)
         try:
             with self._db:  # one transaction
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", (key, model, text))
+                row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+                held = _parsed(row[0]) if row else None
+                if held is None:
+                    self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", (key, model, text))
                 if item:
                     self._db.execute("INSERT OR IGNORE INTO uses VALUES (?, ?)", (item, key))
         except sqlite3.Error as error:
@@ -84,12 +119,13 @@ class ReplyCache:
                 f"{self.path}: a paid reply could not be stored ({error}); stopped so that no more are lost; "
                 "free disk space or mend the rights and run again"
             ) from None
+        return reply if held is None else held
 
     def note_use(self, key: str, item: str) -> None:
         """Note that an item of work (a transcript's id; "" for none) used a reply, so that it can be forgotten."""
         if self._read_only or not item:
             return
-        if self._db.execute("SELECT 1 FROM uses WHERE item = ? AND key = ?", (item, key)).fetchone():
+        if self._read("SELECT 1 FROM uses WHERE item = ? AND key = ?", item, key):
             return
         try:
             self._db.execute("INSERT OR IGNORE INTO uses VALUES (?, ?)", (item, key))
@@ -100,9 +136,7 @@ class ReplyCache:
 
     def usual_chars(self, model: str, structured: bool, sample: int = 200) -> int | None:
         """The mean length of a model's latest replies, JSON ones or others; None where there are none."""
-        rows = self._db.execute(
-            "SELECT reply FROM replies WHERE model = ? ORDER BY rowid DESC LIMIT ?", (model, sample)
-        )
+        rows = self._read("SELECT reply FROM replies WHERE model = ? ORDER BY rowid DESC LIMIT ?", model, sample)
         replies = [reply for row in rows if (reply := _parsed(row[0])) is not None]
         lengths = [len(r["text"]) for r in replies if r["text"].lstrip().startswith("{") == structured]
         return round(sum(lengths) / len(lengths)) if lengths else None
@@ -143,7 +177,7 @@ class ReplyCache:
             raise sqlite3.OperationalError("another process reads it, so its log cannot be emptied")
 
     def __len__(self) -> int:
-        return int(self._db.execute("SELECT COUNT(*) FROM replies").fetchone()[0])
+        return int(self._read("SELECT COUNT(*) FROM replies")[0][0])
 
     def close(self) -> None:
         """Close the file."""
@@ -153,9 +187,11 @@ class ReplyCache:
 def _parsed(text: Any) -> dict[str, Any] | None:
     """A stored reply; None for a row that is damaged."""
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, TypeError):
+        value = json.loads(text)
+        Reply.model_validate(value)
+    except (ValidationError, ValueError, TypeError, RecursionError):
         return None
+    return value
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:

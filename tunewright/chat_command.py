@@ -17,6 +17,7 @@ from tunewright.chat_session import Candidates, NothingKept, Said, Session
 from tunewright.config import load, load_domain
 from tunewright.errors import ConfigError, ModelError
 from tunewright.llm import Client
+from tunewright.plain import plain
 from tunewright.terminal import waiting
 
 SIDE_BY_SIDE = 90  # columns of a terminal from which two replies stand beside each other
@@ -54,9 +55,9 @@ def print_once(runner: asyncio.Runner, session: Session, text: str) -> None:
         if said.fault:
             raise ModelError(f"{name} gave no answer: {said.fault}")
     if len(answers) == 1:
-        typer.echo(next(iter(answers.values())).text)
+        typer.echo(plain(next(iter(answers.values())).text))
     else:
-        typer.echo("\n\n".join(f"{name}: {said.text}" for name, said in answers.items()))
+        typer.echo(plain("\n\n".join(f"{name}: {said.text}" for name, said in answers.items())))
 
 
 def talk(runner: asyncio.Runner, session: Session) -> None:
@@ -116,7 +117,7 @@ def panel(name: str, said: Said) -> Panel:
     """One model's answer; what it says is text, whatever brackets it holds."""
     words = len(said.text.split())
     about = f"{words} words, {said.seconds:.1f} s" + (", cut off by max_tokens" if said.cut else "")
-    body = Text(said.fault, style="red") if said.fault else Text(said.text)
+    body = Text(plain(said.fault), style="red") if said.fault else Text(plain(said.text))
     return Panel(
         body,
         title=name,

@@ -46,8 +46,12 @@ class NothingKept:
         """Never there."""
         return None
 
-    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
+    def ready(self) -> None:
+        """Nothing to store."""
+
+    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:
         """Not kept."""
+        return reply
 
     def note_use(self, key: str, item: str) -> None:
         """Not noted."""

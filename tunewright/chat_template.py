@@ -17,6 +17,7 @@ from typing import Any
 
 from tunewright.chat_tokenizer import ChatTokenizer, load_tokenizer
 from tunewright.errors import TrainingError
+from tunewright.json_files import read_object
 from tunewright.records import Message, write_text
 
 MARK = "{#- Settled for training and serving alike; what the publisher wrote follows. #}"
@@ -69,7 +70,7 @@ def settle_template(folder: Path) -> None:
     tokenizer, path = load_tokenizer(folder), folder / "chat_template.jinja"
     template = settled(tokenizer)
     config_path = folder / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
+    config: dict[str, Any] = dict(read_object(config_path, "train-base"))
     if template == tokenizer.template and not (path.exists() and "chat_template" in config):
         return
     write_text(path, template)

@@ -16,6 +16,8 @@ from typing import Any
 from tunewright.errors import MissingInputError, TrainingError
 from tunewright.records import Message
 
+SHOWN_CHARS = 200  # of what a template or a library says
+
 
 @dataclass(frozen=True)
 class ChatTokenizer:
@@ -33,7 +35,9 @@ class ChatTokenizer:
             return self.backend.apply_chat_template(plain, tokenize=False, add_generation_prompt=generation_prompt)
         except Exception as error:  # a template raises whatever Jinja makes of its raise_exception()
             raise TrainingError(
-                f"the chat template cannot render a conversation of {len(plain)} messages: {error}"
+                f"the chat template of {self.backend.name_or_path or 'the tokenizer'} cannot render a conversation of "
+                f"{len(plain)} messages (found {type(error).__name__}: {str(error)[:SHOWN_CHARS]}), expected its text; "
+                "choose another base_model, or mend its chat_template.jinja"
             ) from None
 
     def encode(self, text: str) -> list[int]:
@@ -108,7 +112,15 @@ def load_tokenizer(base_dir: Path | str) -> ChatTokenizer:
     os.environ.setdefault(quiet, "error")  # else a notice that torch is missing, where none is needed
     from transformers import AutoTokenizer
 
-    tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(str(base_dir), local_files_only=True))
+    try:
+        tokenizer = ChatTokenizer(AutoTokenizer.from_pretrained(str(base_dir), local_files_only=True))
+    except Exception as error:  # tokenizers raises Exception itself, transformers what comes up
+        raise TrainingError(
+            f"{base_dir}: found no readable tokenizer ({type(error).__name__}: {str(error)[:SHOWN_CHARS]}), expected "
+            "tokenizer.json and tokenizer_config.json; make them again with: dvc repro -f train-base"
+        ) from None
     if not tokenizer.template:
-        raise TrainingError(f"{base_dir}: the tokenizer has no chat template; choose an instruction-tuned base model")
+        raise TrainingError(
+            f"{base_dir}: found a tokenizer without chat template, expected one; choose an instruction-tuned base_model"
+        )
     return tokenizer

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
+from tunewright.errors import StorageError
 from tunewright.locations import cache_dir
 from tunewright.records import write_json
 
@@ -24,7 +26,8 @@ def note_duration(of: str, seconds: float) -> None:
     if os.environ.get("TUNEWRIGHT_PLAN"):
         return
     known = last_durations() | {of: round(seconds, 3)}
-    write_json(cache_dir() / FILE, dict(sorted(known.items())))
+    with suppress(StorageError):  # a hint that cannot be kept is no reason to fail what was done
+        write_json(cache_dir() / FILE, dict(sorted(known.items())))
 
 
 def call_of(model: str) -> str:

@@ -4,7 +4,7 @@
     |-- ConfigError              params.yaml, conf/, a rubric, a taxonomy or a prompt is wrong
     |-- RecordError              a data file holds a line that does not fit its schema, or is cut off
     |-- MissingInputError        a file that an earlier stage makes is not there
-    |-- StorageError             what somebody decided cannot be written down: a full disk, a read-only folder
+    |-- StorageError             a file cannot be written or read: a full disk, a read-only folder
     |-- RepositoryError          git has no answer: no repository here, no commit, a damaged object
     |-- ModelError               the model side failed in a way that more calls will not mend
     |   |-- ModelAuthError       the provider refused the key
@@ -25,10 +25,18 @@ A message says what happened, where, what was found, what was expected, and the 
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
 
 from tunewright.plain import plain
+
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+GO_ON = "finished model calls are in the cache, run the same command to go on"
 
 
 class TunewrightError(Exception):
@@ -123,8 +131,13 @@ def shown(error: object) -> str:
     return plain(str(error))
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM outside model calls: as Ctrl-C, so that temporary files go and programs that we started end."""
+
+
 def run_main(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a TunewrightError becomes one message on stderr and exit code 1 (a signal's: 128 + it)."""
+    _heed_sigterm()
     try:
         main()
     except InterruptedRunError as error:
@@ -133,6 +146,26 @@ def run_main(main: Callable[[], None]) -> None:
     except TunewrightError as error:
         print(f"\nerror: {shown(error)}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nstopped; finished model calls are in the cache, run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        print(f"\nerror: {where}{error.strerror}; free space or mend the rights; {GO_ON}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt as stop:
+        name, number = ("SIGTERM", signal.SIGTERM) if isinstance(stop, Terminated) else ("SIGINT", signal.SIGINT)
+        print(f"\nstopped: by {name}; {GO_ON}", file=sys.stderr)
+        sys.exit(128 + number)
+
+
+def _heed_sigterm() -> None:
+    """Let SIGTERM raise in this process; one that is forked off it ends as ever."""
+    ours = os.getpid()
+
+    def on(number: int, frame: FrameType | None) -> NoReturn:
+        if os.getpid() != ours:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, on)

@@ -7,6 +7,7 @@ request's, is decided here and nowhere else.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tunewright.items import ItemFailure
 PASSING = (408, 409, 425, 429)  # besides 5xx: the same request can succeed later
 LONGEST_WAIT_S = 600.0  # a provider that asks for more is out of quota: better to stop than to sit there
 WORDS_KEPT = 300
+ASKING = ("user", "system", "developer", "tool", "function")  # the roles of those who write no reply
+TOO_LONG = re.compile(r"context_length|context (length|size|window)|prompt is too long", re.IGNORECASE)
 
 
 @dataclass
@@ -48,8 +51,32 @@ def http_fault(status: int, words: str, headers: Mapping[str, str], secrets: Seq
     """The fault that an HTTP status tells of; no secret is in its words, though some providers repeat the key."""
     told, wait_s = one_line(words, secrets), retry_after_s(headers)
     for_good = "insufficient_quota" in told or "request too large" in told.lower()  # OpenAI gives both as 429
+    for_good = for_good or bool(TOO_LONG.search(told))  # some servers give it as 500
     patient = wait_s is None or wait_s <= LONGEST_WAIT_S
     return Fault(told, status, wait_s, patient and not for_good and (status in PASSING or status >= 500))
+
+
+def fault_in_body(body: str, secrets: Sequence[str]) -> Fault:
+    """A body with status 200 and no reply in it; one that names an HTTP status counts as that (OpenRouter)."""
+    try:
+        code = json.loads(body)["error"]["code"]
+    except (KeyError, TypeError, ValueError):
+        code = None
+    return told_with_200(error_words(body), code, secrets)
+
+
+def told_with_200(words: str, code: object, secrets: Sequence[str]) -> Fault:
+    """The fault that an error inside a response with status 200 tells of; its code may be an HTTP status or a word."""
+    named = re.fullmatch("[45][0-9][0-9]", str(code))
+    if named or TOO_LONG.search(words):
+        return http_fault(int(str(code)) if named else 400, words, {}, secrets)
+    return malformed(f"the response holds no reply: {words}", secrets)
+
+
+def refuse_role(role: str | None, secrets: Sequence[str]) -> None:
+    """Raise the fault of a message that no model wrote: some proxies give the request back."""
+    if role in ASKING:
+        raise malformed(f"the message in the response has the role {role}", secrets)
 
 
 def malformed(words: str, secrets: Sequence[str]) -> Fault:
@@ -81,7 +108,11 @@ def error_words(body: str) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the provider asks to wait (a number or an HTTP date); None where it asks nothing readable."""
+    """Seconds that the provider asks to wait (a number or an HTTP date); None where it asks nothing readable.
+
+    A date is compared with the provider's own `Date`, where it sends one: this machine's clock may be wrong, or be set
+    while a run goes on.
+    """
     named = headers.get("retry-after")
     if named is None:
         return None
@@ -90,9 +121,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(named).timestamp() - time.time())
+        until = parsedate_to_datetime(named).timestamp()
     except (TypeError, ValueError):
         return None
+    try:
+        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (TypeError, ValueError):
+        now = time.time()
+    return max(0.0, until - now)
 
 
 def final(fault: Fault, model: str, key_names: Sequence[str], tries: int) -> Exception:

@@ -21,6 +21,7 @@ from typing import Any
 
 from tunewright.chat_tokenizer import ChatTokenizer
 from tunewright.errors import ModelSetupError, TrainingError
+from tunewright.gguf_reading import read_gguf
 from tunewright.records import Message
 from tunewright.serving import Endpoint
 
@@ -51,17 +52,15 @@ def check_template(template: str, folder: Path) -> None:
 
 def check_stored_template(target: Path, folder: Path, template: str) -> None:
     """Raise TrainingError unless a GGUF file carries a model directory's chat template, byte for byte."""
-    from gguf import GGUFReader
-
-    field = GGUFReader(target).fields.get("tokenizer.chat_template")
-    stored = str(field.contents()) if field else ""
+    stored = str(read_gguf(target).get("tokenizer.chat_template") or "")
     if stored != template:
         at = next((i for i, (a, b) in enumerate(zip(stored, template, strict=False)) if a != b), None)
         where = min(len(stored), len(template)) if at is None else at
         raise TrainingError(
-            f"{target}: its chat template is not the one of {folder} ({len(stored)} and {len(template)} characters, "
-            f"different from character {where} on: {stored[where : where + 30]!r} and "
-            f"{template[where : where + 30]!r}); the model would be served something that it was not trained on"
+            f"{target}: found another chat template, expected that of {folder} ({len(stored)} and {len(template)} "
+            f"characters, different from character {where} on: {stored[where : where + 30]!r} and "
+            f"{template[where : where + 30]!r}); the model would be served something that it was not trained on; make "
+            "it again with: dvc repro -f train-export"
         )
 
 

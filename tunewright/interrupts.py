@@ -8,13 +8,12 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from tunewright.errors import InterruptedRunError
+from tunewright.errors import GO_ON, InterruptedRunError
 from tunewright.llm import Client
 from tunewright.terminal import console
 
 T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GO_ON = "finished model calls are in the cache, run the same command to go on"
 
 
 def run_watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
@@ -41,6 +40,7 @@ async def _watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
 
     loop = asyncio.get_running_loop()
     watched = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in watched}
     for number in watched:
         loop.add_signal_handler(number, on, number)
     try:
@@ -55,7 +55,8 @@ async def _watched(client: Client, work: Coroutine[Any, Any, T]) -> T:
         raise
     finally:
         for number in watched:
-            loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)  # sets the system's own
+            signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 def _told(why: str, client: Client) -> str:

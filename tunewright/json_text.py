@@ -25,13 +25,34 @@ def json_value(raw: bytes | str, **options: Any) -> Any:
     """
     text = raw if isinstance(raw, str) else _decoded(raw)
     try:
-        return json.loads(text, **{"parse_constant": _no_constant, **options})
-    except json.JSONDecodeError as error:
-        raise JsonFault(_place_and_fault(text, error)) from None
-    except RecursionError:
-        raise JsonFault("found brackets nested deeper than any record has them") from None
-    except ValueError as error:  # NaN, or an integer of too many digits
-        raise JsonFault(f"found {str(error).partition(';')[0]}") from None
+        return json.loads(text, **{"parse_constant": no_constant, **options})
+    except (ValueError, RecursionError) as error:
+        raise JsonFault(fault_words(error, text)) from None
+
+
+def fault_words(error: Exception, text: str) -> str:
+    """What Python's reader of JSON says of a text, in words: the place, and what was found there."""
+    if isinstance(error, RecursionError):
+        return "found brackets nested deeper than any record has them"
+    if not isinstance(error, json.JSONDecodeError):  # NaN, a key twice, an integer of too many digits
+        return f"found {str(error).partition(';')[0]}"
+    found = briefly(text[error.pos : error.pos + 30]) if error.pos < len(text) else "the end of the text"
+    what = error.msg[:1].lower() + error.msg[1:]
+    return f"{what} at line {error.lineno}, character {error.colno}: found {found}"
+
+
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object without a key that is given twice: as `object_pairs_hook` it makes a fault of one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {briefly(next(k for k in keys if keys.count(k) > 1))} twice in one object")
+    return found
+
+
+def no_constant(name: str) -> NoReturn:
+    """As `parse_constant` makes a fault of NaN and Infinity."""
+    raise ValueError(f"{name}, which is no JSON number")
 
 
 def encoding_fault(raw: bytes) -> str:
@@ -44,18 +65,6 @@ def encoding_fault(raw: bytes) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         return f"found the byte {raw[error.start]:#04x} (line {line}, byte {error.start + 1}), which is no UTF-8"
     return ""
-
-
-def repeated_key(raw: bytes) -> str | None:
-    """The first key that an object of a JSON text has twice (readers keep the last one); None where none does."""
-    twice: list[str] = []
-
-    def look(pairs: Sequence[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        twice.extend(key for number, key in enumerate(keys) if key in keys[:number])
-
-    json_value(raw, object_pairs_hook=look)
-    return twice[0] if twice else None
 
 
 def briefly(value: object) -> str:
@@ -71,13 +80,3 @@ def _decoded(raw: bytes) -> str:
     if wrong := encoding_fault(raw):
         raise JsonFault(wrong)
     return raw.removeprefix(BOM).decode()
-
-
-def _place_and_fault(text: str, error: json.JSONDecodeError) -> str:
-    found = briefly(text[error.pos : error.pos + 30]) if error.pos < len(text) else "the end of the text"
-    what = error.msg[:1].lower() + error.msg[1:]
-    return f"{what} at line {error.lineno}, character {error.colno}: found {found}"
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name}, which is no JSON number")

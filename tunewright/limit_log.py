@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tunewright.limits import AdaptiveLimit
 from tunewright.locations import cache_dir
@@ -22,13 +23,21 @@ def write_log(services: Iterable[tuple[str, Service]]) -> None:
         limit = service.line.limit
         if not limit.history:
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            for change in limit.history:
-                row = {"pid": os.getpid(), "at_s": round(change.at_s - STARTED, 2), "model": model}
-                file.write(json.dumps(row | {"old": change.old, "new": change.new, "why": change.why}) + "\n")
-        console.print(f"  limit of {model}: {summary(limit)} (all changes: {path})", markup=False)
+        where = f"all changes: {path}"
+        try:
+            _append(path, model, limit)
+        except OSError as error:  # of a full disk and its like: no reason to hide what the run ended with
+            where = f"not logged: {error.strerror}"
+        console.print(f"  limit of {model}: {summary(limit)} ({where})", markup=False)
         limit.history.clear()
+
+
+def _append(path: Path, model: str, limit: AdaptiveLimit) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for change in limit.history:
+            row = {"pid": os.getpid(), "at_s": round(change.at_s - STARTED, 2), "model": model}
+            file.write(json.dumps(row | {"old": change.old, "new": change.new, "why": change.why}) + "\n")
 
 
 def summary(limit: AdaptiveLimit) -> str:

@@ -36,6 +36,10 @@ from tunewright.providers import Providers
 from tunewright.requests import Request, make_request
 
 EMPTY_REASKS = 2  # an empty reply is asked again this often, under a changed key
+NO_WORDS = {  # why a reply can be empty, by its finish reason
+    "length": ": max_tokens ran out before a word; raise it, or let the model think less",
+    "content_filter": ": the provider's filter took the words",
+}
 NO_BUDGET = Budget()
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -143,11 +147,13 @@ class Client:
 
         Raises ItemFailure when this item cannot be answered, ModelError when no item could be.
         """
+        why = ""
         for attempt in range(1 + EMPTY_REASKS):
             reply = await self._reply(spec, messages, sample, attempt, schema)
             if reply.text.strip():
                 return reply
-        raise EmptyReplyError(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times")
+            why = NO_WORDS.get(reply.finish_reason or "", "")
+        raise EmptyReplyError(f"{spec.model} gave an empty reply {1 + EMPTY_REASKS} times{why}")
 
     async def structured(
         self,
@@ -211,13 +217,15 @@ class Client:
     async def _ask(self, request: Request, item: str) -> Reply:
         """Make a call; its reply is stored and accounted for before anybody sees it."""
         self.halt.check()
+        self._cache.ready()
         self._account.before(request)
         option = self._batch_api(request.spec) if _can_wait.get() else None
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._pending[request.key] = future
         try:
-            reply = await (self.batches if option else self._caller).call(request)
-            self._cache.put(request.key, request.spec.identity, reply.model_dump(), item)
+            paid = await (self.batches if option else self._caller).call(request)
+            kept = self._cache.put(request.key, request.spec.identity, paid.model_dump(), item)
+            reply = Reply.model_validate(kept)  # another process may have been first: its reply is the one
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
@@ -225,7 +233,7 @@ class Client:
             raise
         finally:
             del self._pending[request.key]
-        self._account.after(request, reply, option.price_factor if option else 1.0)
+        self._account.after(request, paid, option.price_factor if option else 1.0)
         if spent := self._account.spent():
             self.halt.stop(spent)
         return reply

@@ -7,15 +7,17 @@ the text "N/A" where there is none. `n-samples` says how many were asked. How to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tunewright.errors import RecordError
-from tunewright.json_files import read_object
+from tunewright.json_text import JsonFault, briefly, json_value
 from tunewright.pairing import SIDES
 
 FOLDER = Path("data/lm_eval")
+AGAIN = "run lm_eval again, as data/lm_eval/README.md says, or remove the file"
 Numbers = dict[tuple[str, str], tuple[float, float | None]]  # (task, metric): value and standard error
 
 
@@ -26,11 +28,23 @@ def lm_eval_numbers(folder: Path = FOLDER) -> dict[str, Any] | None:
         return None
     if missing := [side for side, path in paths.items() if path is None]:
         raise RecordError(
-            f"{folder / missing[0]}: no results_*.json, and the other side has one; run lm_eval on both models, as "
+            f"{folder / missing[0]}: no results_*.json (the other side holds one), expected both; run lm_eval on both "
+            "models, as "
             "data/lm_eval/README.md says, or remove the other side's folder"
         )
-    read = {side: read_object(path, "lm_eval") for side, path in paths.items() if path}
+    read = {side: _read(path) for side, path in paths.items() if path}
     return compared(read["base"], read["tuned"], folder)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json_value(path.read_bytes(), parse_constant=float)  # lm_eval writes NaN for what it could not count
+        wrong = "" if isinstance(found, dict) else f"found {briefly(found)}"
+    except JsonFault as fault:
+        found, wrong = {}, str(fault)
+    if wrong:
+        raise RecordError(f"{path}: {wrong}, expected a results file of lm_eval; {AGAIN}")
+    return found
 
 
 def latest(folder: Path) -> Path | None:
@@ -42,9 +56,7 @@ def latest(folder: Path) -> Path | None:
 def compared(base: Mapping[str, Any], tuned: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One row for each task and metric that both sides have."""
     one, other = (numbers_of(side, folder) for side in (base, tuned))
-    asked, also = (
-        {task: (n or {}).get("effective") for task, n in side.get("n-samples", {}).items()} for side in (base, tuned)
-    )
+    asked, also = ({task: n.get("effective") for task, n in _samples(side, folder).items()} for side in (base, tuned))
     if unlike := [task for task in asked if task in also and asked[task] != also[task]]:
         raise RecordError(
             f"{folder}: {unlike[0]} was asked {asked[unlike[0]]} times of the base and {also[unlike[0]]} of the tuned "
@@ -61,17 +73,29 @@ def compared(base: Mapping[str, Any], tuned: Mapping[str, Any], folder: Path) ->
     return {"tasks": rows, "only_one_side": alone, "version": base.get("lm_eval_version")}
 
 
+def _samples(results: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    """How many were asked, by task."""
+    found = results.get("n-samples") or {}
+    if not isinstance(found, dict) or not all(isinstance(n, dict | None) for n in found.values()):
+        raise RecordError(f"{folder}, n-samples: found {briefly(found)}, expected counts by task; {AGAIN}")
+    return {task: n or {} for task, n in found.items()}
+
+
 def numbers_of(results: Mapping[str, Any], folder: Path) -> Numbers:
     """Every metric of every task, with its standard error where there is one."""
     if not isinstance(results.get("results"), dict):
-        raise RecordError(f"{folder}: not a results file of lm_eval: no `results` in it")
+        raise RecordError(f"{folder}: found no `results`, expected a results file of lm_eval; {AGAIN}")
     found: Numbers = {}
     for task, values in results["results"].items():
+        if not isinstance(values, dict):
+            raise RecordError(f"{folder}, {task}: found {briefly(values)}, expected its numbers by name; {AGAIN}")
         for key, value in values.items():
             metric, comma, kind = key.partition(",")
             if not comma or metric.endswith("_stderr") or not isinstance(value, int | float):
                 continue
             error = values.get(f"{metric}_stderr,{kind}")
+            if not all(math.isfinite(x) for x in (value, error) if isinstance(x, int | float)):
+                raise RecordError(f"{folder}, {task}, {key}: found {value} ({error}), expected finite numbers; {AGAIN}")
             name = metric if kind == "none" else f"{metric} ({kind})"
             found[task, name] = (float(value), float(error) if isinstance(error, int | float) else None)
     return found

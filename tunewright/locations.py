@@ -9,11 +9,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tunewright.errors import StorageError
+
 
 def cache_dir() -> Path:
     """The cache directory, made if needed."""
     named = os.environ.get("TUNEWRIGHT_CACHE")
     owner = Path(os.environ.get("DVC_ROOT") or Path.cwd())
     path = Path(named).expanduser() if named else owner / ".cache" / "llm"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be made as the cache folder ({error.strerror}); mend that, or set TUNEWRIGHT_CACHE to a "
+            "folder that can be written"
+        ) from None
     return path

@@ -26,6 +26,7 @@ ROLES = ("system", "user", "assistant")
 LINE = re.compile(r"([A-Za-z]+)[ \t]+(.*)", re.DOTALL)
 ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 GGUF_MAGIC = b"GGUF"
+AGAIN = "mend the Modelfile, or make it again with: dvc repro -f train-export"
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,26 @@ class Instruction:
 
 def read_modelfile(path: Path) -> list[Instruction]:
     """The instructions of a Modelfile that Ollama loads; raises ConfigError that names the line."""
-    found = instructions(path.read_text("utf-8"), str(path))
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: found the byte {error.object[error.start]:#04x}, expected UTF-8; {AGAIN}") from None
+    found = instructions(text, str(path))
     for name in ONCE:
         lines = [i.line for i in found if i.name == name]
         if len(lines) > 1 or (name == "FROM" and not lines):
-            raise ConfigError(f"{path}: found {len(lines)} {name} instructions, expected one")
+            raise ConfigError(f"{path}: found {len(lines)} {name} instructions, expected one; {AGAIN}")
     for one in found:
         fault = fault_of(one, path.parent)
         if fault:
-            raise ConfigError(f"{path}, line {one.line}: {fault}")
+            raise ConfigError(f"{path}, line {one.line}: {fault}; {AGAIN}")
     return found
 
 
 def instructions(text: str, where: str) -> list[Instruction]:
     """The instructions of a text, in order, quotes taken off; raises ConfigError."""
     if lost := dropped(text):
-        raise ConfigError(f"{where}: holds {lost[0]!r}, which Ollama would drop")
+        raise ConfigError(f"{where}: holds {lost[0]!r}, which Ollama would drop, expected printable text; {AGAIN}")
     found, lines = [], text.split("\n")
     number = 0
     while number < len(lines):
@@ -71,12 +76,15 @@ def instructions(text: str, where: str) -> list[Instruction]:
         split = LINE.fullmatch(value.strip())
         if split is None or split.group(1).upper() not in INSTRUCTIONS:
             raise ConfigError(
-                f"{where}, line {begun + 1}: found {value[:40]!r}, expected one of {', '.join(INSTRUCTIONS)}"
+                f"{where}, line {begun + 1}: found {value[:40]!r}, expected one of {', '.join(INSTRUCTIONS)}; {AGAIN}"
             )
         name, value = split.group(1).upper(), split.group(2)
         while not closed(value):
             if number == len(lines):
-                raise ConfigError(f"{where}, line {begun + 1}: the quoted value of {name} does not end")
+                raise ConfigError(
+                    f"{where}, line {begun + 1}: found a quoted value of {name} that does not end, expected its quote; "
+                    f"{AGAIN}"
+                )
             value, number = f"{value}\n{lines[number]}", number + 1
         found.append(Instruction(begun + 1, name, unquoted(value.strip()) if name != "PARAMETER" else value.strip()))
     return found
@@ -102,7 +110,7 @@ def unquoted(value: str) -> str:
 def fault_of(one: Instruction, folder: Path) -> str:
     """What is wrong with an instruction, in words; empty where nothing is."""
     if not one.value.strip():
-        return f"{one.name} has no value"
+        return f"found {one.name} without a value, expected one"
     if one.name in ("FROM", "ADAPTER"):
         return _file_fault(one, folder)
     if one.name == "PARAMETER":
@@ -115,7 +123,7 @@ def fault_of(one: Instruction, folder: Path) -> str:
 def _file_fault(one: Instruction, folder: Path) -> str:
     path = folder / one.value
     if not one.value.startswith("./"):
-        return f"{one.name} names {one.value!r}, expected a file beside the Modelfile (./NAME.gguf)"
+        return f"{one.name}: found {one.value!r}, expected a file beside the Modelfile (./NAME.gguf)"
     if not path.is_file():
         return f"{one.name} names {one.value}, and there is no such file"
     with path.open("rb") as file:
@@ -126,14 +134,14 @@ def _file_fault(one: Instruction, folder: Path) -> str:
 def _parameter_fault(name: str, value: str) -> str:
     kind = PARAMETERS.get(name)
     if kind is None:
-        return f"unknown parameter {name!r}; known are {', '.join(PARAMETERS)}"
+        return f"found the unknown parameter {name!r}, expected one of {', '.join(PARAMETERS)}"
     if not value:
         return f"parameter {name} has no value"
     try:
         fits = kind == WORDS or (math.isfinite(float(value)) and (kind == NUMBER or str(int(value)) == value))
     except ValueError:
         fits = False
-    return "" if fits else f"parameter {name} is {value!r}, expected {kind}"
+    return "" if fits else f"parameter {name}: found {value!r}, expected {kind}"
 
 
 def template_fault(template: str) -> str:

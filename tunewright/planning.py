@@ -70,9 +70,13 @@ class Lookup:
         """The stored reply, a placeholder that was made before, or None."""
         return self._made.get(key) or self._cache.get(key)
 
-    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> None:
+    def ready(self) -> None:
+        """A placeholder costs nothing."""
+
+    def put(self, key: str, model: str, reply: dict[str, Any], item: str = "") -> dict[str, Any]:
         """Keep a placeholder."""
         self._made[key] = reply
+        return reply
 
     def note_use(self, key: str, item: str) -> None:
         """A plan notes nothing."""

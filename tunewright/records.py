@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import MissingInputError, RecordError
 from tunewright.json_files import read_json as read_json  # beside write_json, for who imports both
-from tunewright.json_text import BOM, briefly, encoding_fault, repeated_key
+from tunewright.json_text import BOM, JsonFault, briefly, encoding_fault, json_value, once
+from tunewright.whole_file import whole_file
 
 SCHEMA_VERSION = 1
 RULES = ("measure", "rule")  # the judges' names under which verdicts without a model are kept
@@ -228,11 +227,12 @@ def read_written(path: Path | str, model: type[R]) -> list[R]:
     found = read_jsonl(path, model)
     with Path(path).open("rb") as lines:
         for number, raw in enumerate(lines, 1):
-            if twice := repeated_key(raw):
+            try:
+                json_value(raw, object_pairs_hook=once)
+            except JsonFault as fault:
                 raise RecordError(
-                    f"{path}, line {number}: found the key {twice!r} twice in one object, expected it once; remove the "
-                    "one that is not meant"
-                )
+                    f"{path}, line {number}: {fault}, expected it once; remove the one that is not meant"
+                ) from None
     return found
 
 
@@ -317,18 +317,3 @@ def write_text(path: Path | str, text: str) -> None:
     """Write a text file whole or not at all."""
     with whole_file(Path(path)) as file:
         file.write(text)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file written through a temporary one in the same directory, so that a crash leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            yield file
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

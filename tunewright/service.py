@@ -16,6 +16,7 @@ from tunewright.keys import Keys
 from tunewright.limits import AdaptiveLimit
 from tunewright.line import Line, Place
 from tunewright.models import Connection, Reply
+from tunewright.plain import plain
 from tunewright.rates import Rate
 from tunewright.requests import Request, Target
 from tunewright.terminal import console
@@ -96,7 +97,9 @@ class Service:
         was = len(self._keys)
         other = self._keys.drop(key)
         if other and len(self._keys) < was:
-            console.print(f"  {self._model}: ${key} was refused and is used no more ({fault.words})", markup=False)
+            console.print(
+                plain(f"  {self._model}: ${key} was refused and is used no more ({fault.words})"), markup=False
+            )
         return other
 
     def _guess(self, request: Request) -> int:

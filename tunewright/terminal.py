@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from tunewright.durations import note_duration
+from tunewright.plain import plain
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -34,16 +35,16 @@ class Stage:
 
     def start(self, what: str) -> None:
         """Say what is about to be done, with counts."""
-        console.print(f"{self.address}: {what}", markup=False)
+        console.print(plain(f"{self.address}: {what}"), markup=False)
 
     def note(self, what: str) -> None:
         """Say something in between."""
-        console.print(f"  {what}", markup=False)
+        console.print(plain(f"  {what}"), markup=False)
 
     def end(self, what: str) -> None:
         """Say what was done, with counts, tokens and USD where they apply, and how long it took."""
         seconds = time.monotonic() - self._started
-        console.print(f"{self.address}: {what} ({seconds:.1f} s)", markup=False)
+        console.print(plain(f"{self.address}: {what} ({seconds:.1f} s)"), markup=False)
         note_duration(self.address, seconds)
 
 
@@ -123,4 +124,4 @@ def show_difference(lines: Iterable[str]) -> None:
     """A unified diff on standard output, coloured where that is a terminal."""
     out = Console(highlight=False, soft_wrap=True)
     for line in lines:
-        out.print(line.rstrip("\n"), style=DIFFERENCE_STYLES.get(line[:1], ""), markup=False)
+        out.print(plain(line.rstrip("\n")), style=DIFFERENCE_STYLES.get(line[:1], ""), markup=False)

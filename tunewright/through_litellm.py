@@ -18,9 +18,11 @@ import litellm
 import openai  # litellm's exceptions derive from openai's
 from litellm.exceptions import ContentPolicyViolationError, ContextWindowExceededError
 
-from tunewright.faults import Fault, http_fault, malformed, one_line
+from tunewright.faults import Fault, http_fault, malformed, one_line, refuse_role, told_with_200
 from tunewright.models import Connection, ModelSpec, Reply
 from tunewright.requests import Request, Target
+
+NO_CODE = 422  # what litellm puts for an error inside a 200 that names no code
 
 litellm.suppress_debug_info = True
 litellm.drop_params = True
@@ -78,6 +80,12 @@ def fault_of(error: openai.OpenAIError, secrets: list[str]) -> Fault:
     status = _status(error)
     if isinstance(error, ContextWindowExceededError | ContentPolicyViolationError):
         return Fault(one_line(words, secrets), status)
+    inside = error.__context__
+    if type(inside) is Exception:  # litellm's own for an error inside a response with status 200, which it maps to 400
+        code = getattr(inside, "status_code", None)
+        return told_with_200(getattr(inside, "message", str(inside)), None if code == NO_CODE else code, secrets)
+    if status == 200:  # half of one, or one without choices
+        return malformed(words, secrets)
     if status is None or isinstance(error, openai.APIConnectionError):  # a timeout is one too
         return Fault(one_line(words, secrets), status, may_pass=isinstance(error, openai.APIConnectionError))
     return http_fault(status, words, _headers(error), secrets)
@@ -99,6 +107,7 @@ def _reply(response: Any, secrets: list[str]) -> Reply:
     if not getattr(response, "choices", None):
         raise malformed("the response holds no choices", secrets)
     choice, usage = response.choices[0], getattr(response, "usage", None)
+    refuse_role(choice.message.role, secrets)
     details = getattr(usage, "prompt_tokens_details", None)
     return Reply(
         text=choice.message.content or "",

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from tunewright.errors import ModelSetupError
-from tunewright.faults import Fault, error_words, http_fault, malformed, one_line
+from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line, refuse_role
 from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
@@ -70,6 +70,7 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
         raise malformed(f"the response is not JSON: {text[:80]!r}", secrets) from None
     try:
         choice, usage = value["choices"][0], value.get("usage") or {}
+        refuse_role(choice["message"].get("role"), secrets)
         return Reply(
             text=THOUGHT.sub("", choice["message"]["content"] or ""),
             finish_reason=choice.get("finish_reason"),
@@ -78,7 +79,7 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
             cached_prompt_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise malformed(f"the response holds no reply: {error_words(text)}", secrets) from None
+        raise fault_in_body(text, secrets) from None
 
 
 async def _session() -> aiohttp.ClientSession:

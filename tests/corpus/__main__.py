@@ -21,7 +21,7 @@ def main() -> None:
             os.environ["TUNEWRIGHT_CACHE"] = f"{folder}/cache"
             with redirect_stdout(printed), redirect_stderr(printed):
                 got = outcome(case)
-        faults = faults_of(case, got, printed.getvalue())
+            faults = faults_of(case, got, printed.getvalue())
         bad += bool(faults)
         messages.append(got.message)
         print(f"{case.name}\n  {got.message or 'handled: ' + repr(got.value)[:200]}")

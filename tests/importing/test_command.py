@@ -71,7 +71,7 @@ def test_the_same_file_gives_the_same_bytes_again_in_place_of_the_old(run):
 def test_too_many_bad_rows_write_nothing(run):
     found = run([*TEN[:8], "oops", "oops"], "--yes")
     assert isinstance(found.exception, TooManyFailuresError)
-    assert "2 of 10 rows are bad (20%, allowed: 10%); nothing is written" in str(found.exception)
+    assert "found 2 bad rows of 10 (20%), expected at most 10%; nothing is written" in str(found.exception)
     assert "line 9: not JSON" in found.stdout and not FOLDER.exists()
 
 

@@ -48,7 +48,7 @@ def test_a_conversation_of_two_imports_or_of_nobody_is_told_with_its_line(domain
     ):
         load_imported(domain)
     workspace.write_imported("feb", [], [talk])
-    with pytest.raises(RecordError, match=r"feb/transcripts\.jsonl, line 1: log-1: persona 'u1' is not in"):
+    with pytest.raises(RecordError, match=r"feb/transcripts\.jsonl, line 1, log-1: found the persona 'u1'"):
         load_imported(domain)
 
 

@@ -126,7 +126,7 @@ def test_what_is_dropped_and_joined_is_counted_by_hand(tmp_path):
 @pytest.mark.parametrize(
     ("row", "reason", "detail"),
     [
-        ("{broken", "not JSON", "Expecting property name"),
+        ("{broken", "not JSON", "expecting property name"),
         ("[1]", "shape", "found list, expected an object with messages"),
         ('{"text": "hi"}', "shape", "found text; expected a list in messages"),
         ('{"messages": "hi"}', "shape", "found messages; expected a list"),
@@ -256,15 +256,15 @@ def test_parquet_rows_are_read_and_told_by_their_number(tmp_path):
     assert (found.source.format, spoken(found)) == ("messages", [[HI], [BYE]])
     assert [(r.line, r.reason) for r in found.rejected] == [(2, "no exchange")]
     assert len(found.personas) == 2
-    with pytest.raises(RecordError, match="cannot be read as parquet after row 0"):
+    with pytest.raises(RecordError, match="what cannot be read as parquet after row 0"):
         read(tmp_path / "a.parquet", data[:-20])
-    with pytest.raises(RecordError, match="is parquet, and --format says csv"):
+    with pytest.raises(RecordError, match="found parquet, expected csv as --format says"):
         read(tmp_path / "a.parquet", data, "csv")
 
 
 def test_without_pyarrow_what_to_install_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingInputError, match=r"needs pyarrow; install it with: pip install -e '\.\[parquet\]'"):
+    with pytest.raises(MissingInputError, match=r"expected pyarrow to read it with; install it with: pip install -e '\.\[parquet\]'"):
         read(tmp_path / "a.parquet", b"PAR1")
 
 
@@ -300,9 +300,9 @@ def test_only_more_than_the_limit_is_long(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said_"),
     [
-        (b"\xff\xfe{\x00", "begins as UTF-16 text; expected UTF-8"),
-        (b'{"text": "x"}\n', "have the fields text, and are of no known format; expected messages"),
-        (b"[]", "have the fields no object, and are of no known format"),
+        (b"\xff\xfe{\x00", "found UTF-16 text, expected UTF-8"),
+        (b'{"text": "x"}\n', "found the fields text in the first rows; expected rows with messages"),
+        (b"[]", "found no object in the first rows"),
         (b"conversation_id,speaker,text\n", "holds no row"),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_file_that_holds_nothing_to_read_is_refused(tmp_path, data, said_):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(MissingInputError, match="nowhere: cannot be read"):
+    with pytest.raises(MissingInputError, match="nowhere: found nothing to read"):
         read_import(tmp_path / "nowhere", "jan", "therapy", None, CONFIG, {})
 
 

@@ -29,6 +29,7 @@ from tunewright.exchange.said import (
     same_words,
     shown,
 )
+from tunewright.json_text import JsonFault, json_value
 from tunewright.labels import Label
 
 Statement = tuple[str | None, str, str]  # criterion, label, note
@@ -59,11 +60,13 @@ def read_tasks(path: Path, terms: Terms) -> Found:
 
 def _list(path: Path) -> list[Any]:
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON
-        raise RecordError(f"{path}: not valid JSON ({error}); export it again as JSON") from None
+        value = json_value(path.read_bytes())
+    except JsonFault as fault:
+        raise RecordError(
+            f"{path}: not valid JSON: {fault}, expected a list of tasks; export it again as JSON"
+        ) from None
     if not isinstance(value, list):
-        raise RecordError(f"{path}: found {shown(value)}, expected the list of tasks that Label Studio exports as JSON")
+        raise RecordError(f"{path}: found {shown(value)}, expected a list of tasks; export it again as JSON")
     return value
 
 

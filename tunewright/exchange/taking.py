@@ -25,7 +25,9 @@ def read_file(
         saved = utc(datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat())
         found = read(file, Terms(domain, reviewers, saved, prefilled))
     except OSError as error:
-        raise MissingInputError(f"{file}: {error.strerror}; expected a file that another tool saved") from None
+        raise MissingInputError(
+            f"{file}: found nothing to read ({error.strerror}), expected a file that another tool saved; name another"
+        ) from None
     take_contradictions_out(found)
     return found
 

@@ -17,6 +17,7 @@ from tunewright.importing.formats import Format
 from tunewright.importing.reading import Import, read_import
 from tunewright.importing.rows import ImportConfig
 from tunewright.importing.storing import import_folder, known_conversations, write_import
+from tunewright.plain import plain
 
 SHOWN_CHARS = 160  # of a bad row's fault
 
@@ -36,7 +37,7 @@ def import_command(
     folder = import_folder(into, name)
     found = read_import(file, name, into.id, form, config, known_conversations(into, name), Forgotten(into.authored))
     for line in told(found, config):
-        typer.echo(line)
+        typer.echo(plain(line))
     refuse(found, file, config)
     if dry_run:
         typer.echo(f"nothing is written (--dry-run); it would go to {folder}")
@@ -52,13 +53,14 @@ def refuse(found: Import, file: Path, config: ImportConfig) -> None:
     """Raise TooManyFailuresError when too much of a file is bad, or nothing of it is left."""
     if found.bad_share > config.max_bad_share or not (found.transcripts or found.skipped):
         raise TooManyFailuresError(
-            f"{file}: {len(found.rejected)} of {found.n_rows} rows are bad ({found.bad_share:.0%}, allowed: "
-            f"{config.max_bad_share:.0%}); nothing is written. Mend them, name another --format than "
+            f"{file}: found {len(found.rejected)} bad rows of {found.n_rows} ({found.bad_share:.0%}), expected at most "
+            f"{config.max_bad_share:.0%}; nothing is written. Mend them, name another --format than "
             f"{found.source.format}, or raise max_bad_share in conf/import.yaml"
         )
     if not found.transcripts:
         raise ConfigError(
-            f"{file}: says nothing new: all {found.n_rows} rows are there already, or forgotten; nothing is written"
+            f"{file}: says nothing new: all {found.n_rows} rows are there already, or forgotten, expected at least one "
+            "other; nothing is written. Name another file"
         )
 
 

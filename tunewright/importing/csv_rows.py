@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.errors import ConfigError, RecordError
-from tunewright.importing.rows import Columns, ImportConfig, Rejected, Row, RowFault, Turn, rejected, speaker_of
+from tunewright.importing.rows import (
+    Columns,
+    ImportConfig,
+    Rejected,
+    Row,
+    RowFault,
+    Turn,
+    field_names,
+    rejected,
+    speaker_of,
+)
 
 DELIMITERS = ",\t;|"
 FIELD_MAX = 2**31 - 1  # characters; the csv module stops at 131,072 unless told
@@ -69,7 +79,7 @@ def header_of(names: Sequence[str], columns: Columns, path: Path) -> Header:
     if layout is None or missing or len(set(names)) < len(names):
         either = " or ".join(" and ".join(pair) for pair in layouts.values())
         raise ConfigError(
-            f"{path}, line 1: found the columns {', '.join(names) or 'none'}; expected {', '.join(needed)}, and "
+            f"{path}, line 1: found the columns {field_names(names) or 'none'}; expected {', '.join(needed)}, and "
             f"{either}, each once; name the file's own under csv in conf/import.yaml, or in a copy given with --conf"
         )
     return Header(names, columns, layout)
@@ -95,8 +105,8 @@ def _records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise RecordError(
-                f"{path}, line {line}: the table cannot be read on from here ({error}); mend the quotes of this row, "
-                "and import again"
+                f"{path}, line {line}: the table cannot be read on from here (found {error}), expected quotes that "
+                "close; mend this row, and import again"
             ) from None
         if cells:
             yield line, cells

@@ -9,11 +9,16 @@ from typing import Literal, get_args
 from tunewright.errors import RecordError
 from tunewright.importing.csv_rows import table_rows
 from tunewright.importing.json_rows import SHAPES, Value, json_values, parquet_values, rows_of
-from tunewright.importing.rows import ImportConfig, Rejected, Row, decoded
+from tunewright.importing.rows import ImportConfig, Rejected, Row, decoded, field_names
 
 Format = Literal["openai", "sharegpt", "messages", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-PARQUET, UTF_16 = b"PAR1", (b"\xff\xfe", b"\xfe\xff")
+PARQUET = b"PAR1"
+OTHERS = {  # what files begin with that are no text, and what they are
+    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"\x1f\x8b": "a file that gzip compressed",
+    b"PK\x03\x04": "a ZIP file (Excel's are such)", b"\x28\xb5\x2f\xfd": "a file that zstd compressed",
+    b"SQLite format 3": "an SQLite database", b"%PDF": "a PDF",
+}  # fmt: skip
 GUESSED_ROWS = 20
 
 
@@ -23,11 +28,13 @@ def rows_in(
     """The format, whether it was guessed, and the rows."""
     if data.startswith(PARQUET):
         if form not in (None, "messages"):
-            raise RecordError(f"{path}: is parquet, and --format says {form}; expected --format messages or none")
+            raise RecordError(f"{path}: found parquet, expected {form} as --format says; leave --format out")
         return "messages", form is None, rows_of(parquet_values(path), SHAPES["messages"], config)
-    if data.startswith(UTF_16):
-        raise RecordError(f"{path}: begins as UTF-16 text; expected UTF-8: save it as UTF-8 and import again")
+    if other := next((name for begin, name in OTHERS.items() if data.startswith(begin)), None):
+        raise RecordError(f"{path}: found {other}, expected UTF-8 text or parquet; save it as one of these")
     text = decoded(data)
+    if not text.strip():
+        raise RecordError(f"{path}: found no row in {len(data)} bytes, expected conversations; name another file")
     guess: Format = form or guessed_format(text, path)
     if guess == "csv":
         return guess, form is None, table_rows(text, path, config)[1]
@@ -42,14 +49,16 @@ def guessed_format(text: str, path: Path) -> Format:
     if text.lstrip()[:1] not in ("{", "["):
         return "csv"
     seen: list[str] = []
+    fault = ""
     for _, one in zip(range(GUESSED_ROWS), json_values(text, path), strict=False):
         if form := _format_of(one):
             return form
         seen += [str(key) for key in one.value] if isinstance(one.value, dict) else []
-    found = ", ".join(dict.fromkeys(seen)) or "no object"
+        fault = fault or (f"line {one.line}: {one.fault}" if one.fault else "")
+    found = f"the fields {field_names(dict.fromkeys(seen))}" if seen else "no object"
     raise RecordError(
-        f"{path}: the first rows have the fields {found}, and are of no known format; expected messages, conversations "
-        f"or conversation; say which with --format {'|'.join(FORMATS)}"
+        f"{path}, {fault if fault and not seen else f'found {found} in the first rows'}; expected rows with messages, "
+        f"conversations or conversation; mend it, or say which format it is with --format {'|'.join(FORMATS)}"
     )
 
 

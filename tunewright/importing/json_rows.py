@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from tunewright.errors import MissingInputError, RecordError
-from tunewright.importing.rows import ImportConfig, Rejected, Row, RowFault, Turn, first_named, rejected, speaker_of
+from tunewright.importing.rows import (
+    ImportConfig,
+    Rejected,
+    Row,
+    RowFault,
+    Turn,
+    field_names,
+    first_named,
+    rejected,
+    speaker_of,
+)
+from tunewright.json_text import JsonFault, briefly, fault_words, json_value, no_constant, once
 
 SPACE = " \t\r\n"
 TEXT_PARTS = ("text", "input_text", "output_text")
@@ -61,32 +72,34 @@ def _lines(text: str) -> Iterator[Value]:
         if not raw:
             continue
         try:
-            yield Value(number, raw, json.loads(raw))
-        except (ValueError, RecursionError) as error:
-            yield Value(number, raw, fault=RowFault("not JSON", _what(error)))
+            yield Value(number, raw, json_value(raw, object_pairs_hook=once))
+        except JsonFault as fault:
+            yield Value(number, raw, fault=RowFault("not JSON", _of_one_line(str(fault))))
 
 
-def _what(error: Exception) -> str:
-    """What JSON says is wrong, without its own count of lines."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, at character {error.colno} of the line"
-    return str(error) or type(error).__name__
+def _of_one_line(fault: str) -> str:
+    """What is wrong with a line, without its own count of lines."""
+    return fault.replace("at line 1, character", "at character")
+
+
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=once, parse_constant=no_constant)
 
 
 def _single_object(text: str) -> Value | None:
     """An object over several lines; None when the first line is a value of its own, or the text is no object."""
     start = len(text) - len(text.lstrip(SPACE))
     try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
+        found, end = _decoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
     if "\n" not in text[start:end] or text[end:].strip(SPACE):
         return None
-    return Value(text.count("\n", 0, start) + 1, text[start:end], json.loads(text[start:end]))
+    return Value(text.count("\n", 0, start) + 1, text[start:end], found)
 
 
 def _array(text: str, path: Path) -> Iterator[Value]:
-    decoder, at, line = json.JSONDecoder(), text.index("[") + 1, 1 + text.count("\n", 0, text.index("["))
+    decoder, at, line = _decoder(), text.index("[") + 1, 1 + text.count("\n", 0, text.index("["))
     separator = False
     while True:
         start = at
@@ -96,7 +109,7 @@ def _array(text: str, path: Path) -> Iterator[Value]:
         mark = text[at : at + 1]
         if mark == "]":
             if rest := text[at + 1 :].strip(SPACE):
-                raise _broken(path, line, f"{rest[:20]!r} after the end of the array")
+                raise _broken(path, line, f"found {briefly(rest)} after the end of the array")
             return
         if separator:
             if mark != ",":
@@ -106,7 +119,7 @@ def _array(text: str, path: Path) -> Iterator[Value]:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise _broken(path, line, _what(error)) from None
+            raise _broken(path, line, fault_words(error, text)) from None
         yield Value(line, text[at:end], value)
         line += text.count("\n", at, end)
         at, separator = end, True
@@ -114,8 +127,8 @@ def _array(text: str, path: Path) -> Iterator[Value]:
 
 def _broken(path: Path, line: int, what: str) -> RecordError:
     return RecordError(
-        f"{path}, line {line}: the JSON array cannot be read on from here ({what}); mend it, or save the rows as JSON "
-        "Lines, where a bad row costs no other, and import again"
+        f"{path}, line {line}: the JSON array cannot be read on from here ({what}), expected values with commas "
+        "between; mend it, or save the rows as JSON Lines, where a bad row costs no other, and import again"
     )
 
 
@@ -126,7 +139,7 @@ def parquet_values(path: Path) -> Iterator[Value]:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise MissingInputError(
-            f"{path}: reading parquet needs pyarrow; install it with: pip install -e '.[parquet]'"
+            f"{path}: found parquet, expected pyarrow to read it with; install it with: pip install -e '.[parquet]'"
         ) from None
     number = 0
     try:
@@ -134,8 +147,11 @@ def parquet_values(path: Path) -> Iterator[Value]:
             for value in batch.to_pylist():
                 number += 1
                 yield Value(number, json.dumps(value, ensure_ascii=False, default=str), value)
-    except (ArrowException, OSError, ValueError) as error:
-        raise RecordError(f"{path}: cannot be read as parquet after row {number} ({error}); save it again") from None
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        raise RecordError(
+            f"{path}: found what cannot be read as parquet after row {number} ({briefly(str(error))}), expected a "
+            "whole parquet file; save or copy it again"
+        ) from None
 
 
 def rows_of(values: Iterator[Value], shape: Shape, config: ImportConfig) -> Iterator[Row | Rejected]:
@@ -155,7 +171,7 @@ def _row(one: Value, shape: Shape, config: ImportConfig) -> Row:
         raise RowFault("shape", f"found {_kind(value)}, expected an object with {' or '.join(shape.lists)}")
     messages = next((value[name] for name in shape.lists if value.get(name) is not None), None)
     if not isinstance(messages, list):
-        found = ", ".join(map(str, value)) or "no field"
+        found = field_names(value) or "no field"
         raise RowFault("shape", f"found {found}; expected a list in {' or '.join(shape.lists)}")
     turns = tuple(_turn(m, f"message {n}", shape, config) for n, m in enumerate(messages, 1))
     names = (first_named(value, config.fields.conversation), first_named(value, config.fields.user))
@@ -164,7 +180,7 @@ def _row(one: Value, shape: Shape, config: ImportConfig) -> Row:
 
 def _turn(message: Any, where: str, shape: Shape, config: ImportConfig) -> Turn:
     if not isinstance(message, dict) or shape.speaker not in message:
-        found = ", ".join(map(str, message)) if isinstance(message, dict) else _kind(message)
+        found = field_names(message) if isinstance(message, dict) else _kind(message)
         raise RowFault("shape", f"{where} has {found or 'nothing'}; expected {shape.speaker} and {shape.text}")
     if message.get("tool_calls") or message.get("function_call"):
         raise RowFault("tool call", f"{where} calls a tool; only conversations in words are taken")
@@ -184,7 +200,7 @@ def _text(content: Any, where: str) -> str:
 def _part(part: Any, where: str) -> str:
     kind = part.get("type") if isinstance(part, dict) else _kind(part)
     if kind not in TEXT_PARTS or not isinstance(part.get("text"), str):
-        raise RowFault("not text", f"{where} has a part of type {kind!r}; only text parts are taken")
+        raise RowFault("not text", f"{where} has a part of type {briefly(kind)}; only text parts are taken")
     return part["text"]
 
 

@@ -126,12 +126,14 @@ def read_import(
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror}); expected a file of logs") from None
+        raise MissingInputError(
+            f"{path}: found nothing to read ({error.strerror}), expected a file of logs; name another one"
+        ) from None
     form, guessed, rows = rows_in(path, data, form, config)
     talks, bad, names_users = _talks(rows)
     fresh, skipped = new_ones(talks, known)
     if not (fresh or bad or skipped):
-        raise RecordError(f"{path}: holds no row; expected conversations in one of: {', '.join(FORMATS)}")
+        raise RecordError(f"{path}: holds no row; expected conversations, as {', '.join(FORMATS)}; name another file")
     source = Source(path.name, hashlib.sha256(data).hexdigest(), form, guessed, names_users)
     fresh, gone = without_forgotten(fresh, name, forgotten)
     ids = [transcript_id(talk, name) for talk in fresh]

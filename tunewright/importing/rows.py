@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import Field
 
 from tunewright.config import Config
+from tunewright.json_text import FOUND_CHARS, briefly
 from tunewright.records import Record
 
+SHOWN_NAMES = 10  # of fields, in a message
 Speaker = Literal["user", "assistant", "ignored"]
 
 
@@ -142,8 +145,8 @@ def speaker_of(name: Any, where: str, speakers: Speakers) -> Speaker:
     if key in speakers.ignored:
         return "ignored"
     if key in speakers.tool:
-        raise RowFault("tool call", f"{where} is of {name!r}; only conversations in words are taken")
-    raise RowFault("unknown speaker", f"{where} is of {name!r}; add the name under speakers in conf/import.yaml")
+        raise RowFault("tool call", f"{where} is of {briefly(name)}; only conversations in words are taken")
+    raise RowFault("unknown speaker", f"{where} is of {briefly(name)}; add the name under speakers in conf/import.yaml")
 
 
 def first_named(values: dict[str, Any], names: Iterable[str]) -> str | None:
@@ -153,3 +156,10 @@ def first_named(values: dict[str, Any], names: Iterable[str]) -> str | None:
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
             return str(value).strip()
     return None
+
+
+def field_names(fields: Iterable[Any]) -> str:
+    """The names of fields, as a message shows them: the first ones, however many and long they are."""
+    first = [*islice(fields, SHOWN_NAMES + 1)]
+    shown = [name if name.isprintable() and len(name) <= FOUND_CHARS else briefly(name) for name in map(str, first)]
+    return ", ".join(shown[:SHOWN_NAMES]) + ", ..." * (len(first) > SHOWN_NAMES)

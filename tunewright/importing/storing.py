@@ -11,6 +11,7 @@ from tunewright.authored import load_authored, read_folder
 from tunewright.config import Domain
 from tunewright.errors import ConfigError
 from tunewright.importing.reading import Import
+from tunewright.json_text import briefly
 from tunewright.records import write_json, write_jsonl
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -20,8 +21,8 @@ def import_folder(domain: Domain, name: str) -> Path:
     """The folder of an import; raises ConfigError for what cannot name one."""
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"--as: found {name[:80]!r}, which cannot name an import; expected up to 40 of a-z, 0-9, - and _, a letter or digit first, "
-            "such as chats-2026-01; choose another"
+            f"--as: found {briefly(name)}, which cannot name an import; expected up to 40 of a-z, 0-9, - and _, a "
+            "letter or digit first; give one such as --as chats-2026-01"
         )
     return Path(domain.imported) / name
 

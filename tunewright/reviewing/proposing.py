@@ -67,7 +67,7 @@ def propose(folder: Path, target: str, criterion: str, example: CalibrationExamp
             others = [e for e in known.get(criterion, ()) if e.exchanges != example.exchanges]
             known[criterion] = (*others, example)
             write_text(path, text_of(known, target))
-    except OSError as error:
+    except OSError as error:  # of its lock; write_text raises StorageError
         raise StorageError(f"{path}: not written ({error}); the example is not kept") from None
     return len(known[criterion])
 
