@@ -55,7 +55,8 @@ def carrier_of(params: Path) -> MakeCarrier | None:
     if kind != "local":
         known = ", ".join(["local", *RUNNERS])
         raise ConfigError(
-            f"{params}: runner.kind: found {brief(kind)}, expected one of {known}; choose one: dvc exp run -S runner=NAME"
+            f"{params}: runner.kind: found {brief(kind)}, expected one of {known}; choose one: dvc exp run -S "
+            "runner=NAME"
         )
     validate(section, LocalConfig, params, "runner")
     return None

@@ -117,7 +117,8 @@ def load(address: str, model: type[C], params: Path = PARAMS) -> C:
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
             raise ConfigError(
-                f"{params}: no section {address!r}: found none, expected what conf/ composes to; compose it again with: {COMPOSE[params]}"
+                f"{params}: no section {address!r}: found none, expected what conf/ composes to; compose it "
+                f"again with: {COMPOSE[params]}"
             )
         section = section[part]
     if lacking := next(_not_given(section, [address]), None):
@@ -275,7 +276,8 @@ def _refuse_environment(where: str, text: str) -> None:
     """Raise ConfigError for an interpolation that would copy the environment, keys and all, into params.yaml."""
     if found := ENVIRONMENT.search(text):
         raise ConfigError(
-            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be written into "
+            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be "
+            "written into "
             f"{PARAMS}, which git keeps; give the value, or name the variable (api_key_env), and run: {COMPOSE[PARAMS]}"
         )
 

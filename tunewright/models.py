@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
@@ -16,10 +17,7 @@ from tunewright.records import RULES
 from tunewright.weights import Weights, identity
 
 EMBEDDED = "embedded"  # the provider that is this process
-
-
-VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.IGNORECASE)
-ADDRESS = re.compile(r"https?://[^\s@/?#]+(?:/[^\s@?#]*)?")
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # in capitals alone: keys, which get pasted here, have small letters
 
 
 class Price(Config):
@@ -114,23 +112,30 @@ class Connection(Config):
 
     @field_validator("api_key_env")
     @classmethod
-    def _names_a_variable(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        for name in (names,) if isinstance(names, str) else names or ():
-            if not VARIABLE.fullmatch(name):  # it may be the key itself: not shown
+    def _a_name_and_no_key(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        """What stands in conf/ gets into params.yaml and git: a key must not, and must not be repeated in a message."""
+        for name in (given,) if isinstance(given, str) else given or ():
+            if not VARIABLE.fullmatch(name):
                 raise ValueError(
-                    f"found {len(name)} characters that name no environment variable, expected a name such as "
-                    "OPENAI_API_KEY; the key itself belongs into the environment"
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not "
+                    "its value; "
+                    f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
                 )
-        return names
+        return given
 
     @field_validator("api_base")
     @classmethod
-    def _is_an_address(cls, address: str | None) -> str | None:
-        if address is not None and not ADDRESS.fullmatch(address):
-            shown = address.rsplit("@", 1)[-1][:80]  # before an @ there may be a password
+    def _without_password(cls, address: str | None) -> str | None:
+        """An address is printed and stored in params.yaml; what opens it belongs into the environment."""
+        parts = urlsplit(address or "")
+        if parts.username is not None or parts.password is not None or parts.query:
             raise ValueError(
-                f"found {shown!r}, expected http://HOST or https://HOST with a port and path, and no password"
+                "expected an address without user, password or query, found one with them (not shown); a key "
+                "belongs into "
+                "the environment, under the name that api_key_env gives"
             )
+        if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"found {address[:80]!r}, expected http://HOST or https://HOST, with a port and a path")
         return address
 
     @property

@@ -56,7 +56,8 @@ def read_brief(path: str, words_min: int) -> str:
     if open_questions := unanswered(text):
         questions = "".join(f"\n  - {question}" for question in open_questions)
         raise DraftError(
-            f"{path}: found {len(open_questions)} open questions (they say {UNANSWERED}), expected an answer to each:{questions}\n"
+            f"{path}: found {len(open_questions)} open questions (they say {UNANSWERED}), expected an answer to "
+            f"each:{questions}\n"
             "answer them, or delete what does not apply, and run: dvc repro prep/dvc.yaml"
         )
     if (n := len(words(text))) < words_min:
@@ -82,7 +83,8 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
     for path in sorted(p for p in folder.glob("*") if not p.name.startswith(".")):
         if not path.is_file() or path.suffix.lower() not in (*TEXT, PDF):
             raise DraftError(
-                f"{path}: found a file of another kind, expected {', '.join(TEXT)} or {PDF}; convert it or take it out, and run: "
+                f"{path}: found a file of another kind, expected {', '.join(TEXT)} or {PDF}; convert it or take "
+                "it out, and run: "
                 "dvc repro prep/dvc.yaml"
             )
         text = tidy(pdf_text(path) if path.suffix.lower() == PDF else plain_text(path))
@@ -112,12 +114,14 @@ def pdf_text(path: Path) -> str:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
             raise DraftError(
-                f"{path}: found a PDF that is encrypted with a password, expected an open one; save it without one, or take it away"
+                f"{path}: found a PDF that is encrypted with a password, expected an open one; save it without "
+                "one, or take it away"
             )
         text = "\n\n".join(page.extract_text() for page in reader.pages)
     except DependencyError as error:  # an encryption that pypdf needs another package for
         raise DraftError(
-            f"{path}: found an encrypted PDF ({error}), expected an open one; save it without a password, or take it away"
+            f"{path}: found an encrypted PDF ({error}), expected an open one; save it without a password, or "
+            "take it away"
         ) from None
     except (
         PyPdfError,
@@ -134,7 +138,8 @@ def pdf_text(path: Path) -> str:
         ) from None
     if not text.strip():
         raise DraftError(
-            f"{path}: found {len(reader.pages)} pages and no text in them (scanned images?), expected text; run text recognition on it, "
+            f"{path}: found {len(reader.pages)} pages and no text in them (scanned images?), expected text; run "
+            "text recognition on it, "
             "or take it away"
         )
     return text

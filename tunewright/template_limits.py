@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
@@ -27,7 +27,8 @@ REFUSED = {
 }  # fmt: skip
 FILTERS = (
     "abs", "capitalize", "count", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max",
-    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique", "upper",
+    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique", "
+    ""upper",
 )  # fmt: skip
 METHODS = ("items", "keys", "values", "get", "strip", "lower", "upper", "startswith", "endswith")
 PLAIN_FORMAT = re.compile(r"(?:[^{}]|\{\w{0,20}(?::[,.]{0,2}\d{0,2}[%dfg]?)?\})*")  # of numbers, none of them wide
@@ -55,7 +56,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         for node in found:
             _refuse(node)
             if isinstance(node, nodes.For):
-                node.iter = _through("counted", node.iter)
+                node.iter = _through("counted", cast(nodes.Expr, node.iter))
         return tree
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -87,7 +88,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
 
 def render_bounded(template: Template, values: dict[str, Any]) -> str:
-    """A template's text. Raises SecurityError where it is too long or its loops repeat too often, and what it raises."""
+    """A template's text. Raises SecurityError where it is too long or its loops repeat too often, and what it "
+    "raises."""
     parts, left = [], CHARS_MAX
     with _counting():
         for part in template.generate(values):

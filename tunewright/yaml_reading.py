@@ -105,7 +105,7 @@ def _fault(error: yaml.YAMLError, text: str) -> YamlFault:
         return YamlFault(what, mark.line + 1 if mark else None)
     lines = text.split("\n")
     shown = lines[mark.line].strip()[:60] if mark and mark.line < len(lines) else ""
-    context = f" {error.context}" if getattr(error, "context", None) else ""
+    context = f" {said}" if (said := getattr(error, "context", None)) else ""
     found = f"found {shown!r}" if shown else "found the end"
     return YamlFault(f"{what}{context}; {found}, expected YAML", mark.line + 1 if mark else None)
 
@@ -135,7 +135,7 @@ def _refused(node: yaml.Node, what: str) -> ConstructorError:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"sequence": "a list", "mapping": "a mapping"}.get(str(node.id), "a plain value")
+    return {"sequence": "a list", "mapping": "a mapping"}.get(str(getattr(node, "id", "")), "a plain value")
 
 
 def _checked(

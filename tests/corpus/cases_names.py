@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tests.conftest import ROOT
 from tests.corpus.harness import MB, Case, Way
 from tests.corpus.ways import command, file_way, shipped, write
@@ -117,21 +118,47 @@ CASES = [
     bad("params.yaml: 200,000 brackets", DOMAIN, lambda: b"domain: " + b"[" * 200_000 + b"]" * 200_000, "64 levels"),
     bad("params.yaml: a domain that is a path", DOMAIN, section({"id": "../../evil"}), "'../../evil'"),
     bad("params.yaml: a domain with a newline", DOMAIN, section({"id": "a\nb"}), "domain.id"),
-    bad("params.yaml: a rubric outside of the project", DOMAIN, section({"rubric": "../../secret.yaml"}), "'../../secret.yaml'"),
+    bad(
+        "params.yaml: a rubric outside of the project",
+        DOMAIN,
+        section({"rubric": "../../secret.yaml"}),
+        "'../../secret.yaml'",
+    ),
     bad("params.yaml: prompts anywhere on the disk", DOMAIN, section({"prompts": "/etc"}), "inside of the project"),
     bad("params.yaml: reviews in a home", DOMAIN, section({"reviews": "~/x"}), "inside of the project"),
     bad("params.yaml: a NUL in a path", DOMAIN, section({"authored": "a\0b"}), "authored"),
-    bad("params.yaml: conversations in the past", DOMAIN, section({"days_between_exchanges": -1}), "greater than or equal to 0"),
+    bad(
+        "params.yaml: conversations in the past",
+        DOMAIN,
+        section({"days_between_exchanges": -1}),
+        "greater than or equal to 0",
+    ),
     bad("params.yaml: connections that are a list", CLIENT, b"llm: {connections: [openai]}", "connections"),
     bad("params.yaml: an llm that is a word", CLIENT, b"llm: openai", "'openai'"),
     bad("params.yaml: a list for a client", CLIENT, b"[]", "a list of 0"),
-    bad("params.yaml: a key where its name belongs", CLIENT, connection(api_key_env="sk-proj-4fQ0planted"), "api_key_env", "19 characters"),
-    bad("params.yaml: an address with a password", CLIENT, connection(api_base="http://me:secret@192.0.2.1/v1"), "'192.0.2.1/v1'"),
+    bad(
+        "params.yaml: a key where its name belongs",
+        CLIENT,
+        connection(api_key_env="sk-proj-4fQ0planted"),
+        "api_key_env",
+        "19 characters",
+    ),
+    bad(
+        "params.yaml: an address with a password",
+        CLIENT,
+        connection(api_base="http://me:secret@192.0.2.1/v1"),
+        "not shown",
+    ),
     bad("params.yaml: an address that is a file", CLIENT, connection(api_base="file:///etc/passwd"), "api_base"),
     bad("params.yaml: no tries at all", CLIENT, connection(attempts=0), "attempts"),
     bad("params.yaml: a runner of its own", CLIENT, b"runner: {kind: [a]}", "runner.kind"),
     bad("params.yaml: replies of minus one token", MODEL, model(max_tokens=-1), "max_tokens"),
-    bad("params.yaml: a price below nothing", MODEL, model(price={"input_usd_per_mtok": -5, "output_usd_per_mtok": 1}), "price"),
+    bad(
+        "params.yaml: a price below nothing",
+        MODEL,
+        model(price={"input_usd_per_mtok": -5, "output_usd_per_mtok": 1}),
+        "price",
+    ),
     bad("params.yaml: a model with an escape sequence", MODEL, model(model="openai/\u202ex"), "model"),
     bad("params.yaml: no trainer", TRAINER, b"seed: 1", "trainer.place.kind", "found None"),
     bad("params.yaml: a trainer that is a list", TRAINER, b"trainer: {place: [a]}", "trainer.place.kind"),
@@ -154,8 +181,18 @@ CASES = [
     bad("override: an option elsewhere on the disk", COMPOSED, b"domain=/etc/passwd", "/etc/passwd"),
     bad("override: a value that names nothing", COMPOSED, b"seed=${nothing}", "nothing"),
     bad("override: a value that names itself", COMPOSED, b"seed=${seed}", "seed"),
-    Case("override: a text with quotes", OVERRIDE, b"seed='a \"b\" {c}'", gives=lambda params: params["seed"] == 'a "b" {c}'),
-    Case("override: a bomb that is only text", OVERRIDE, b"seed='*a &b !!python/object:os.system'", gives=lambda params: params["seed"].startswith("*a")),
+    Case(
+        "override: a text with quotes",
+        OVERRIDE,
+        b"seed='a \"b\" {c}'",
+        gives=lambda params: params["seed"] == 'a "b" {c}',
+    ),
+    Case(
+        "override: a bomb that is only text",
+        OVERRIDE,
+        b"seed='*a &b !!python/object:os.system'",
+        gives=lambda params: params["seed"].startswith("*a"),
+    ),
     bad("new-domain: a path", NEW, b"../evil", "'../evil'"),
     bad("new-domain: two lines", NEW, b"a\nb", "2 to 40"),
     bad("new-domain: null", NEW, b"null", "'null'"),
@@ -164,23 +201,51 @@ CASES = [
     bad("new-domain: 5,000 letters", NEW, b"a" * 5000, "2 to 40"),
     bad("new-domain: letters that look like others", NEW, "\u0430bc".encode(), "a-z"),
     bad("new-domain: bytes that are no text", NEW, b"\xff\xfe", "2 to 40"),
-    bad("new-domain: one that is there", typed(lambda name: command("new-domain", name), "conf/domain/therapy.yaml"), b"therapy", "adopt therapy"),
-    bad("new-domain: conf/ does not compose", file_way("conf/config.yaml", lambda: command("new-domain", "tutoring"), project, "conf/"), b"defaults: [{no: no}]", "cannot be composed"),
+    bad(
+        "new-domain: one that is there",
+        typed(lambda name: command("new-domain", name), "conf/domain/therapy.yaml"),
+        b"therapy",
+        "adopt therapy",
+    ),
+    bad(
+        "new-domain: conf/ does not compose",
+        file_way("conf/config.yaml", lambda: command("new-domain", "tutoring"), project, "conf/"),
+        b"defaults: [{no: no}]",
+        "cannot be composed",
+    ),
     Case("new-domain: a brief that is no text", BRIEF, b"\x89PNG\r\n", DraftError, ("byte 0x89",)),
     bad("adopt: a path", ADOPT, b"../preset/demo", "'../preset/demo'"),
     bad("adopt: 5,000 letters", ADOPT, b"a" * 5000, "no such domain"),
     bad("adopt: a NUL", ADOPT, b"tutoring\0", "no such domain"),
     bad("adopt: only a path", ONLY, b"../../../x", "rubric.yaml"),
-    bad("adopt: a domain that writes elsewhere", DOMAIN_FILE, lambda: Path(ROOT / "conf/domain/therapy.yaml").read_bytes().replace(
-        b"rubric: conf", b"rubric: ../../conf").replace(b"id: therapy", b"id: tutoring"), "'../../conf/domain/therapy/rubric.yaml'"),
-    bad("adopt: a domain under another name", DOMAIN_FILE, lambda: (ROOT / "conf/domain/therapy.yaml").read_bytes(), "id 'therapy'"),
+    bad(
+        "adopt: a domain that writes elsewhere",
+        DOMAIN_FILE,
+        lambda: (
+            Path(ROOT / "conf/domain/therapy.yaml")
+            .read_bytes()
+            .replace(b"rubric: conf", b"rubric: ../../conf")
+            .replace(b"id: therapy", b"id: tutoring")
+        ),
+        "'../../conf/domain/therapy/rubric.yaml'",
+    ),
+    bad(
+        "adopt: a domain under another name",
+        DOMAIN_FILE,
+        lambda: (ROOT / "conf/domain/therapy.yaml").read_bytes(),
+        "id 'therapy'",
+    ),
     bad("adopt: a draft that is no YAML", draft("rubric.yaml"), b"criteria: [\n", "line 2"),
     bad("adopt: a draft that is no text", draft("rubric.yaml"), b"\xff", "byte 0xff"),
     bad("adopt: a draft of another kind", draft("taxonomy.yaml"), b"pass_threshold: 1\n", "'pass_threshold'"),
-    bad("adopt: a prompt that includes a file", draft("prompts/system.md"), b"{% include '/etc/passwd' %}", "'include'"),
-    bad("prep/params.yaml: a quote that nothing closes", PREP, b"# tunewright params --prep domain='therapy\n", "line 1"),
+    bad(
+        "adopt: a prompt that includes a file", draft("prompts/system.md"), b"{% include '/etc/passwd' %}", "'include'"
+    ),
+    bad(
+        "prep/params.yaml: a quote that nothing closes", PREP, b"# tunewright params --prep domain='therapy\n", "line 1"
+    ),
     bad("prep/params.yaml: no text", PREP, b"\xff\xff", "byte 0xff"),
-]  # fmt: skip
+]
 
 
 def laughs() -> bytes:

@@ -1,4 +1,5 @@
-"""YAML that people write - rubric, taxonomy, personas, calibration, flaws, frameworks, probes, import.yaml - read as stages do."""
+"""YAML that people write - rubric, taxonomy, personas, calibration, flaws, frameworks, probes, import.yaml - "
+"read as stages do."""
 
 from __future__ import annotations
 
@@ -96,7 +97,13 @@ CASES = [
     bad("a sentence", RUBRIC, b"Is the reply good?\n", "expected a mapping"),
     bad("billion laughs", RUBRIC, laughs, "line 7", "aliases that unfold"),
     bad("billion laughs in one value", FRAMEWORKS, lambda: b"frameworks: &a [1]\n" + laughs(), "aliases that unfold"),
-    bad("an alias in what it stands for", RUBRIC, b"categories: &a\n  heart: *a\n", "line 2", "inside of what it stands for"),
+    bad(
+        "an alias in what it stands for",
+        RUBRIC,
+        b"categories: &a\n  heart: *a\n",
+        "line 2",
+        "inside of what it stands for",
+    ),
     bad("an alias without an anchor", RUBRIC, b"categories: *heart\n", "line 1", "undefined alias"),
     bad("200,000 open brackets", RUBRIC, lambda: b"[" * 200_000, "line 1", "64 levels"),
     bad("200,000 brackets, all closed", RUBRIC, lambda: b"[" * 200_000 + b"]" * 200_000, "64 levels"),
@@ -110,9 +117,20 @@ CASES = [
     bad("an escaped surrogate", RUBRIC, b'background: "\\ud800"\n', "line 1", "invalid Unicode"),
     bad("UTF-16", RUBRIC, whole("rubric").encode("utf-16"), "UTF-16", "save it as UTF-8"),
     bad("Latin-1", RUBRIC, "background: Müller\n".encode("latin-1"), "byte 0xfc in line 1"),
-    Case("YAML: a byte order mark", RUBRIC, b"\xef\xbb\xbf" + whole("rubric").encode(), gives=lambda r: len(r.criteria) == 20),
+    Case(
+        "YAML: a byte order mark",
+        RUBRIC,
+        b"\xef\xbb\xbf" + whole("rubric").encode(),
+        gives=lambda r: len(r.criteria) == 20,
+    ),
     Case("YAML: line ends of Windows", RUBRIC, whole("rubric").replace("\n", "\r\n").encode(), gives=lambda r: r.gates),
-    bad("a key given twice", RUBRIC, b"pass_threshold: 0.7\ncriteria: []\npass_threshold: 0.8\n", "line 3", "given twice"),
+    bad(
+        "a key given twice",
+        RUBRIC,
+        b"pass_threshold: 0.7\ncriteria: []\npass_threshold: 0.8\n",
+        "line 3",
+        "given twice",
+    ),
     bad("a key given twice, deep", PLANTED, b"hosts:\n  short: []\n  long: []\n  short: [a]\n", "line 4", "'short'"),
     bad("a list as a key", RUBRIC, b"? [a, b]\n: 1\n", "line 1", "a list as a key"),
     bad("a mapping as a key", RUBRIC, b"{a: 1}: 1\n", "a mapping as a key"),
@@ -128,50 +146,204 @@ CASES = [
     bad("not a number", RUBRIC, b"pass_threshold: .nan\n", "finite"),
     bad("a day that does not exist", RUBRIC, b"background: 2026-13-45\n", "date"),
     bad("a word that is said to be a number", RUBRIC, b"pass_threshold: !!int many\n", "'many'"),
-    bad("rubric: a category that weighs nothing", RUBRIC, changed("rubric", lambda v: first(v["categories"], weight=0)), "greater than 0"),
-    bad("rubric: weights over 1", RUBRIC, changed("rubric", lambda v: first(v["categories"], weight=0.9)), "expected 1"),
-    bad("rubric: an unknown statistic", RUBRIC, changed("rubric", lambda v: first(v["criteria"], evaluator="measure", measure={"beauty": {}})), "'beauty'"),
-    bad("rubric: no question mark", RUBRIC, changed("rubric", lambda v: first(v["criteria"], question="Is it good.")), "ends in '?'"),
-    bad("rubric: an id that is a path", RUBRIC, changed("rubric", lambda v: first(v["criteria"], id="../../x")), "match pattern"),
-    bad("rubric: a category that is not there", RUBRIC, changed("rubric", lambda v: first(v["criteria"], category="odd")), "'odd'"),
-    bad("rubric: a criterion twice", RUBRIC, changed("rubric", lambda v: v["criteria"].append(v["criteria"][0])), "given twice"),
-    bad("rubric: an empty stock phrase", RUBRIC, changed("rubric", lambda v: v["lexicon"]["praise"].append("")), "lower case"),
-    bad("rubric: bounds the wrong way round", RUBRIC, changed("rubric", lambda v: first(
-        [c for c in v["criteria"] if c.get("measure")], measure={"questions_max": {"min": 2, "max": 1}})), "min 2 above max 1"),
-    bad("taxonomy: a dimension of its own", TAXONOMY, changed("taxonomy", lambda v: v["dimensions"].update(id={"x": 1})), "'id'"),
-    bad("taxonomy: a dimension too few", TAXONOMY, changed("taxonomy", lambda v: v["dimensions"].pop("stance")), "stance"),
-    bad("taxonomy: a negative weight", TAXONOMY, changed("taxonomy", lambda v: v["difficulty"].update(odd=-1)), "expected none below 0"),
-    bad("taxonomy: weights as words", TAXONOMY, changed("taxonomy", lambda v: v["difficulty"].update(odd="heavy")), "'heavy'"),
-    bad("taxonomy: weights over 1", TAXONOMY, changed("taxonomy", lambda v: v["difficulty"].update(odd=1)), "a sum of 2, expected 1"),
-    bad("taxonomy: a topic without subtopics", TAXONOMY, changed("taxonomy", lambda v: v["subtopics"].update(odd=[])), "none for odd"),
-    bad("taxonomy: a style that personas.yaml lacks", TAXONOMY, changed("taxonomy", lambda v: v["dimensions"].update(style={"odd": 1})), "'odd'"),
+    bad(
+        "rubric: a category that weighs nothing",
+        RUBRIC,
+        changed("rubric", lambda v: first(v["categories"], weight=0)),
+        "greater than 0",
+    ),
+    bad(
+        "rubric: weights over 1", RUBRIC, changed("rubric", lambda v: first(v["categories"], weight=0.9)), "expected 1"
+    ),
+    bad(
+        "rubric: an unknown statistic",
+        RUBRIC,
+        changed("rubric", lambda v: first(v["criteria"], evaluator="measure", measure={"beauty": {}})),
+        "'beauty'",
+    ),
+    bad(
+        "rubric: no question mark",
+        RUBRIC,
+        changed("rubric", lambda v: first(v["criteria"], question="Is it good.")),
+        "ends in '?'",
+    ),
+    bad(
+        "rubric: an id that is a path",
+        RUBRIC,
+        changed("rubric", lambda v: first(v["criteria"], id="../../x")),
+        "match pattern",
+    ),
+    bad(
+        "rubric: a category that is not there",
+        RUBRIC,
+        changed("rubric", lambda v: first(v["criteria"], category="odd")),
+        "'odd'",
+    ),
+    bad(
+        "rubric: a criterion twice",
+        RUBRIC,
+        changed("rubric", lambda v: v["criteria"].append(v["criteria"][0])),
+        "given twice",
+    ),
+    bad(
+        "rubric: an empty stock phrase",
+        RUBRIC,
+        changed("rubric", lambda v: v["lexicon"]["praise"].append("")),
+        "lower case",
+    ),
+    bad(
+        "rubric: bounds the wrong way round",
+        RUBRIC,
+        changed(
+            "rubric",
+            lambda v: first(
+                [c for c in v["criteria"] if c.get("measure")], measure={"questions_max": {"min": 2, "max": 1}}
+            ),
+        ),
+        "min 2 above max 1",
+    ),
+    bad(
+        "taxonomy: a dimension of its own",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["dimensions"].update(id={"x": 1})),
+        "'id'",
+    ),
+    bad(
+        "taxonomy: a dimension too few",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["dimensions"].pop("stance")),
+        "stance",
+    ),
+    bad(
+        "taxonomy: a negative weight",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["difficulty"].update(odd=-1)),
+        "expected none below 0",
+    ),
+    bad(
+        "taxonomy: weights as words",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["difficulty"].update(odd="heavy")),
+        "'heavy'",
+    ),
+    bad(
+        "taxonomy: weights over 1",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["difficulty"].update(odd=1)),
+        "a sum of 2, expected 1",
+    ),
+    bad(
+        "taxonomy: a topic without subtopics",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["subtopics"].update(odd=[])),
+        "none for odd",
+    ),
+    bad(
+        "taxonomy: a style that personas.yaml lacks",
+        TAXONOMY,
+        changed("taxonomy", lambda v: v["dimensions"].update(style={"odd": 1})),
+        "'odd'",
+    ),
     bad("personas: no styles", TEMPLATE, b"styles: {}\n", "is missing"),
-    bad("personas: an age of 18 digits", TEMPLATE, changed("personas", lambda v: first(v["ages"], max=10**17)), "less than or equal to 110"),
-    bad("personas: ages in which nobody writes", TEMPLATE, changed("personas", lambda v: [band.update(
-        styles=dict.fromkeys(v["styles"], 0)) for band in v["ages"]]), "a weight of 0 for every style"),
-    bad("personas: a negative complexity", TEMPLATE, changed("personas", lambda v: v["complexity"].update(simple=-1)), "greater than or equal to 0"),
-    bad("personas: half a thing to bring up", TEMPLATE, changed("personas", lambda v: v.update(topic_seeds={"min": 0.5, "max": 2})), "whole"),
-    bad("personas: minus five things to bring up", TEMPLATE, changed("personas", lambda v: v.update(topic_seeds={"max": -5})), "1 or more"),
-    bad("personas: a million things to bring up", TEMPLATE, changed("personas", lambda v: v.update(topic_seeds={"min": 10**6, "max": 10**6})), "at most"),
-    bad("personas: longest words below the shortest", TEMPLATE, changed("personas", lambda v: first(v["styles"], max_words=1)), "max_words 1"),
-    bad("personas: fewer habits than a person has", TEMPLATE, changed("personas", lambda v: v["flaws"].update(kinds={})), "found 0 kinds"),
-    Case("YAML: personas: one thing to bring up", TEMPLATE, changed("personas", lambda v: v.update(topic_seeds={"min": 1, "max": 1})),
-        gives=lambda people: {len(person.seeds) for person in people} == {1}),
-    bad("calibration: a conversation that nobody wrote", CALIBRATION, b"examples:\n  warm:\n  - {transcript: nobody, label: pass, reason: "
-        b"because it is warm}\nworked: []\n", "'nobody'", "authored"),
-    bad("calibration: an unknown label", CALIBRATION, b"examples:\n  warm:\n  - {transcript: a, label: maybe, reason: "
-        b"because it is warm}\nworked: []\n", "line 3", "'maybe'"),
-    bad("planted: a flaw without its bad version", PLANTED, b"hosts: {short: [], long: []}\nflaws:\n  warm:\n  - {user: a, good: b, "
-        b"reason: because it is warm}\n", "line 4", "'flaws.warm.0.bad' is missing"),
-    bad("frameworks: a mapping where a list belongs", FRAMEWORKS, b"frameworks: {a: 1}\nfailure_modes: []\nanchors: {}\n", "expected"),
+    bad(
+        "personas: an age of 18 digits",
+        TEMPLATE,
+        changed("personas", lambda v: first(v["ages"], max=10**17)),
+        "less than or equal to 110",
+    ),
+    bad(
+        "personas: ages in which nobody writes",
+        TEMPLATE,
+        changed("personas", lambda v: [band.update(styles=dict.fromkeys(v["styles"], 0)) for band in v["ages"]]),
+        "a weight of 0 for every style",
+    ),
+    bad(
+        "personas: a negative complexity",
+        TEMPLATE,
+        changed("personas", lambda v: v["complexity"].update(simple=-1)),
+        "greater than or equal to 0",
+    ),
+    bad(
+        "personas: half a thing to bring up",
+        TEMPLATE,
+        changed("personas", lambda v: v.update(topic_seeds={"min": 0.5, "max": 2})),
+        "whole",
+    ),
+    bad(
+        "personas: minus five things to bring up",
+        TEMPLATE,
+        changed("personas", lambda v: v.update(topic_seeds={"max": -5})),
+        "1 or more",
+    ),
+    bad(
+        "personas: a million things to bring up",
+        TEMPLATE,
+        changed("personas", lambda v: v.update(topic_seeds={"min": 10**6, "max": 10**6})),
+        "at most",
+    ),
+    bad(
+        "personas: longest words below the shortest",
+        TEMPLATE,
+        changed("personas", lambda v: first(v["styles"], max_words=1)),
+        "max_words 1",
+    ),
+    bad(
+        "personas: fewer habits than a person has",
+        TEMPLATE,
+        changed("personas", lambda v: v["flaws"].update(kinds={})),
+        "found 0 kinds",
+    ),
+    Case(
+        "YAML: personas: one thing to bring up",
+        TEMPLATE,
+        changed("personas", lambda v: v.update(topic_seeds={"min": 1, "max": 1})),
+        gives=lambda people: {len(person.seeds) for person in people} == {1},
+    ),
+    bad(
+        "calibration: a conversation that nobody wrote",
+        CALIBRATION,
+        b"examples:\n  warm:\n  - {transcript: nobody, label: pass, reason: because it is warm}\nworked: []\n",
+        "'nobody'",
+        "authored",
+    ),
+    bad(
+        "calibration: an unknown label",
+        CALIBRATION,
+        b"examples:\n  warm:\n  - {transcript: a, label: maybe, reason: because it is warm}\nworked: []\n",
+        "line 3",
+        "'maybe'",
+    ),
+    bad(
+        "planted: a flaw without its bad version",
+        PLANTED,
+        b"hosts: {short: [], long: []}\nflaws:\n  warm:\n  - {user: a, good: b, reason: because it is warm}\n",
+        "line 4",
+        "'flaws.warm.0.bad' is missing",
+    ),
+    bad(
+        "frameworks: a mapping where a list belongs",
+        FRAMEWORKS,
+        b"frameworks: {a: 1}\nfailure_modes: []\nanchors: {}\n",
+        "expected",
+    ),
     bad("probes: no regular expression", PROBES, probe("{finds: '('}"), "regular expression"),
     bad("probes: no JSON Schema", PROBES, probe("{json: {type: 7}}"), "JSON Schema"),
     bad("probes: a schema elsewhere", PROBES, probe("{json: {$ref: 'http://192.0.2.1/x'}}"), "$ref"),
     bad("probes: an unknown check", PROBES, probe("{sounds: nice}"), "'probes.0.check.sounds'"),
-    bad("probes: a model that speaks last", PROBES, probe("{number: 1}").replace(b"ask: Why?", b"ask: [a, b]"), "odd number"),
-    Case("YAML: probes: no files", file_way("data/probes/odd.txt", load_probes, where="data/probes"), b"", MissingInputError),
+    bad(
+        "probes: a model that speaks last",
+        PROBES,
+        probe("{number: 1}").replace(b"ask: Why?", b"ask: [a, b]"),
+        "odd number",
+    ),
+    Case(
+        "YAML: probes: no files",
+        file_way("data/probes/odd.txt", load_probes, where="data/probes"),
+        b"",
+        MissingInputError,
+    ),
     bad("import.yaml: a share as a word", IMPORT, b"max_bad_share: some\n", "max_bad_share"),
-]  # fmt: skip
+]
 
 
 def nested_aliases() -> bytes:
