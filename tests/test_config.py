@@ -84,7 +84,8 @@ def test_a_value_of_the_wrong_kind_is_shown(params):
 def test_a_missing_section_and_a_missing_file_say_what_to_run(params):
     assert (
         message_of(params, "make: {}\n")
-        == "params.yaml: no section 'make.shelf': found none, expected what conf/ composes to; compose it again with: make params"
+        == "params.yaml: no section 'make.shelf': found none, expected what conf/ composes to; "
+        "compose it again with: make params"
     )
     Path("params.yaml").unlink()
     with pytest.raises(

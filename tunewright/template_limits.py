@@ -27,8 +27,8 @@ REFUSED = {
 }  # fmt: skip
 FILTERS = (
     "abs", "capitalize", "count", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max",
-    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique", "
-    ""upper",
+    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique",
+    "upper",
 )  # fmt: skip
 METHODS = ("items", "keys", "values", "get", "strip", "lower", "upper", "startswith", "endswith")
 PLAIN_FORMAT = re.compile(r"(?:[^{}]|\{\w{0,20}(?::[,.]{0,2}\d{0,2}[%dfg]?)?\})*")  # of numbers, none of them wide

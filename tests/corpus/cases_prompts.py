@@ -38,8 +38,8 @@ def filled() -> Any:
 def cast() -> Cast:
     """Who talks, of the shipped domain."""
     return Cast(
-        domain=load_domain(), template=load_template("conf/domain/therapy/personas.yaml"), user=spec(), assistant=spec(),
-        assistant_prompt=ASSISTANT, guidance=Guidance.model_validate(GUIDANCE),
+        domain=load_domain(), template=load_template("conf/domain/therapy/personas.yaml"), user=spec(),
+        assistant=spec(), assistant_prompt=ASSISTANT, guidance=Guidance.model_validate(GUIDANCE),
         conduct=Conduct.model_validate(CONDUCT), exchanges=Bounds(min=3, max=3), seed=1,
     )  # fmt: skip
 

@@ -21,15 +21,15 @@ from tunewright.yaml_reading import DEPTH_MAX, YamlFault, parse_yaml
 THERAPY = ROOT / "conf/domain/therapy"
 RUBRIC = (THERAPY / "rubric.yaml").read_bytes()
 PIECES = (
-    "a: ", "- ", "? ", "&x ", "*x", "<<: ", "[", "]", "{", "}", ", ", "\n", "\n  ", "'", '"', "|\n", "!!int ", "
-    ""!!map ", "!t ",
+    "a: ", "- ", "? ", "&x ", "*x", "<<: ", "[", "]", "{", "}", ", ", "\n", "\n  ", "'", '"', "|\n", "!!int ",
+    "!!map ", "!t ",
     "1", "1e3", "0x", ".inf", "2026-99-99", "~", "yes", "#", "%YAML 1.1\n", "---\n", "\t", "\u2028", "x" * 40,
 )  # fmt: skip
 CODE = (
-    "{{ ", " }}", "{% ", " %}", "{# ", " #}", "for a in ", "in x", "endfor", "if ", "endif", "else", "set a = ", "
-    ""raw", "x", "a", "loop.",
-    "| join(", "| replace(", "'x'", ")", "(", "[", "]", ".", "__class__", " * ", " ** ", " + ", " ~ ", "9", "
-    ""\n", "<!-- role: user -->\n",
+    "{{ ", " }}", "{% ", " %}", "{# ", " #}", "for a in ", "in x", "endfor", "if ", "endif", "else", "set a = ",
+    "raw", "x", "a", "loop.",
+    "| join(", "| replace(", "'x'", ")", "(", "[", "]", ".", "__class__", " * ", " ** ", " + ", " ~ ", "9",
+    "\n", "<!-- role: user -->\n",
     "include ", "macro f()", "recursive", "self", "-%}", "\u202e",
 )  # fmt: skip
 WEIGHTS = st.dictionaries(
