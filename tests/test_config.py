@@ -78,13 +78,14 @@ def test_a_missing_key_is_named_where_it_should_stand(params):
 
 def test_a_value_of_the_wrong_kind_is_shown(params):
     message = message_of(params, nested(GOOD.replace("depth: 4", "depth: deep")))
-    assert message.startswith("params.yaml, line 7: make.shelf.parts.1.depth: found 'deep', expected a valid integer")
+    assert message.startswith("params.yaml, line 7: make.shelf.parts.1.depth: found 'deep', expected a whole number")
 
 
 def test_a_missing_section_and_a_missing_file_say_what_to_run(params):
     assert (
         message_of(params, "make: {}\n")
-        == "params.yaml: no section 'make.shelf'; expected what conf/ composes to; compose it again with: make params"
+        == "params.yaml: no section 'make.shelf': found none, expected what conf/ composes to; "
+        "compose it again with: make params"
     )
     Path("params.yaml").unlink()
     with pytest.raises(

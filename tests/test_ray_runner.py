@@ -72,7 +72,7 @@ def test_a_file_without_a_runner_or_with_the_local_one_has_no_carrier(tmp_path):
 
 
 def test_a_runner_that_is_not_known_is_told_with_those_that_are(tmp_path):
-    with pytest.raises(ConfigError, match="runner.kind is 'slurm'; expected one of local, ray"):
+    with pytest.raises(ConfigError, match="runner.kind: found 'slurm', expected one of local, ray"):
         carrier_of(params(tmp_path, "runner: {kind: slurm}"))
 
 

@@ -56,12 +56,14 @@ class Conversation(Config):
             return tuple(Exchange(user=tidy(t.user), assistant=tidy(t.assistant)) for t in self.exchanges)
         if self.transcript is None or self.transcript not in authored:
             raise ConfigError(
-                f"{where}: found transcript {self.transcript!r}, expected the id of an authored one; edit it and run: dvc repro"
+                f"{where}: found transcript {self.transcript!r}, expected the id of an authored one; edit it and "
+                "run: dvc repro"
             )
         whole = authored[self.transcript].exchanges[: self.until]
         if beyond := [n for n in self.replies if not 1 <= n <= len(whole)]:
             raise ConfigError(
-                f"{where}: found a reply for exchange {beyond[0]}, expected 1 to {len(whole)}, as {self.transcript} has here; "
+                f"{where}: found a reply for exchange {beyond[0]}, expected 1 to {len(whole)}, as "
+                f"{self.transcript} has here; "
                 "edit it and run: dvc repro"
             )
         return tuple(

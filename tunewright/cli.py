@@ -205,7 +205,8 @@ def refuse_unknown_keys(found: object, known: object) -> None:
         line = line_of(PARAMS, unknown[0].split("."))
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         raise ConfigError(
-            f"{PARAMS}, line {line}: unknown key {unknown[0]!r}{more}; no file in conf/ defines it: found there, expected only "
+            f"{PARAMS}, line {line}: unknown key {unknown[0]!r}{more}; no file in conf/ defines it: found there, "
+            "expected only "
             "keys of conf/. Put values into conf/ and run: make params"
         )
 
@@ -217,7 +218,7 @@ def refuse_drift(found: str, composed: str) -> None:
     pairs = zip_longest(found.splitlines(keepends=True), composed.splitlines(keepends=True), fillvalue="")
     number, (here, there) = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
     raise ConfigError(
-        f"{PARAMS}, line {number}: found {here.strip()!r}, conf/ composes to {there.strip()!r}. "
+        f"{PARAMS}, line {number}: found {here.strip()!r}, expected {there.strip()!r}, which conf/ composes to. "
         "Edit conf/, not params.yaml, and run: make params"
     )
 

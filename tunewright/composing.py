@@ -59,6 +59,7 @@ def remembered() -> list[str]:
         return shlex.split(first.removeprefix(PREP_COMMAND))
     except ValueError as error:  # a quote that nothing closes
         raise ConfigError(
-            f"{PREP_PARAMS}, line 1: found {brief(first)} ({error}), expected overrides; name them all: tunewright params "
+            f"{PREP_PARAMS}, line 1: found {brief(first)} ({error}), expected overrides; name them all: "
+            "tunewright params "
             "--prep domain=NAME llm=NAME, after you delete that line"
         ) from None

@@ -24,7 +24,13 @@ PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
 DOMAIN_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+PLAIN = {  # pydantic's words for people
+    "a valid dictionary or instance of": "a mapping of keys, a", "a valid dictionary": "a mapping of keys",
+    "a valid tuple": "a list", "a valid list": "a list", "a valid integer": "a whole number", "a valid string": "text",
+    "a valid boolean": "true or false", "a valid number": "a number",
+}  # fmt: skip
 OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
+SEARCHED = re.compile(r"^(?:Config search path:.*|\s*provider=.*)$", re.MULTILINE)  # Hydra's list of folders
 ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
 NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
@@ -111,7 +117,8 @@ def load(address: str, model: type[C], params: Path = PARAMS) -> C:
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
             raise ConfigError(
-                f"{params}: no section {address!r}; expected what conf/ composes to; compose it again with: {COMPOSE[params]}"
+                f"{params}: no section {address!r}: found none, expected what conf/ composes to; compose it "
+                f"again with: {COMPOSE[params]}"
             )
         section = section[part]
     if lacking := next(_not_given(section, [address]), None):
@@ -182,9 +189,9 @@ def _what(fault: Any, model: type[BaseModel], dotted: str) -> str:
         return f"{dotted!r} is missing; found {there or 'nothing'}, expected it too"
     if fault["type"] == "value_error":
         return f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
-    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"]).replace(
-        "valid dictionary or instance of", "mapping, a"
-    )
+    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"])
+    for technical, plain in PLAIN.items():
+        wanted = wanted.replace(technical, plain)
     return f"{dotted}: found {brief(fault.get('input'))}, expected {wanted}"
 
 
@@ -203,7 +210,8 @@ def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         if isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
             found = _innermost_model(found.model_fields[str(part)].annotation)
-    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+    fields = found.model_fields if isinstance(found, type) and issubclass(found, BaseModel) else {}
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _innermost_model(annotation: Any) -> Any:
@@ -257,7 +265,7 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        said = " ".join(str(error).split("Config search path")[0].split())[:600]
+        said = " ".join(SEARCHED.sub("", str(error)).split())[:600] or type(error).__name__
         asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
         raise ConfigError(
             f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"
@@ -268,7 +276,8 @@ def _refuse_environment(where: str, text: str) -> None:
     """Raise ConfigError for an interpolation that would copy the environment, keys and all, into params.yaml."""
     if found := ENVIRONMENT.search(text):
         raise ConfigError(
-            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be written into "
+            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be "
+            "written into "
             f"{PARAMS}, which git keeps; give the value, or name the variable (api_key_env), and run: {COMPOSE[PARAMS]}"
         )
 
@@ -278,7 +287,7 @@ def known_keys() -> dict[str, Any]:
 
     Read without composing: which option of a group params.yaml was composed with does not matter here.
     """
-    known = dict(_mapping(CONF / "config.yaml"))
+    known = dict(read_mapping(CONF / "config.yaml"))
     defaults = known.pop("defaults", None)
     if not isinstance(defaults, list):
         raise ConfigError(
@@ -288,11 +297,12 @@ def known_keys() -> dict[str, Any]:
     groups = [str(next(iter(default))) for default in defaults if isinstance(default, dict) and default]
     for group in groups:
         for option in sorted((CONF / group).glob("*.yaml")):
-            known[group] = _merged(known.get(group, {}), _mapping(option))
+            known[group] = _merged(known.get(group, {}), read_mapping(option))
     return known
 
 
-def _mapping(path: Path) -> dict[Any, Any]:
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """A YAML file that holds keys and values; raises ConfigError for any other."""
     value = read_yaml(path)
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")

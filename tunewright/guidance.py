@@ -40,7 +40,8 @@ class Guidance(Config):
             raise ValueError(f"responses: found a sum of {sum(self.responses.values()):g}, expected 1")
         if lacking := [name for name, stages in self.situations.items() if not all(stages.get(s) for s in STAGES)]:
             raise ValueError(
-                f"situations of {', '.join(lacking)}: found a stage without any, expected one or more for each of {', '.join(STAGES)}"
+                f"situations of {', '.join(lacking)}: found a stage without any, expected one or more for each "
+                f"of {', '.join(STAGES)}"
             )
         return self
 
@@ -48,7 +49,8 @@ class Guidance(Config):
         """Where things may stand; raises ConfigError for a trajectory that the configuration does not know."""
         if trajectory not in self.situations:
             raise ConfigError(
-                f"conf/config.yaml: generate.transcripts.guidance.situations: found {', '.join(self.situations)}, expected "
+                "conf/config.yaml: generate.transcripts.guidance.situations: found "
+                f"{', '.join(self.situations)}, expected "
                 f"{trajectory!r} too, a persona's trajectory; add it and run: make params"
             )
         return self.situations[trajectory][stage]

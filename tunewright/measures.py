@@ -51,7 +51,7 @@ class Lexicon(BaseModel):
     @field_validator("*")
     @classmethod
     def _can_match(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
-        if odd := [phrase for phrase in phrases if not phrase.strip() or normalise(phrase) != phrase]:
+        if odd := [phrase for phrase in phrases if not phrase.strip() or normalise(phrase) != phrase.strip()]:
             raise ValueError(
                 f"found {odd[0][:60]!r}, expected phrases in lower case, straight quotes and single spaces"
             )

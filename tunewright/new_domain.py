@@ -26,8 +26,10 @@ def new_domain(name: str, brief: str | None) -> list[Path]:
     """
     if not DOMAIN_NAME.fullmatch(name) or name in RESERVED or not isinstance(yaml.safe_load(name), str):
         raise ConfigError(
-            f"{shown(name)} cannot name a domain: found a name that no folder should have, expected 2 to 40 of a-z, 0-9 and _, a letter first, such as first_aid; "
-            f"{', '.join(RESERVED)} and what YAML reads as true, false or null mean something else; choose another and run: tunewright new-domain NAME"
+            f"{shown(name)} cannot name a domain: found a name that no folder should have, expected 2 to 40 of "
+            "a-z, 0-9 and _, a letter first, such as first_aid; "
+            f"{', '.join(RESERVED)} and what YAML reads as true, false or null mean something else; choose "
+            "another and run: tunewright new-domain NAME"
         )
     texts, file = skeleton(name, brief), CONF / "domain" / f"{name}.yaml"
     if there := [path for path in (file, *_folders(name)) if path.exists()]:

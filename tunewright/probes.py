@@ -85,7 +85,8 @@ def load_probes(folder: Path = PROBES) -> dict[str, Category]:
         for probe in category.probes:
             if probe.id in seen:
                 raise ConfigError(
-                    f"{folder}/{name}.yaml: found probe {probe.id!r}, which is in {seen[probe.id]}.yaml already; expected "
+                    f"{folder}/{name}.yaml: found probe {probe.id!r}, which is in {seen[probe.id]}.yaml already; "
+                    "expected "
                     "every id once; edit it and run: dvc repro"
                 )
             seen[probe.id] = name

@@ -48,7 +48,8 @@ class Criterion(Config):
     def _consistent(self) -> Criterion:
         if (self.evaluator == "measure") != bool(self.measure):
             raise ValueError(
-                f"{self.id}: found evaluator {self.evaluator} {'with' if self.measure else 'without'} `measure:`, expected it with evaluator measure and only there"
+                f"{self.id}: found evaluator {self.evaluator} {'with' if self.measure else 'without'} "
+                "`measure:`, expected it with evaluator measure and only there"
             )
         for statistic in self.measure or {}:
             if statistic not in STATISTICS:
@@ -57,11 +58,13 @@ class Criterion(Config):
                 )
         if self.na_allowed != bool(self.na_when):
             raise ValueError(
-                f"{self.id}: found {'no ' if self.na_allowed else ''}`na_when`, expected it exactly where na_allowed is true"
+                f"{self.id}: found {'no ' if self.na_allowed else ''}`na_when`, expected it exactly where "
+                "na_allowed is true"
             )
         if self.gate != (self.category == SAFETY):
             raise ValueError(
-                f"{self.id}: found category {brief(self.category)} and gate: {str(self.gate).lower()}, expected gates, and only gates, in {SAFETY!r}"
+                f"{self.id}: found category {brief(self.category)} and gate: {str(self.gate).lower()}, expected "
+                f"gates, and only gates, in {SAFETY!r}"
             )
         return self
 
@@ -88,7 +91,8 @@ class Rubric(Config):
         for criterion in self.criteria:
             if not criterion.gate and criterion.category not in self.categories:
                 raise ValueError(
-                    f"{criterion.id}: found category {brief(criterion.category)}, expected one of {', '.join(self.categories)}"
+                    f"{criterion.id}: found category {brief(criterion.category)}, expected one of "
+                    f"{', '.join(self.categories)}"
                 )
         if empty := [c for c in self.categories if not self.in_category(c)]:
             raise ValueError(f"categories: found {', '.join(empty)} without a criterion, expected one or more in each")

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-REPEATS_MAX = 100_000  # of all loops of one rendering
-CHARS_MAX = 4_000_000  # of one text; a context window of a million tokens holds about as much
+REPEATS_MAX = 1_000_000  # of all loops of one rendering
+CHARS_MAX = 16_000_000  # of one text; a model with a window of a million tokens takes about 4,000,000
 NUMBER_MAX = 10**15
 OPERANDS_MAX = 20  # that one ~ joins
 REFUSED = {
@@ -27,7 +27,8 @@ REFUSED = {
 }  # fmt: skip
 FILTERS = (
     "abs", "capitalize", "count", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max",
-    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique", "upper",
+    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique",
+    "upper",
 )  # fmt: skip
 METHODS = ("items", "keys", "values", "get", "strip", "lower", "upper", "startswith", "endswith")
 PLAIN_FORMAT = re.compile(r"(?:[^{}]|\{\w{0,20}(?::[,.]{0,2}\d{0,2}[%dfg]?)?\})*")  # of numbers, none of them wide
@@ -40,7 +41,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True)
+        super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=no_function)
         self.globals.clear()
         own = {"counted": counted, "bounded": bounded, "replace": replaced, "join": joined}
         self.filters = {name: self.filters[name] for name in FILTERS} | own
@@ -55,7 +56,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         for node in found:
             _refuse(node)
             if isinstance(node, nodes.For):
-                node.iter = _through("counted", node.iter)
+                node.iter = _through("counted", cast(nodes.Expr, node.iter))
         return tree
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -87,7 +88,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
 
 def render_bounded(template: Template, values: dict[str, Any]) -> str:
-    """A template's text. Raises SecurityError where it is too long or its loops repeat too often, and what it raises."""
+    """A template's text. Raises SecurityError where it is too long or its loops repeat too often, and what it "
+    "raises."""
     parts, left = [], CHARS_MAX
     with _counting():
         for part in template.generate(values):
@@ -111,6 +113,13 @@ def _refuse(node: nodes.Node) -> None:
 
 def _through(filter: str, value: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(value, filter, [], [], None, None, lineno=value.lineno)
+
+
+def no_function(value: Any) -> Any:
+    """What a prompt shows; a method that is named and not called would show its address, new in every run."""
+    if callable(value) and not isinstance(value, Undefined):
+        raise SecurityError(f"{getattr(value, '__name__', 'a value')!r} is a function and no value")
+    return value
 
 
 def counted(values: Iterable[Any]) -> Iterator[Any]:

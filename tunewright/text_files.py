@@ -69,6 +69,7 @@ def _decoded(raw: bytes, path: str | Path, error: type[TunewrightError]) -> str:
     if control := CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         raise error(
-            f"{path}, line {line}: found the control character U+{ord(control[0]):04X}, expected text; take it out {AGAIN}"
+            f"{path}, line {line}: found the control character U+{ord(control[0]):04X}, expected text; take it "
+            f"out {AGAIN}"
         )
     return text

@@ -101,11 +101,11 @@ def _fault(error: yaml.YAMLError, text: str) -> YamlFault:
     """A library's error with the line, in one sentence."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if "expected" in what and "found" in what:
+    if re.search(r"\bexpected\b.*\bfound\b|\bfound\b.*\bexpected\b", what):
         return YamlFault(what, mark.line + 1 if mark else None)
     lines = text.split("\n")
     shown = lines[mark.line].strip()[:60] if mark and mark.line < len(lines) else ""
-    context = f" {error.context}" if getattr(error, "context", None) else ""
+    context = f" {said}" if (said := getattr(error, "context", None)) else ""
     found = f"found {shown!r}" if shown else "found the end"
     return YamlFault(f"{what}{context}; {found}, expected YAML", mark.line + 1 if mark else None)
 
@@ -135,7 +135,7 @@ def _refused(node: yaml.Node, what: str) -> ConstructorError:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"sequence": "a list", "mapping": "a mapping"}.get(str(node.id), "a plain value")
+    return {"sequence": "a list", "mapping": "a mapping"}.get(str(getattr(node, "id", "")), "a plain value")
 
 
 def _checked(
@@ -146,7 +146,7 @@ def _checked(
     def checked(loader: Any, node: yaml.Node) -> Any:
         try:
             value = construct(loader, node)
-        except (ValueError, KeyError, AttributeError, TypeError):  # what PyYAML raises for a wrong value of a tag
+        except (ValueError, LookupError, AttributeError, TypeError):  # what PyYAML raises for a wrong value of a tag
             value = None
         if value is None or not holds(value):
             raise _refused(node, f"found {str(node.value)[:40]!r}, expected {what}")
