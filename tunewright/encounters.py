@@ -64,6 +64,12 @@ class Encounters(Config):
             numbered = [(p, n) for p in personas for n in range(per_persona)]
             named = [(f"pair-{p.id}-{n}", p, n) for p, n in numbered]
             jobs = [Job(name, simulate, (cast, p, n, name)) for name, p, n in named]
+        if not personas:
+            raise ConfigError(
+                "nobody to talk with: found 0 people held out, expected some; of few authored people all can fall to "
+                "training: write more of them, take another seed in conf/config.yaml, or set evaluation_source: sampled "
+                "and evaluation_user: simulated in conf/preset/; then run: make params"
+            )
         if not jobs:
             raise ConfigError(
                 f"no conversation to hold: none of the {len(personas)} personas has a recorded conversation to replay; "
