@@ -80,7 +80,7 @@ CODES = {  # by signal: handled while models are called, and else what Python do
     "term twice": (143, -15),
 }
 ERRORS = {  # what a process says when it stops with exit code 1, by what was done to it
-    "disk": "disk",
+    "disk": "free ",  # disk space, in all its messages
     "budget": "the budget of",
     "revoked": "the provider refused the key",
     "": "failed (allowed:",

@@ -23,7 +23,7 @@ from tunewright.records import stable_seed
 QUIRKS = {"empty": 0.02, "filtered": 0.01, "refusal": 0.01, "wrong_schema": 0.08, "context_overflow": 0.008}
 PACE = Pace(slow_s=0.4, retry_after_s=0.2)
 LONGEST_STREAK = 3  # passing faults of one request in all its life: as many as a process tries, so that some give up
-HANG_SHARE = 0.003  # each takes a whole timeout
+HANG_SHARE = 0.001  # each takes a whole timeout
 NO_SHARE, NA_SHARE, UNRELATED_SHARE, ODD_LENGTH_SHARE = 0.1, 0.1, 0.3, 0.1
 KEY_DIGITS = 7  # of a request's key in the cache, which the transport sends as the seed
 
