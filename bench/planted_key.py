@@ -5,9 +5,9 @@
 A copy of the repository goes through the whole pipeline (a model of two layers, a scripted server behind the real
 clients), with a key of every provider in the environment and a server that repeats what it is sent in errors and
 replies. Then what goes wrong: a key that is refused, Gemini and Anthropic through litellm, the Hub, crashes with
-tracebacks, keys pasted into the configuration. Home, temporary folder, reply cache, git's objects, the
-terminal's output and the arguments of every process are searched too. Before that, keys are planted in each form to see that the search
-finds them.
+tracebacks, keys pasted into the configuration. Home, temporary folder, reply cache, git's objects, the output of the
+commands and the arguments of every process are searched too. Before that, keys are planted in each form to see that the
+search finds them.
 Exit code 1 if a key is found.
 """
 

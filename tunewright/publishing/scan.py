@@ -80,7 +80,8 @@ class Search:
         if plain != line:
             yield from (hit for hit in self.of_text(line) if hit[0] == PLACE)
         if "\0" in line:
-            yield from ((SECRET, one.kind, one.masked) for one in find_secrets(line.replace("\0", ""), self.own))
+            for secret in find_secrets(line.replace("\0", ""), self.own):
+                yield SECRET, secret.kind, secret.masked
 
     def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
         """Ids of a record that were forgotten."""
