@@ -5,8 +5,8 @@
 A copy of the repository goes through the whole pipeline (a model of two layers, a scripted server behind the real
 clients), with a key of every provider in the environment and a server that repeats what it is sent in errors and
 replies. Then what goes wrong: a key that is refused, Gemini and Anthropic through litellm, the Hub, crashes with
-tracebacks, keys pasted into the configuration. Home, temporary folder, reply cache, git's objects, the terminal's
-output and the arguments of every process are searched too. Before that, keys are planted in each form to see that the
+tracebacks, keys pasted into the configuration. Home, temporary folder, reply cache, git's objects, the output of the
+commands and the arguments of every process are searched too. Before that, keys are planted in each form to see that the
 search finds them.
 Exit code 1 if a key is found.
 """
@@ -37,11 +37,9 @@ from bench.training_places import tiny_base
 from tunewright.document import md_table
 from tunewright.weights import folder_digest
 
+DESIGN = ("params.yaml", "conf", "prompts", "prep")
 PLACES = (  # what is searched, by where it lies; the first that fits counts
-    (
-        "params.yaml, conf/, prompts/, prep/",
-        tuple(f"repository/{place}" for place in ("params.yaml", "conf", "prompts", "prep")),
-    ),
+    ("params.yaml, conf/, prompts/, prep/", tuple(f"repository/{p}" for p in DESIGN)),
     ("dvc.lock, .dvc/ (cache, tmp, logs)", ("repository/dvc.lock", "repository/.dvc")),
     ("git, loose and packed", ("repository/.git",)),
     ("metrics/, plots/", ("repository/metrics", "repository/plots")),

@@ -31,6 +31,7 @@ Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
 ESCAPE = re.compile(r"\\(?:([\\nrtbf/\"])|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")  # of a JSON or YAML string
 MEANT = {"/": "/", '"': '"', "\\": r"\\"}  # by the letter of an escape; all others are white space
 OF_NOBODY = re.compile(r"\.lock$|^(?:tokenizer[^/]*|vocab\.json|merges\.txt)$")
+SECRET: Sort = "secret"
 PERSONAL: Sort = "personal data"
 PLACE: Sort = "path of this machine"
 
@@ -63,7 +64,7 @@ class Search:
     def of_text(self, text: str) -> Iterator[tuple[Sort, str, str]]:
         """All that is in a text: sort, kind and masked value."""
         for secret in find_secrets(text, self.own):
-            yield "secret", secret.kind, secret.masked
+            yield SECRET, secret.kind, secret.masked
         for datum in find_personal_data(text, self.public):
             yield "personal data", datum.kind, datum.masked
         for path in HOME.finditer(text):
@@ -79,7 +80,8 @@ class Search:
         if plain != line:
             yield from (hit for hit in self.of_text(line) if hit[0] == PLACE)
         if "\0" in line:
-            yield from (("secret", one.kind, one.masked) for one in find_secrets(line.replace("\0", ""), self.own))
+            for secret in find_secrets(line.replace("\0", ""), self.own):
+                yield SECRET, secret.kind, secret.masked
 
     def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
         """Ids of a record that were forgotten."""
