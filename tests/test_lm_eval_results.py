@@ -38,7 +38,7 @@ def test_one_side_alone_and_another_kind_of_file_are_refused(tmp_path):
     with pytest.raises(RecordError, match=r"tuned: no results_\*.json .the other side holds one"):
         lm_eval_numbers(tmp_path)
     write_json(tmp_path / "tuned/results_1.json", {"scores": {}})
-    with pytest.raises(RecordError, match="not a results file of lm_eval"):
+    with pytest.raises(RecordError, match="found no `results`, expected a results file of lm_eval"):
         lm_eval_numbers(tmp_path)
 
 
