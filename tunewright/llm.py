@@ -25,7 +25,7 @@ from tunewright.batches import Batches
 from tunewright.cache import ReplyCache, ReplyStore
 from tunewright.carrying import MakeCarrier, carrier_of
 from tunewright.config import PARAMS, read_yaml, validate
-from tunewright.errors import OfflineMissError
+from tunewright.errors import OfflineMissError, TunewrightError
 from tunewright.halt import Halt
 from tunewright.items import EmptyReplyError, ItemFailure
 from tunewright.json_text import said_value
@@ -214,7 +214,10 @@ class Client:
         return await self._ask(request, item)
 
     async def _ask(self, request: Request, item: str) -> Reply:
-        """Make a call; its reply is stored and accounted for before anybody sees it."""
+        """Make a call; its reply is stored and accounted for before anybody sees it.
+
+        An error that every call would meet halts the run: no new call starts, and those in flight are stored.
+        """
         self.halt.check()
         self._cache.ready()
         self._account.before(request)
@@ -227,6 +230,8 @@ class Client:
             reply = Reply.model_validate(kept)  # another process may have been first: its reply is the one
             future.set_result(reply)
         except BaseException as error:
+            if isinstance(error, TunewrightError):
+                self.halt.stop(error)
             future.set_exception(error)
             future.exception()  # mark as seen: there may be nobody else waiting
             raise

@@ -6,7 +6,9 @@ provider is and how fast to use it, and is not.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
@@ -15,6 +17,7 @@ from tunewright.records import RULES
 from tunewright.weights import Weights, identity
 
 EMBEDDED = "embedded"  # the provider that is this process
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # in capitals alone: keys, which get pasted here, have small letters
 
 
 class Price(Config):
@@ -96,6 +99,30 @@ class Connection(Config):
     context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
     threads: int | None = None  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _a_name_and_no_key(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        """What stands in conf/ gets into params.yaml and git: a key must not, and must not be repeated in a message."""
+        for name in (given,) if isinstance(given, str) else given or ():
+            if not VARIABLE.fullmatch(name):
+                raise ValueError(
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its value; "
+                    f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
+                )
+        return given
+
+    @field_validator("api_base")
+    @classmethod
+    def _without_password(cls, address: str | None) -> str | None:
+        """An address is printed and stored in params.yaml; what opens it belongs into the environment."""
+        parts = urlsplit(address or "")
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise ValueError(
+                "expected an address without user, password or query, found one with them (not shown); a key belongs into "
+                "the environment, under the name that api_key_env gives"
+            )
+        return address
 
     @property
     def key_names(self) -> tuple[str, ...]:

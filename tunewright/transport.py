@@ -19,6 +19,7 @@ import aiohttp
 
 from tunewright.errors import ModelSetupError
 from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line, refuse_role
+from tunewright.keys import hide_in_reply
 from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
@@ -68,12 +69,12 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise malformed(f"the response is not JSON: {text[:80]!r}", secrets) from None
+        raise malformed(f"the response is not JSON: {one_line(text, secrets)[:80]!r}", secrets) from None
     try:
         choice, usage = value["choices"][0], value.get("usage") or {}
         refuse_role(choice["message"].get("role"), secrets)
         return Reply(
-            text=UNPAIRED.sub("\ufffd", THOUGHT.sub("", choice["message"]["content"] or "")),
+            text=UNPAIRED.sub("\ufffd", THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets))),
             finish_reason=choice.get("finish_reason"),
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
