@@ -30,7 +30,7 @@ class Price(Config):
 class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
-    model: str = Field(pattern=r"^[\w][\w.:@/+ -]{0,199}$")  # litellm's name, or embedded/<name> with `weights`
+    model: str = Field(pattern=r"^[!-~]{1,200}$")  # litellm's name, or embedded/<name> with `weights`
     weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
     temperature: float | None = Field(ge=0, le=10)  # None: not sent
     max_tokens: int = Field(ge=1)
