@@ -88,7 +88,7 @@ def test_prep_params_remember_the_overrides_that_made_them(project):
 def test_an_override_whose_file_is_gone_is_told_with_the_command_that_mends_it(project):
     PREP_PARAMS.write_text("# tunewright params --prep domain=therapy llm=fake_expert\n")
     found = CliRunner().invoke(app, ["params", "--prep"]).exception
-    assert isinstance(found, ConfigError) and "from domain=therapy llm=fake_expert: conf/: cannot be" in str(found)
+    assert isinstance(found, ConfigError) and "from 'domain=therapy llm=fake_expert': conf/: cannot be" in str(found)
     assert str(found).endswith("tunewright params --prep domain=NAME llm=NAME")
     assert CliRunner().invoke(app, ["params", "--prep", "llm=embedded"]).exit_code == 0
 
@@ -129,13 +129,17 @@ def test_a_bad_name_makes_nothing(project, name):
 
 
 def test_a_domain_that_is_there_is_not_touched(project):
-    with pytest.raises(ConfigError, match="conf/domain/therapy.yaml: is there already.* go on with: tunewright adopt"):
+    with pytest.raises(
+        ConfigError, match="conf/domain/therapy.yaml: found it there already.* go on with: tunewright adopt"
+    ):
         new_domain("therapy", None)
 
 
 def test_to_go_on_is_offered_only_where_there_is_a_domain(project):
     Path("reviews/cooking").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="reviews/cooking: is there already; take another name or take that away$"):
+    with pytest.raises(
+        ConfigError, match="reviews/cooking: found it there already, .*; take another name or take that away$"
+    ):
         new_domain("cooking", None)
 
 
@@ -222,7 +226,7 @@ def test_a_draft_that_does_not_load_is_not_offered(drafts):
     value = yaml.safe_load(path.read_text())
     value["dimensions"]["stance"]["wants_to_understand"] = 0.9
     path.write_text(yaml.safe_dump(value))
-    with pytest.raises(ConfigError, match="weights of stance sum to 1.65"):
+    with pytest.raises(ConfigError, match="weights of stance: found a sum of 1.65, expected 1"):
         candidates(drafts, None)
 
 
@@ -230,9 +234,9 @@ def test_without_drafts_or_with_a_wrong_name_the_next_command_is_named(project):
     new_domain("tutoring", "A brief.")
     with pytest.raises(MissingInputError, match="dvc repro prep/dvc.yaml"):
         candidates(domain_named("tutoring"), None)
-    with pytest.raises(ConfigError, match="no such file in the set"):
+    with pytest.raises(ConfigError, match="--only: found .* expected one file of the set"):
         candidates(domain_named("tutoring"), "brief.md")
-    with pytest.raises(ConfigError, match="no such domain; there are: .*therapy"):
+    with pytest.raises(ConfigError, match="no such domain: found the name .*expected one that is there: .*therapy"):
         domain_named("cooking")
 
 

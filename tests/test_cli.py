@@ -35,7 +35,7 @@ def test_equal_texts_are_no_drift():
 def test_drift_is_told_with_the_first_line_that_differs(found, line, here, there):
     with pytest.raises(ConfigError) as caught:
         refuse_drift(found, COMPOSED)
-    assert str(caught.value).startswith(f"params.yaml, line {line}: found {here!r}, conf/ composes to {there!r}.")
+    assert str(caught.value).startswith(f"params.yaml, line {line}: found {here!r}, expected {there!r}, which conf/")
     assert str(caught.value).endswith("run: make params")
 
 

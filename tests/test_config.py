@@ -52,18 +52,18 @@ def test_a_section_becomes_its_model(params):
 
 def test_an_unknown_key_is_named_with_its_line_and_the_likely_meaning(params):
     message = message_of(params, nested("titel: shelf\n" + GOOD))
-    assert message.startswith("params.yaml, line 3: unknown key 'make.shelf.titel'; did you mean 'title'?")
+    assert message.startswith("params.yaml, line 3: found unknown key 'make.shelf.titel', expected 'title'")
     assert message.endswith("edit conf/ and run: make params")
 
 
 def test_an_unknown_key_like_no_other_lists_the_known_ones(params):
     message = message_of(params, nested(GOOD + "qqq: 1\n"))
-    assert "unknown key 'make.shelf.qqq'; known keys: title, parts" in message
+    assert "unknown key 'make.shelf.qqq', expected one of: title, parts" in message
 
 
 def test_an_unknown_key_inside_a_list_is_likened_to_the_keys_that_are_known_there(params):
     message = message_of(params, nested(GOOD.replace("depth: 4", "depth: 4\n  widht: 2")))
-    assert "unknown key 'make.shelf.parts.1.widht'; did you mean 'width'?" in message
+    assert "unknown key 'make.shelf.parts.1.widht', expected 'width'" in message
 
 
 def test_an_unknown_key_is_told_before_the_key_that_it_leaves_missing(params):
@@ -78,30 +78,35 @@ def test_a_missing_key_is_named_where_it_should_stand(params):
 
 def test_a_value_of_the_wrong_kind_is_shown(params):
     message = message_of(params, nested(GOOD.replace("depth: 4", "depth: deep")))
-    assert message.startswith("params.yaml, line 7: make.shelf.parts.1.depth: Input should be a valid integer")
-    assert "found 'deep'" in message
+    assert message.startswith("params.yaml, line 7: make.shelf.parts.1.depth: found 'deep', expected a whole number")
 
 
 def test_a_missing_section_and_a_missing_file_say_what_to_run(params):
     assert (
-        message_of(params, "make: {}\n") == "params.yaml: no section 'make.shelf'; compose it again with: make params"
+        message_of(params, "make: {}\n")
+        == "params.yaml: no section 'make.shelf': found none, expected what conf/ composes to; "
+        "compose it again with: make params"
     )
     Path("params.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"params\.yaml: no such file; compose it with: make params"):
+    with pytest.raises(
+        ConfigError, match=r"params\.yaml: no such file; expected what conf/ composes to; compose it with: make params"
+    ):
         load("make.shelf", Outer)
 
 
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n")
-    with pytest.raises(ConfigError, match=r"(?s)r\.yaml: not valid YAML: key 'c' is given twice.*line 5"):
+    with pytest.raises(
+        ConfigError, match=r"r\.yaml, line 5: not valid YAML: found key 'c' given twice, expected it once"
+    ):
         read_yaml(path)
 
 
 def test_broken_yaml_is_refused_with_its_line(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("a: 1\nb: [1, 2\nc: 3\n")
-    with pytest.raises(ConfigError, match=r"(?s)r\.yaml: not valid YAML:.*line 3"):
+    with pytest.raises(ConfigError, match=r"r\.yaml, line 3: not valid YAML: .*found 'c: 3', expected YAML"):
         read_yaml(path)
 
 
@@ -164,5 +169,5 @@ def test_bounds_without_ends_hold_every_number(value):
 
 
 def test_bounds_in_the_wrong_order_are_refused():
-    with pytest.raises(ValueError, match="min 5 is above max 3"):
+    with pytest.raises(ValueError, match="found min 5 above max 3, expected the smaller one first"):
         Bounds(min=5, max=3)

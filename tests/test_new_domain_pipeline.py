@@ -35,7 +35,7 @@ def test_a_brief_becomes_scored_transcripts(tmp_path: Path) -> None:
 
         repository.run(*TUNEWRIGHT, "new-domain", "tutoring")
         refused = repository.run("dvc", "repro", "prep/dvc.yaml", ok=False)
-        assert "8 questions are still open" in refused and not server.requests
+        assert "found 8 open questions" in refused and not server.requests
         shutil.copyfile(fake_expert.DRAFTS / "brief.md", folder / "prompts/tutoring/brief.md")
 
         repository.run(*TUNEWRIGHT, "params", "--prep", "domain=tutoring", f"llm={fake_expert.OPTION}")

@@ -24,7 +24,10 @@ def test_an_undefined_variable_is_named_with_the_file_and_what_there_is(prompt):
     path = prompt("Hello {{ persona.name }} of {{ town }}")
     with pytest.raises(ConfigError) as caught:
         render(path, persona={"name": "Ada"}, turn=1)
-    assert str(caught.value) == f"{path}: 'town' is undefined; known variables: persona, turn"
+    assert str(caught.value) == (
+        f"{path}, line 1: found: 'town' is undefined, expected only known variables: persona, turn; "
+        "edit it and run the same command again"
+    )
 
 
 def test_an_undefined_part_of_a_variable_is_named_too(prompt):
@@ -116,7 +119,7 @@ def test_fencing_leaves_other_words_alone(prompt):
     ["{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ said.__init__.__globals__ }}", "{{ [].append.__self__ }}"],
 )
 def test_the_sandbox_refuses_to_reach_behind_a_value(prompt, trick):
-    with pytest.raises(ConfigError, match=r"p\.md: .*(unsafe|undefined)"):
+    with pytest.raises(ConfigError, match=r"p\.md, line 1: .*(unsafe|undefined)"):
         render(prompt(trick), said="x")
 
 
@@ -124,7 +127,7 @@ def test_a_template_that_does_not_parse_names_its_line(prompt):
     path = prompt("one\ntwo\n{% if three %}\n")
     with pytest.raises(ConfigError, match=r"p\.md, line \d: not a valid template"):
         variables(path)
-    with pytest.raises(ConfigError, match=r"p\.md: not a valid template"):
+    with pytest.raises(ConfigError, match=r"p\.md, line \d: not a valid template"):
         render(path, three=True)
 
 
@@ -134,7 +137,9 @@ def test_variables_are_those_that_the_caller_must_give(prompt):
 
 
 def test_a_prompt_that_is_not_there_and_one_that_is_no_text_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"absent\.md: no such prompt; restore it with: git checkout"):
+    with pytest.raises(
+        ConfigError, match=r"absent\.md: no such file; expected a prompt; restore it with: git checkout"
+    ):
         render(tmp_path / "absent.md")
     (tmp_path / "bytes.md").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"bytes\.md: not UTF-8 text"):
@@ -154,10 +159,10 @@ def test_a_mistyped_role_line_is_no_text_for_the_model(prompt, line):
 
 
 def test_text_before_the_first_role_line_is_not_lost_in_silence(prompt):
-    with pytest.raises(ConfigError, match="would be lost: 'Be kind.'"):
+    with pytest.raises(ConfigError, match="would be lost: found 'Be kind.'"):
         render(prompt("Be kind.\n<!-- role: user -->\nHello."))
 
 
 def test_an_expression_that_fails_names_the_file(prompt):
-    with pytest.raises(ConfigError, match=r"p\.md: .*concatenate.*known variables: name"):
+    with pytest.raises(ConfigError, match=r"p\.md, line 1: .*concatenate.*known variables: name"):
         render(prompt("{{ name + 1 }}"), name="Ada")

@@ -72,13 +72,13 @@ def test_a_file_without_a_runner_or_with_the_local_one_has_no_carrier(tmp_path):
 
 
 def test_a_runner_that_is_not_known_is_told_with_those_that_are(tmp_path):
-    with pytest.raises(ConfigError, match="runner.kind is 'slurm'; expected one of local, ray"):
+    with pytest.raises(ConfigError, match="runner.kind: found 'slurm', expected one of local, ray"):
         carrier_of(params(tmp_path, "runner: {kind: slurm}"))
 
 
 def test_a_key_that_ray_s_section_does_not_have_is_told(tmp_path):
     section = "{kind: ray, address: null, worker: 2, workers: 2, cpus_per_worker: 1, start_timeout_s: 9}"
-    with pytest.raises(ConfigError, match="unknown key 'runner.worker'; did you mean 'workers'"):
+    with pytest.raises(ConfigError, match="found unknown key 'runner.worker', expected 'workers'"):
         Client.from_params(params(tmp_path, f"runner: {section}"))
 
 

@@ -16,8 +16,8 @@ from tunewright.personas import load_template
 from tunewright.simulation import Cast, Guidance, direction, n_exchanges, replay, simulate, user_messages
 
 GUIDE = Guidance.model_validate(GUIDANCE)
-DOMAIN = Domain.model_validate(
-    read_yaml(ROOT / "params.yaml")["domain"] | {"prompts": str(ROOT / "prompts/therapy"), "days_between_exchanges": 1}
+DOMAIN = Domain.model_validate(read_yaml(ROOT / "params.yaml")["domain"]).model_copy(
+    update={"prompts": str(ROOT / "prompts/therapy"), "days_between_exchanges": 1}
 )
 CAST = Cast(
     domain=DOMAIN,
@@ -175,12 +175,15 @@ def test_a_trajectory_moves_the_situation_by_stage_and_a_volatile_one_by_message
 
 
 def test_a_trajectory_without_situations_is_named():
-    with pytest.raises(ConfigError, match="trajectory 'zigzag' of a persona has no situations"):
+    with pytest.raises(ConfigError, match="expected 'zigzag' too, a persona's trajectory"):
         moods("zigzag")
 
 
 def test_a_stage_without_a_situation_is_refused():
-    with pytest.raises(ValidationError, match="situations of stable: give one or more for each of early, middle, late"):
+    with pytest.raises(
+        ValidationError,
+        match="situations of stable: found a stage without any, expected one or more for each of early, middle, late",
+    ):
         Guidance.model_validate(GUIDANCE | {"situations": {"stable": {"early": ["same"]}}})
 
 
@@ -208,5 +211,5 @@ def test_of_two_turns_in_a_row_all_but_the_last_task_and_the_new_exchange_is_the
 
 
 def test_kinds_of_response_that_do_not_sum_to_1_are_refused():
-    with pytest.raises(ValidationError, match=r"responses sum to 0\.9, expected 1"):
+    with pytest.raises(ValidationError, match=r"responses: found a sum of 0\.9, expected 1"):
         Guidance.model_validate(GUIDANCE | {"responses": {"engages": 0.9}})

@@ -53,7 +53,7 @@ def test_the_environment_s_budget_goes_before_the_configured_one(monkeypatch):
     assert budget_of(Budget(usd=1, tokens=7)) == Budget(usd=2.5, tokens=7)
     for named in ("much", "nan", "-1"):  # a comparison with nan is never true: the budget would have no end
         monkeypatch.setenv("TUNEWRIGHT_BUDGET_USD", named)
-        with pytest.raises(ConfigError, match=f"TUNEWRIGHT_BUDGET_USD is '{named}'; expected a number"):
+        with pytest.raises(ConfigError, match=f"TUNEWRIGHT_BUDGET_USD: found '{named}', expected a number"):
             budget_of(Budget())
 
 

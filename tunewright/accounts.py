@@ -135,4 +135,6 @@ def budget_of(configured: Budget) -> Budget:
     try:
         return Budget.model_validate({**configured.model_dump(), "usd": float(named)}) if named else configured
     except ValueError:
-        raise ConfigError(f"TUNEWRIGHT_BUDGET_USD is {named!r}; expected a number of USD, such as 2.50") from None
+        raise ConfigError(
+            f"TUNEWRIGHT_BUDGET_USD: found {named[:40]!r}, expected a number of USD, such as 2.50; set it anew"
+        ) from None

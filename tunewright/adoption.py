@@ -14,11 +14,12 @@ from tunewright.checks.design import Config as DesignCheck
 from tunewright.checks.design import checklist, read_design
 from tunewright.checks.report import told
 from tunewright.composing import composed_text
-from tunewright.config import CONF, Domain, load_file, validate
+from tunewright.config import CONF, DOMAIN_NAME, Domain, brief, load_file, validate
 from tunewright.design_set import FILES, drafted, file_fault, set_faults, target
 from tunewright.drafting import draft_folder
 from tunewright.errors import ConfigError, MissingInputError
 from tunewright.records import write_text
+from tunewright.text_files import read_text
 
 DRAFT, PROPOSED = "draft", "proposed"
 QUIT = "quit"
@@ -40,18 +41,24 @@ class Candidate(NamedTuple):
         """A unified diff's lines: from what is there to the draft, and from the draft to what the critics propose."""
         new, since_draft = self.versions[version], version == PROPOSED and DRAFT in self.versions
         old = self.versions[DRAFT] if since_draft else self.target
-        before = old.read_text("utf-8") if since_draft else self.current or ""
-        after = new.read_text("utf-8").splitlines(keepends=True)
+        before = read_text(old) if since_draft else self.current or ""
+        after = read_text(new).splitlines(keepends=True)
         return list(difflib.unified_diff(before.splitlines(keepends=True), after, str(old), str(new)))
 
 
 def domain_named(name: str) -> Domain:
     """A domain by its name; raises ConfigError for one that conf/ does not have."""
     path = CONF / "domain" / f"{name}.yaml"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise ConfigError(f"{path}: no such domain; there are: {known}; make one with: tunewright new-domain NAME")
-    return load_file(path, Domain)
+    if not DOMAIN_NAME.fullmatch(name) or not path.exists():
+        known = ", ".join(sorted(p.stem for p in (CONF / "domain").glob("*.yaml"))) or "none"
+        raise ConfigError(
+            f"{CONF / 'domain'}: no such domain: found the name {brief(name)}, expected one that is there: {known}; "
+            "make one with: tunewright new-domain NAME"
+        )
+    domain = load_file(path, Domain)
+    if domain.id != name:
+        raise ConfigError(f"{path}: found id {domain.id!r}, expected the file's name, {name!r}; edit it and run again")
+    return domain
 
 
 def candidates(domain: Domain, only: str | None) -> list[Candidate]:
@@ -61,7 +68,9 @@ def candidates(domain: Domain, only: str | None) -> list[Candidate]:
     """
     folder = draft_folder(domain)
     if only and only not in FILES:
-        raise ConfigError(f"--only {only}: no such file in the set; there are: {', '.join(FILES)}")
+        raise ConfigError(
+            f"--only: found {brief(only)}, expected one file of the set: {', '.join(FILES)}; name one of them"
+        )
     found = [c for name in FILES if only in (None, name) and (c := candidate(domain, folder, name))]
     if not any(drafted(folder, name).exists() for name in FILES):
         raise MissingInputError(f"{folder}: no drafts; make them with: dvc repro prep/dvc.yaml")
@@ -74,16 +83,16 @@ def candidate(domain: Domain, folder: Path, name: str) -> Candidate | None:
     current = what_is_at(place)
     places = {DRAFT: drafted(folder, name), PROPOSED: drafted(folder / "proposed", name)}
     offered = {version: path for version, path in places.items() if path.exists()}
-    versions = {version: path for version, path in offered.items() if path.read_text("utf-8") != current}
+    versions = {version: path for version, path in offered.items() if read_text(path) != current}
     for path in versions.values():
         if fault := file_fault(name, path):
-            raise ConfigError(f"{fault}; make the draft again with: dvc repro -f prep/dvc.yaml")
+            raise ConfigError(f"{fault}; or make the draft again with: dvc repro -f prep/dvc.yaml")
     return Candidate(name, place, current, versions, frozenset(offered)) if versions else None
 
 
 def what_is_at(place: Path) -> str | None:
     """A file's text, or None where there is no file."""
-    return place.read_text("utf-8") if place.exists() else None
+    return read_text(place) if place.exists() else None
 
 
 def uncommitted(paths: Iterable[Path]) -> set[Path]:
@@ -120,7 +129,7 @@ def adopt_files(domain: Domain, only: str | None, choose: Callable[[Candidate], 
         if what_is_at(one.target) != one.current:  # asking takes its time
             yield f"{one.target}: left alone, it was edited meanwhile; commit it and run: tunewright adopt {domain.id}"
         else:
-            write_text(one.target, one.versions[choice].read_text("utf-8"))
+            write_text(one.target, read_text(one.versions[choice]))
             yield f"{one.target}: adopted the {choice}"
 
 

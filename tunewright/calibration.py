@@ -41,9 +41,13 @@ class Conversation(Config):
     @model_validator(mode="after")
     def _one_source(self) -> Conversation:
         if (self.exchanges is None) == (self.transcript is None):
-            raise ValueError("give either `exchanges` or the id of an authored `transcript`")
+            raise ValueError(
+                "found both or none of `exchanges` and `transcript`, expected one: written out, or an authored id"
+            )
         if self.exchanges is not None and (not self.exchanges or self.until is not None or self.replies):
-            raise ValueError("`exchanges` must not be empty, and `until` and `replies` belong to `transcript`")
+            raise ValueError(
+                "found `exchanges` empty or with `until` or `replies`, expected those with `transcript` alone"
+            )
         return self
 
     def resolve(self, authored: Mapping[str, Transcript], where: str) -> tuple[Exchange, ...]:
@@ -51,10 +55,17 @@ class Conversation(Config):
         if self.exchanges is not None:
             return tuple(Exchange(user=tidy(t.user), assistant=tidy(t.assistant)) for t in self.exchanges)
         if self.transcript is None or self.transcript not in authored:
-            raise ConfigError(f"{where}: no authored transcript {self.transcript!r}")
+            raise ConfigError(
+                f"{where}: found transcript {self.transcript!r}, expected the id of an authored one; edit it and "
+                "run: dvc repro"
+            )
         whole = authored[self.transcript].exchanges[: self.until]
         if beyond := [n for n in self.replies if not 1 <= n <= len(whole)]:
-            raise ConfigError(f"{where}: a reply for exchange {beyond[0]}, but {self.transcript} has {len(whole)} here")
+            raise ConfigError(
+                f"{where}: found a reply for exchange {beyond[0]}, expected 1 to {len(whole)}, as "
+                f"{self.transcript} has here; "
+                "edit it and run: dvc repro"
+            )
         return tuple(
             e.model_copy(update={"assistant": tidy(self.replies[n])}) if n in self.replies else e
             for n, e in enumerate(whole, 1)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from tunewright.config import Config, read_yaml, validate
+from tunewright.config import Config, brief, read_mapping, validate
 from tunewright.errors import ConfigError
 from tunewright.halt import Halt
 from tunewright.models import Connection, Reply
@@ -46,12 +46,17 @@ def carrier_of(params: Path) -> MakeCarrier | None:
 
     A file without the section is local: prep/params.yaml has none. Raises ConfigError.
     """
-    section: Any = read_yaml(params).get("runner") or {"kind": "local"}
+    section: Any = read_mapping(params).get("runner") or {"kind": "local"}
     kind = section.get("kind") if isinstance(section, dict) else section
-    if kind in RUNNERS:  # imported by name, so that it is no dep of any stage: it changes no byte of an output
+    if (
+        isinstance(kind, str) and kind in RUNNERS
+    ):  # imported by name, so that it is no dep of any stage: it changes no byte of an output
         return import_module(RUNNERS[kind]).carrier_of(section, params)
     if kind != "local":
         known = ", ".join(["local", *RUNNERS])
-        raise ConfigError(f"{params}: runner.kind is {kind!r}; expected one of {known} (dvc exp run -S runner=NAME)")
+        raise ConfigError(
+            f"{params}: runner.kind: found {brief(kind)}, expected one of {known}; choose one: dvc exp run -S "
+            "runner=NAME"
+        )
     validate(section, LocalConfig, params, "runner")
     return None

@@ -21,13 +21,14 @@ from tunewright.errors import ConfigError, TunewrightError, shown
 from tunewright.exchange.command import labels
 from tunewright.importing.command import import_command
 from tunewright.json_files import read_object
-from tunewright.new_domain import new_domain
+from tunewright.new_domain import start_domain
 from tunewright.publishing.command import publish_command
 from tunewright.record_commands import diff, forget, lineage
 from tunewright.records import write_text
 from tunewright.reviewing.command import review_command
 from tunewright.sources import plain_text
 from tunewright.terminal import show_difference, waiting
+from tunewright.text_files import read_text
 from tunewright.training.hub_command import train_job_command
 
 app = typer.Typer(
@@ -61,13 +62,13 @@ def params(
     elif check_keys:
         refuse_unknown_keys(read_yaml(PARAMS), known_keys())
         try:
-            refuse_drift(PARAMS.read_text("utf-8"), composed_text([]))
+            refuse_drift(read_text(PARAMS), composed_text([]))
         except ConfigError as drift:
             typer.echo(f"note: {drift} (this run uses {PARAMS} as it is)", err=True)
     elif check:
-        refuse_drift(PARAMS.read_text("utf-8") if PARAMS.exists() else "", composed_text(overrides or []))
+        refuse_drift(read_text(PARAMS) if PARAMS.exists() else "", composed_text(overrides or []))
     else:
-        PARAMS.write_text(composed_text(overrides or []), "utf-8")
+        write_text(PARAMS, composed_text(overrides or []))
         typer.echo(f"wrote {PARAMS}")
 
 
@@ -92,10 +93,8 @@ def new_domain_command(
 ) -> None:
     """Start a domain: its files, and a brief to fill in."""
     brief = None if from_brief is None else plain_text(from_brief)
-    for path in new_domain(name, brief):
+    for path in start_domain(name, brief):
         typer.echo(f"wrote {path}")
-    write_text(PREP_PARAMS, prep_text([f"domain={name}"]))
-    typer.echo(f"wrote {PREP_PARAMS}")
     if brief is None:
         typer.echo(f"\nAnswer the questions in prompts/{name}/brief.md, look through conf/domain/{name}.yaml, then:")
     typer.echo(
@@ -204,8 +203,9 @@ def refuse_unknown_keys(found: object, known: object) -> None:
         line = line_of(PARAMS, unknown[0].split("."))
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         raise ConfigError(
-            f"{PARAMS}, line {line}: unknown key {unknown[0]!r}{more}; no file in conf/ defines it. "
-            "Put values into conf/ and run: make params"
+            f"{PARAMS}, line {line}: unknown key {unknown[0]!r}{more}; no file in conf/ defines it: found there, "
+            "expected only "
+            "keys of conf/. Put values into conf/ and run: make params"
         )
 
 
@@ -216,7 +216,7 @@ def refuse_drift(found: str, composed: str) -> None:
     pairs = zip_longest(found.splitlines(keepends=True), composed.splitlines(keepends=True), fillvalue="")
     number, (here, there) = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
     raise ConfigError(
-        f"{PARAMS}, line {number}: found {here.strip()!r}, conf/ composes to {there.strip()!r}. "
+        f"{PARAMS}, line {number}: found {here.strip()!r}, expected {there.strip()!r}, which conf/ composes to. "
         "Edit conf/, not params.yaml, and run: make params"
     )
 

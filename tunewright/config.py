@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tunewright.errors import ConfigError
+from tunewright.text_files import read_text
+from tunewright.yaml_reading import YamlFault, nodes, parse_yaml
 
 PARAMS = Path("params.yaml")
 PREP_PARAMS = Path("prep/params.yaml")  # of the domain that is being drafted
 COMPOSE = {PARAMS: "make params", PREP_PARAMS: "tunewright params --prep domain=NAME"}  # what makes each
 CONF = Path("conf")
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, and in every wheel
+DOMAIN_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+PLAIN = {  # pydantic's words for people
+    "a valid dictionary or instance of": "a mapping of keys, a", "a valid dictionary": "a mapping of keys",
+    "a valid tuple": "a list", "a valid list": "a list", "a valid integer": "a whole number", "a valid string": "text",
+    "a valid boolean": "true or false", "a valid number": "a number",
+}  # fmt: skip
+OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
+SEARCHED = re.compile(r"^(?:Config search path:.*|\s*provider=.*)$", re.MULTILINE)  # Hydra's list of folders
+ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
+NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
 
 class Config(BaseModel):
     """Base of every configuration model: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Bounds(Config):
@@ -39,7 +50,7 @@ class Bounds(Config):
     @model_validator(mode="after")
     def _in_order(self) -> Bounds:
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+            raise ValueError(f"found min {self.min:g} above max {self.max:g}, expected the smaller one first")
         return self
 
     def holds(self, value: float) -> bool:
@@ -62,24 +73,34 @@ class Constraints(Config):
     train_budget_usd: float = Field(ge=0)
 
 
+def _inside(path: str) -> str:
+    """A path below the project's folder: a domain may be somebody else's, and adopting or reviewing it writes there."""
+    if not path or path.startswith(("/", "~")) or ".." in Path(path).parts or not path.isprintable() or "\\" in path:
+        raise ValueError(f"found {brief(path)}, expected a path inside of the project, relative and without '..'")
+    return path
+
+
+ProjectPath = Annotated[str, AfterValidator(_inside)]
+
+
 class Domain(Config):
     """Where a domain's design lives (params section `domain`)."""
 
-    id: str
-    title: str
-    brief: str
-    frameworks: str
-    taxonomy: str
-    personas: str
-    rubric: str
-    calibration: str
-    planted: str
-    prompts: str
-    authored: str
-    imported: str
-    reviews: str
-    days_between_exchanges: int
-    exemplars_min: int
+    id: str = Field(pattern=f"^{DOMAIN_NAME.pattern}$")  # folders are named by it
+    title: str = Field(min_length=1, max_length=200)
+    brief: ProjectPath
+    frameworks: ProjectPath
+    taxonomy: ProjectPath
+    personas: ProjectPath
+    rubric: ProjectPath
+    calibration: ProjectPath
+    planted: ProjectPath
+    prompts: ProjectPath
+    authored: ProjectPath
+    imported: ProjectPath
+    reviews: ProjectPath
+    days_between_exchanges: int = Field(ge=0)
+    exemplars_min: int = Field(ge=0)
     smoke_prompt: str
     constraints: Constraints
 
@@ -95,9 +116,22 @@ def load(address: str, model: type[C], params: Path = PARAMS) -> C:
     section: Any = read_yaml(params)
     for part in address.split("."):
         if not isinstance(section, dict) or part not in section:
-            raise ConfigError(f"{params}: no section {address!r}; compose it again with: {COMPOSE[params]}")
+            raise ConfigError(
+                f"{params}: no section {address!r}: found none, expected what conf/ composes to; compose it "
+                f"again with: {COMPOSE[params]}"
+            )
         section = section[part]
+    if lacking := next(_not_given(section, [address]), None):
+        raise ConfigError(f"{params}: {lacking}: found '{NOT_GIVEN}', expected a value; give it: {COMPOSE[params]}")
     return validate(section, model, params, address)
+
+
+def _not_given(value: Any, keys: list[str]) -> Iterator[str]:
+    """The dotted keys of values that nobody gave."""
+    if value == NOT_GIVEN:
+        yield ".".join(keys)
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _not_given(below, [*keys, str(key)])
 
 
 def load_domain(params: Path = PARAMS) -> Domain:
@@ -121,33 +155,16 @@ def validate(value: Any, model: type[C], path: Path, address: str) -> C:
 def read_yaml(path: str | Path) -> Any:
     """Parse a YAML file; raises ConfigError with the line of a syntax error or of a key that stands twice."""
     path = Path(path)
+    hint = f"expected what conf/ composes to; compose it with: {COMPOSE[path]}" if path in COMPOSE else ""
     try:
-        return yaml.load(path.read_text("utf-8"), Loader=_UniqueKeyLoader)
-    except FileNotFoundError:
-        hint = f"; compose it with: {COMPOSE[path]}" if path in COMPOSE else ""
-        raise ConfigError(f"{path}: no such file{hint}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        return parse_yaml(read_text(path, hint))
+    except YamlFault as fault:
+        where = f"{path}, line {fault.line}" if fault.line else str(path)
+        raise ConfigError(f"{where}: not valid YAML: {fault}{_again(path)}") from None
 
 
-class _UniqueKeyLoader(SafeLoader):
-    """SafeLoader that refuses a mapping key given twice, and reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_UniqueKeyLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+def _again(path: Path) -> str:
+    return f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
 
 
 def _explain(error: ValidationError, model: type[BaseModel], path: Path, address: str) -> str:
@@ -157,20 +174,34 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path, address
     dotted = ".".join(([address] if address else []) + keys) or "the file"
     line = line_of(path, (address.split(".") if address else []) + keys)
     where = f"{path}, line {line}" if line else str(path)
-    if first["type"] == "extra_forbidden":
-        known = _keys_at(model, first["loc"][:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        what = f"unknown key {dotted!r}; {hint}"
-    elif first["type"] == "missing":
-        what = f"{dotted!r} is missing"
-    elif first["type"] == "value_error":
-        what = f"{dotted}: {first['msg'].removeprefix('Value error, ')}"
-    else:
-        what = f"{dotted}: {first['msg']}; found {str(first.get('input'))[:80]!r}"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    again = f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
-    return f"{where}: {what}{more}{again}"
+    return f"{where}: {_what(first, model, dotted)}{more}{_again(path)}"
+
+
+def _what(fault: Any, model: type[BaseModel], dotted: str) -> str:
+    """One fault in words: what was found, and what was expected there."""
+    if fault["type"] == "extra_forbidden":
+        key, known = str(fault["loc"][-1]), _keys_at(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(key, known, n=1)
+        return f"found unknown key {dotted!r}, expected {repr(near[0]) if near else 'one of: ' + ', '.join(known)}"
+    if fault["type"] == "missing":
+        there = ", ".join(map(str, list(fault["input"])[:20])) if isinstance(fault["input"], dict) else ""
+        return f"{dotted!r} is missing; found {there or 'nothing'}, expected it too"
+    if fault["type"] == "value_error":
+        return f"{dotted}: {fault['msg'].removeprefix('Value error, ')}"
+    wanted = re.sub(r"^\w+ should (be )?", lambda m: "" if m[1] else "it to ", fault["msg"])
+    for technical, plain in PLAIN.items():
+        wanted = wanted.replace(technical, plain)
+    return f"{dotted}: found {brief(fault.get('input'))}, expected {wanted}"
+
+
+def brief(value: Any) -> str:
+    """A value of a file as a message may show it: never the whole of a long one."""
+    if isinstance(value, dict | list | tuple):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind} of {len(value)}"
+    text = repr(value[:80] if isinstance(value, str) else value)
+    return text if len(text) <= 84 else text[:80] + "..."
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
@@ -179,7 +210,8 @@ def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
         if isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
             found = _innermost_model(found.model_fields[str(part)].annotation)
-    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+    fields = found.model_fields if isinstance(found, type) and issubclass(found, BaseModel) else {}
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _innermost_model(annotation: Any) -> Any:
@@ -192,8 +224,8 @@ def _innermost_model(annotation: Any) -> Any:
 def line_of(path: Path, keys: list[str]) -> int | None:
     """The line (from 1) of a nested key in a YAML file, or of its nearest ancestor that exists."""
     try:
-        node = _nodes(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError):
+        node = nodes(read_text(path))
+    except (ConfigError, YamlFault):
         return None
     line = None
     for key in keys:
@@ -210,14 +242,20 @@ def line_of(path: Path, keys: list[str]) -> int | None:
     return line
 
 
-@lru_cache(maxsize=16)
-def _nodes(text: str) -> yaml.Node | None:
-    """A YAML text as nodes that know their lines; kept, since a check of a design asks for many lines of one file."""
-    return yaml.compose(text, Loader=SafeLoader)
-
-
 def compose(output: Path, overrides: list[str]) -> None:
-    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree."""
+    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree.
+
+    Raises ConfigError for a file of conf/ or an override that cannot be composed, or should not.
+    """
+    for file in sorted([*CONF.glob("*.yaml"), *CONF.glob("*/*.yaml")]):
+        _refuse_environment(str(file), read_text(file))
+        read_yaml(file)  # Hydra's own reading has no bounds
+    for override in overrides:
+        _refuse_environment("the override", override)
+        if not override.isprintable():
+            raise ConfigError(
+                f"the override {brief(override)}: found a control character, expected KEY=VALUE; {OVERRIDES}"
+            )
     from dvc.repo import Repo  # slow to import: only this command needs it
     from dvc.utils.hydra import compose_and_dump
 
@@ -227,7 +265,21 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        raise ConfigError(f"{CONF}/: cannot be composed: {error}") from None
+        said = " ".join(SEARCHED.sub("", str(error)).split())[:600] or type(error).__name__
+        asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
+        raise ConfigError(
+            f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"
+        ) from None
+
+
+def _refuse_environment(where: str, text: str) -> None:
+    """Raise ConfigError for an interpolation that would copy the environment, keys and all, into params.yaml."""
+    if found := ENVIRONMENT.search(text):
+        raise ConfigError(
+            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be "
+            "written into "
+            f"{PARAMS}, which git keeps; give the value, or name the variable (api_key_env), and run: {COMPOSE[PARAMS]}"
+        )
 
 
 def known_keys() -> dict[str, Any]:
@@ -235,12 +287,26 @@ def known_keys() -> dict[str, Any]:
 
     Read without composing: which option of a group params.yaml was composed with does not matter here.
     """
-    known = dict(read_yaml(CONF / "config.yaml"))
-    groups = [next(iter(default)) for default in known.pop("defaults") if isinstance(default, dict)]
+    known = dict(read_mapping(CONF / "config.yaml"))
+    defaults = known.pop("defaults", None)
+    if not isinstance(defaults, list):
+        raise ConfigError(
+            f"{CONF / 'config.yaml'}: defaults: found {brief(defaults)}, expected a list of groups; restore it with: "
+            f"git checkout -- {CONF / 'config.yaml'}"
+        )
+    groups = [str(next(iter(default))) for default in defaults if isinstance(default, dict) and default]
     for group in groups:
         for option in sorted((CONF / group).glob("*.yaml")):
-            known[group] = _merged(known.get(group, {}), read_yaml(option))
+            known[group] = _merged(known.get(group, {}), read_mapping(option))
     return known
+
+
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """A YAML file that holds keys and values; raises ConfigError for any other."""
+    value = read_yaml(path)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")
+    return value
 
 
 def _merged(left: Any, right: Any) -> Any:

@@ -8,7 +8,7 @@ each message.
 from __future__ import annotations
 
 import random
-from typing import Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from pydantic import Field, model_validator
 
@@ -31,23 +31,27 @@ class Guidance(Config):
 
     early_share: float = Field(ge=0, le=1)
     late_share: float = Field(ge=0, le=1)
-    responses: dict[str, float]
+    responses: dict[str, Annotated[float, Field(ge=0)]]
     situations: dict[str, dict[Stage, tuple[Situation, ...]]]
 
     @model_validator(mode="after")
     def _sums(self) -> Guidance:
         if abs(sum(self.responses.values()) - 1) > 1e-6:
-            raise ValueError(f"responses sum to {sum(self.responses.values()):g}, expected 1")
+            raise ValueError(f"responses: found a sum of {sum(self.responses.values()):g}, expected 1")
         if lacking := [name for name, stages in self.situations.items() if not all(stages.get(s) for s in STAGES)]:
-            raise ValueError(f"situations of {', '.join(lacking)}: give one or more for each of {', '.join(STAGES)}")
+            raise ValueError(
+                f"situations of {', '.join(lacking)}: found a stage without any, expected one or more for each "
+                f"of {', '.join(STAGES)}"
+            )
         return self
 
     def situations_of(self, trajectory: str, stage: Stage) -> tuple[Situation, ...]:
         """Where things may stand; raises ConfigError for a trajectory that the configuration does not know."""
         if trajectory not in self.situations:
             raise ConfigError(
-                f"trajectory {trajectory!r} of a persona has no situations; add it to generate.transcripts.guidance."
-                f"situations in conf/config.yaml (there: {', '.join(self.situations)}) and run: make params"
+                "conf/config.yaml: generate.transcripts.guidance.situations: found "
+                f"{', '.join(self.situations)}, expected "
+                f"{trajectory!r} too, a persona's trajectory; add it and run: make params"
             )
         return self.situations[trajectory][stage]
 

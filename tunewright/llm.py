@@ -24,7 +24,7 @@ from tunewright.accounts import Account, Tally, budget_of
 from tunewright.batches import Batches
 from tunewright.cache import ReplyCache, ReplyStore
 from tunewright.carrying import MakeCarrier, carrier_of
-from tunewright.config import PARAMS, read_yaml, validate
+from tunewright.config import PARAMS, read_mapping, validate
 from tunewright.errors import OfflineMissError, TunewrightError
 from tunewright.halt import Halt
 from tunewright.items import EmptyReplyError, ItemFailure
@@ -96,9 +96,10 @@ class Client:
 
         Under `tunewright plan` one that only counts. `store`: instead of the cache. Raises ConfigError.
         """
-        section = read_yaml(params).get("llm") or {}
-        known = {name: section[name] for name in LLMSection.model_fields if section.get(name)}
-        found = validate({"connections": {}} | known, LLMSection, params, "llm")
+        section: Any = read_mapping(params).get("llm") or {}
+        if isinstance(section, dict):
+            section = {"connections": {}} | {n: section[n] for n in LLMSection.model_fields if section.get(n)}
+        found = validate(section, LLMSection, params, "llm")
         if os.environ.get("TUNEWRIGHT_PLAN"):
             return import_module("tunewright.planning").PlanningClient(found.connections)
         return cls(found.connections, store, budget=budget_of(found.budget), carrier=carrier_of(params))

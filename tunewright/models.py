@@ -23,17 +23,17 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # in capitals alone: keys, whic
 class Price(Config):
     """USD per million tokens."""
 
-    input_usd_per_mtok: float
-    output_usd_per_mtok: float
+    input_usd_per_mtok: float = Field(ge=0)
+    output_usd_per_mtok: float = Field(ge=0)
 
 
 class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
-    model: str  # litellm's name, or embedded/<name> with `weights`
+    model: str = Field(pattern=r"^[!-~]{1,200}$")  # litellm's name, or embedded/<name> with `weights`
     weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
-    temperature: float | None  # None: not sent
-    max_tokens: int
+    temperature: float | None = Field(ge=0, le=10)  # None: not sent
+    max_tokens: int = Field(ge=1)
     price: Price | None = None  # None: litellm's price list, else unknown
 
     @property
@@ -56,16 +56,24 @@ class Judge(ModelSpec):
     @classmethod
     def _not_a_rule(cls, name: str) -> str:
         if name in RULES:
-            raise ValueError(f"a judge cannot be called {name!r}: verdicts that no model gave carry that name")
+            raise ValueError(
+                f"a judge cannot be called {name!r}: found the name of verdicts that no model gave, expected another"
+            )
         if "#" in name:
-            raise ValueError(f"a judge cannot be called {name!r}: what follows # numbers its samples")
+            raise ValueError(
+                f"a judge cannot be called {name[:60]!r}: found #, which numbers a judge's samples, expected none"
+            )
+        if not name.isprintable() or not name.strip() or len(name) > 60:
+            raise ValueError(f"found the name {name[:60]!r}, expected one to 60 printable characters")
         return name
 
 
 def _unique_names(judges: tuple[Judge, ...]) -> tuple[Judge, ...]:
     names = [judge.name for judge in judges]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two judges are called {twice[0]!r}: verdicts could not be told apart")
+        raise ValueError(
+            f"found two judges that are called {twice[0]!r}, expected every name once: verdicts could not be told apart"
+        )
     return judges
 
 
@@ -96,8 +104,10 @@ class Connection(Config):
     tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
     batch_api: BatchAPI | None = None  # None: every request is answered at once, at the full price
     conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
-    context_tokens_per_slot: int | None = None  # embedded models only; None: as much as the model takes
-    threads: int | None = None  # embedded models only; None: one per core
+    context_tokens_per_slot: int | None = Field(
+        default=None, ge=1
+    )  # embedded models only; None: as much as the model takes
+    threads: int | None = Field(default=None, ge=1)  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
 
     @field_validator("api_key_env")
@@ -107,7 +117,8 @@ class Connection(Config):
         for name in (given,) if isinstance(given, str) else given or ():
             if not VARIABLE.fullmatch(name):
                 raise ValueError(
-                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its value; "
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not "
+                    "its value; "
                     f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
                 )
         return given
@@ -119,9 +130,12 @@ class Connection(Config):
         parts = urlsplit(address or "")
         if parts.username is not None or parts.password is not None or parts.query:
             raise ValueError(
-                "expected an address without user, password or query, found one with them (not shown); a key belongs into "
+                "expected an address without user, password or query, found one with them (not shown); a key "
+                "belongs into "
                 "the environment, under the name that api_key_env gives"
             )
+        if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"found {address[:80]!r}, expected http://HOST or https://HOST, with a port and a path")
         return address
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -19,6 +20,9 @@ from tunewright.records import Flaw, Persona, TopicSeed, stable_seed
 WEIGHT_TOLERANCE = 1e-6
 NONE = "none"
 REQUIRED_DIMENSIONS = ("topic", "style", "context", "stance", "presentation")
+
+
+Weight = Annotated[float, Field(ge=0)]
 
 
 class EdgeCases(Config):
@@ -40,20 +44,27 @@ class Taxonomy(Config):
     @model_validator(mode="after")
     def _whole(self) -> Taxonomy:
         if missing := [d for d in REQUIRED_DIMENSIONS if d not in self.dimensions]:
-            raise ValueError(f"dimensions missing: {', '.join(missing)}")
+            raise ValueError(f"dimensions missing: found none called {', '.join(missing)}, expected each of them")
+        if strange := [d for d in self.dimensions if d not in REQUIRED_DIMENSIONS]:
+            raise ValueError(f"found dimension {strange[0]!r}, expected only {', '.join(REQUIRED_DIMENSIONS)}")
         weighed = self.dimensions | {"difficulty": self.difficulty, "edge_cases.kinds": self.edge_cases.kinds}
         for name, weights in weighed.items():
             total = sum(weights.values())
             if min(weights.values(), default=0) < 0:
-                raise ValueError(f"weights of {name} must not be negative, found {min(weights.values()):g}")
+                raise ValueError(f"weights of {name}: found {min(weights.values()):g}, expected none below 0")
             if abs(total - 1) > WEIGHT_TOLERANCE:
-                raise ValueError(f"weights of {name} sum to {total:g}, expected 1")
+                raise ValueError(f"weights of {name}: found a sum of {total:g}, expected 1")
         if len(self.dimensions["topic"]) < 2:
-            raise ValueError("a persona has things to bring up from other topics than its own: give two topics or more")
-        if missing := [t for t in self.dimensions["topic"] if not self.subtopics.get(t)]:
-            raise ValueError(f"topics without subtopics: {', '.join(missing)}")
+            raise ValueError(
+                f"dimensions.topic: found {len(self.dimensions['topic'])} topics, expected two or more: a persona has "
+                "things to bring up from others than its own"
+            )
+        if missing := [t for t in (*self.dimensions["topic"], *self.subtopics) if not self.subtopics.get(t)]:
+            raise ValueError(
+                f"subtopics: found none for {', '.join(dict.fromkeys(missing))}, expected some for each topic"
+            )
         if missing := [k for k in self.edge_cases.kinds if not self.edge_subtopics.get(k)]:
-            raise ValueError(f"edge cases without edge_subtopics: {', '.join(missing)}")
+            raise ValueError(f"edge_subtopics: found none for {', '.join(missing)}, expected some for each edge case")
         return self
 
 
@@ -67,7 +78,7 @@ class Style(Config):
     @model_validator(mode="after")
     def _in_order(self) -> Style:
         if self.max_words < self.min_words:
-            raise ValueError(f"max_words {self.max_words} is below min_words {self.min_words}")
+            raise ValueError(f"found max_words {self.max_words}, expected {self.min_words} (min_words) or more")
         return self
 
 
@@ -84,7 +95,9 @@ class FlawRules(Config):
     def _enough(self) -> FlawRules:
         if self.none_share < 1 and len(self.kinds) < 1 + self.max_secondary:
             raise ValueError(
-                f"{len(self.kinds)} kinds of flaws, but a persona may have {1 + self.max_secondary} (max_secondary + 1)"
+                f"kinds: found {len(self.kinds)} kinds of flaws, expected {1 + self.max_secondary} or more: a "
+                "persona may "
+                "have so many (max_secondary + 1)"
             )
         return self
 
@@ -99,15 +112,15 @@ class Trajectory(Config):
 class AgeBand(Config):
     """Ages in years, the band's weight, and how it bends the taxonomy's style weights."""
 
-    min: int
-    max: int
+    min: int = Field(ge=13)
+    max: int = Field(le=110)
     weight: float = Field(ge=0)
-    styles: dict[str, float]
+    styles: dict[str, Weight]
 
     @model_validator(mode="after")
     def _in_order(self) -> AgeBand:
         if self.max < self.min:
-            raise ValueError(f"max {self.max} is below min {self.min}")
+            raise ValueError(f"found max {self.max}, expected {self.min} (min) or more")
         return self
 
 
@@ -118,7 +131,7 @@ class PersonaTemplate(Config):
     flaws: FlawRules
     trajectory: dict[str, Trajectory]
     topic_seeds: Bounds
-    complexity: dict[str, float]
+    complexity: dict[str, Weight]
     ages: tuple[AgeBand, ...] = Field(min_length=1)
     names: tuple[str, ...] = Field(min_length=1)
 
@@ -130,7 +143,10 @@ class PersonaTemplate(Config):
             "trajectory": sum(t.weight for t in self.trajectory.values()),
         }
         if empty := [name for name, total in weights.items() if total <= 0]:
-            raise ValueError(f"the weights of {', '.join(empty)} sum to 0: nothing can be drawn")
+            raise ValueError(f"weights of {', '.join(empty)}: found a sum of 0, expected more: nothing can be drawn")
+        low, high = self.topic_seeds.min, self.topic_seeds.max
+        if not (low and high and 1 <= low == int(low) and high == int(high)):
+            raise ValueError(f"topic_seeds: found {self.topic_seeds}, expected min and max, both whole and 1 or more")
         return self
 
 
@@ -151,9 +167,14 @@ def sample_persona(
     rng = random.Random(stable_seed(prefix, seed, number))
     edge = _draw(rng, taxonomy.edge_cases.kinds) if rng.random() < taxonomy.edge_cases.share else None
     age_band = rng.choices(template.ages, [a.weight for a in template.ages])[0]
-    style_weights = {s: w * age_band.styles.get(s, 1.0) for s, w in taxonomy.dimensions["style"].items()}
+    style_weights = bent_styles(taxonomy, age_band)
     point = {name: _draw(rng, weights) for name, weights in taxonomy.dimensions.items() if name != "style"}
     style = _draw(rng, style_weights)
+    if style not in template.styles:
+        raise ConfigError(
+            f"personas.yaml: styles: found {', '.join(template.styles)}, expected {style!r} too, which taxonomy.yaml "
+            "draws; edit one of them and run: dvc repro design-check"
+        )
     limits = template.styles[style]
     return Persona(
         id=f"{prefix}-{number:04d}",
@@ -171,6 +192,17 @@ def sample_persona(
         batch=batch,
         **point,
     )
+
+
+def bent_styles(taxonomy: Taxonomy, band: AgeBand) -> dict[str, float]:
+    """The styles' weights for people of an age; raises ConfigError where nothing could be drawn."""
+    bent = {style: weight * band.styles.get(style, 1.0) for style, weight in taxonomy.dimensions["style"].items()}
+    if not sum(bent.values()):
+        raise ConfigError(
+            f"personas.yaml: ages {band.min} to {band.max}: found a weight of 0 for every style of taxonomy.yaml, "
+            "expected one above 0; edit it and run: dvc repro design-check"
+        )
+    return bent
 
 
 def _draw(rng: random.Random, weights: Mapping[str, float]) -> str:
@@ -195,10 +227,13 @@ def _seeds(
     """
     wanted = rng.randint(int(template.topic_seeds.min or 1), int(template.topic_seeds.max or 1))
     if wanted > (there := len({(t, s) for t, subtopics in taxonomy.subtopics.items() for s in subtopics})):
-        raise ConfigError(f"topic_seeds asks for {wanted} things to bring up, the taxonomy has {there} subtopics")
+        raise ConfigError(
+            f"personas.yaml: topic_seeds: found {wanted} things to bring up, expected at most {there}, as many as "
+            "taxonomy.yaml has subtopics; edit one of them and run: dvc repro design-check"
+        )
     found: list[tuple[str, str]] = [(edge, rng.choice(taxonomy.edge_subtopics[edge]))] if edge else []
     own = list(taxonomy.subtopics[topic])
-    found += [(topic, s) for s in rng.sample(own, min(len(own), wanted - len(found) - 1))]
+    found += [(topic, s) for s in rng.sample(own, max(0, min(len(own), wanted - len(found) - 1)))]
     while len(found) < wanted:
         other = rng.choice([t for t in sorted(taxonomy.subtopics) if t != topic])
         candidate = (other, rng.choice(taxonomy.subtopics[other]))
@@ -212,7 +247,7 @@ def wanted_shares(taxonomy: Taxonomy, template: PersonaTemplate) -> dict[str, di
     shares["style"] = dict.fromkeys(taxonomy.dimensions["style"], 0.0)
     ages_total = sum(band.weight for band in template.ages)
     for band in template.ages:
-        bent = {s: w * band.styles.get(s, 1.0) for s, w in taxonomy.dimensions["style"].items()}
+        bent = bent_styles(taxonomy, band)
         for style, weight in bent.items():
             shares["style"][style] += band.weight / ages_total * weight / sum(bent.values())
     shares["difficulty"] = dict(taxonomy.difficulty)

@@ -1,8 +1,8 @@
 """Who else on this machine may read what is written here.
 
 Outputs follow the umask of whoever runs the stage, as git and DVC let them. What may hold other people's words and has
-no reason to be shared (the store of replies, imported logs) lies in a folder for its owner alone; a folder that is there
-already keeps its mode, so that a team can share one on purpose.
+no reason to be shared (the store of replies, imported logs) lies in a folder for its owner alone; a folder that is
+there already keeps its mode, so that a team can share one on purpose.
 """
 
 from __future__ import annotations

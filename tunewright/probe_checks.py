@@ -53,13 +53,30 @@ class Check(Config):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(f"found {str(pattern)[:60]!r} ({error}), expected a regular expression") from None
         return pattern
+
+    @field_validator("json_value")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        if schema is None:
+            return None
+        import jsonschema
+
+        if "$ref" in str(schema):
+            raise ValueError("found $ref, expected a schema that is written out")
+        try:
+            jsonschema.Draft202012Validator.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            raise ValueError(
+                f"found {str(error.instance)[:60]!r} ({error.message[:80]}), expected a JSON Schema"
+            ) from None
+        return schema
 
     @model_validator(mode="after")
     def _asks_something(self) -> Check:
         if not self.model_fields_set:
-            raise ValueError(f"a check needs at least one of {', '.join(RULES)}")
+            raise ValueError(f"found an empty check, expected at least one of {', '.join(RULES)}")
         return self
 
 

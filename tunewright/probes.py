@@ -34,7 +34,7 @@ class Probe(Config):
     @classmethod
     def _ends_with_the_user(cls, ask: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if not isinstance(ask, str) and len(ask) % 2 == 0:
-            raise ValueError(f"the last of several messages must be the user's, found {len(ask)} messages")
+            raise ValueError(f"found {len(ask)} messages, expected an odd number: the last one is the user's")
         return ask
 
     @property
@@ -76,13 +76,19 @@ def load_probes(folder: Path = PROBES) -> dict[str, Category]:
     """All probes by category, in the order of the files' names. Raises MissingInputError, ConfigError."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise MissingInputError(f"{folder}: no probes there; they are part of the repository: git checkout {folder}")
+        raise MissingInputError(
+            f"{folder}: found no probes, expected *.yaml files; restore them: git checkout -- {folder}"
+        )
     found = {path.stem: load_file(path, Category) for path in files}
     seen: dict[str, str] = {}
     for name, category in found.items():
         for probe in category.probes:
             if probe.id in seen:
-                raise ConfigError(f"{folder}/{name}.yaml: probe {probe.id!r} is in {seen[probe.id]}.yaml already")
+                raise ConfigError(
+                    f"{folder}/{name}.yaml: found probe {probe.id!r}, which is in {seen[probe.id]}.yaml already; "
+                    "expected "
+                    "every id once; edit it and run: dvc repro"
+                )
             seen[probe.id] = name
     return found
 

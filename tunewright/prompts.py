@@ -7,14 +7,16 @@ a file without such a line is one system message. Only a Jinja comment may stand
 from __future__ import annotations
 
 import re
+import traceback
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateSyntaxError, UndefinedError, meta
 
 from tunewright.errors import ConfigError
+from tunewright.template_limits import PromptEnvironment, render_bounded
+from tunewright.text_files import read_text
 
 ROLE_LINE = re.compile(r"^<!-- role: (system|user|assistant) -->[ \t]*\n", re.MULTILINE)
 COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
@@ -47,9 +49,7 @@ def spoken(text: str) -> str:
     return LABEL.sub("> ", fenced(text))
 
 
-_environment = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
-)
+_environment = PromptEnvironment()
 _environment.filters |= {"fenced": fenced, "spoken": spoken}
 
 
@@ -59,12 +59,7 @@ def _template(text: str) -> Template:
 
 
 def _source(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such prompt; restore it with: git checkout -- {path}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
+    return read_text(path, f"expected a prompt; restore it with: git checkout -- {path}")
 
 
 def variables(path: str | Path) -> set[str]:
@@ -72,7 +67,15 @@ def variables(path: str | Path) -> set[str]:
     try:
         return meta.find_undeclared_variables(_environment.parse(_source(str(path))))
     except TemplateSyntaxError as error:
-        raise ConfigError(f"{path}, line {error.lineno}: not a valid template: {error.message}") from None
+        raise _not_a_template(path, error, 0) from None
+
+
+def _not_a_template(path: str | Path, error: TemplateSyntaxError, lines_before: int) -> ConfigError:
+    found = "" if "found" in str(error.message) else "; found it there"
+    return ConfigError(
+        f"{path}, line {error.lineno + lines_before}: not a valid template: {error.message}{found}, expected text, "
+        "{{ values }}, {% if %}, {% for %} and {% set %}; edit it and run the same command again"
+    )
 
 
 def render(path: str | Path, **values: Any) -> list[ChatMessage]:
@@ -80,41 +83,59 @@ def render(path: str | Path, **values: Any) -> list[ChatMessage]:
 
     Raises ConfigError that names the file and the undefined variable or the line of a syntax error.
     """
-    return [{"role": role, "content": _render_text(path, text, values)} for role, text in _messages(path)]
+    return [{"role": role, "content": _render_text(path, text, values, n)} for role, text, n in _messages(path)]
 
 
 def fill(path: str | Path, **values: Any) -> str:
     """Render a template that becomes a prompt file itself, role lines and all; raises ConfigError as `render` does."""
-    return _render_text(path, _source(str(path)), values) + "\n"
+    return _render_text(path, _source(str(path)), values, 0) + "\n"
 
 
 def roles(path: str | Path) -> list[str]:
     """The roles of a prompt file's messages, in order; raises ConfigError for a role line that is none."""
-    return [role for role, _ in _messages(path)]
+    return [role for role, _, _ in _messages(path)]
 
 
-def _messages(path: str | Path) -> list[tuple[str, str]]:
+def _messages(path: str | Path) -> list[tuple[str, str, int]]:
+    """Role and text of each message, and how many lines of the file stand before the text."""
     source = _source(str(path))
     for line in ROLE_LIKE.finditer(source):
         if not ROLE_LINE.match(line.group() + "\n"):
             number = source.count("\n", 0, line.start()) + 1
             raise ConfigError(
-                f"{path}, line {number}: found {line.group().strip()!r}, expected a line of its own such as "
-                "<!-- role: user --> (system, user or assistant)"
+                f"{path}, line {number}: found {line.group().strip()[:80]!r}, expected a line of its own such as "
+                "<!-- role: user --> (system, user or assistant); edit it and run the same command again"
             )
-    before, *rest = ROLE_LINE.split(source)  # text before the first role line, then role, text, role, text...
-    if not rest:
-        return [("system", source)]
-    if COMMENT.sub("", before).strip():
-        raise ConfigError(f"{path}: text before the first role line would be lost: {before.strip()[:60]!r}")
-    return list(zip(rest[::2], rest[1::2], strict=True))
+    begins = list(ROLE_LINE.finditer(source))
+    if not begins:
+        return [("system", source, 0)]
+    if before := COMMENT.sub("", source[: begins[0].start()]).strip():
+        raise ConfigError(
+            f"{path}: text before the first role line would be lost: found {before[:60]!r}, expected the role line "
+            "first; edit it and run the same command again"
+        )
+    ends = [*(begin.start() for begin in begins[1:]), len(source)]
+    return [(b[1], source[b.end() : end], source.count("\n", 0, b.end())) for b, end in zip(begins, ends, strict=True)]
 
 
-def _render_text(path: str | Path, text: str, values: dict[str, Any]) -> str:
+def _render_text(path: str | Path, text: str, values: dict[str, Any], lines_before: int) -> str:
     try:
-        return _template(text).render(**values).strip()
+        return render_bounded(_template(text), values).strip()
     except TemplateSyntaxError as error:
-        raise ConfigError(f"{path}: not a valid template: {error.message}") from None
+        raise _not_a_template(path, error, lines_before) from None
     except Exception as error:  # an expression in a template can raise anything
-        known = ", ".join(sorted(values))
-        raise ConfigError(f"{path}: {error}; known variables: {known}") from None
+        raise _not_rendered(path, error, values, lines_before) from None
+
+
+def _not_rendered(path: str | Path, error: Exception, values: dict[str, Any], lines_before: int) -> ConfigError:
+    """An error of rendering; what was found is the error's own sentence."""
+    numbers = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    where = f"{path}, line {numbers[-1] + lines_before}" if numbers and numbers[-1] else str(path)
+    what = (str(error) or type(error).__name__)[:300].rstrip(".")
+    if isinstance(error, SyntaxError | RecursionError):
+        where, what = str(path), "it is nested too deeply"
+    wanted = (
+        "only known variables" if isinstance(error, UndefinedError) else "what can be computed of the known variables"
+    )
+    known = ", ".join(sorted(values)) or "none"
+    return ConfigError(f"{where}: found: {what}, expected {wanted}: {known}; edit it and run the same command again")

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tunewright.config import Bounds, Config, load_file
-from tunewright.measures import STATISTICS, Lexicon
+from tunewright.config import Bounds, Config, brief, load_file
+from tunewright.measures import STATISTICS, Lexicon, normalise
 from tunewright.records import digest
 
 WEIGHT_TOLERANCE = 1e-6
@@ -41,20 +41,31 @@ class Criterion(Config):
     @classmethod
     def _is_a_question(cls, question: str) -> str:
         if not question.rstrip().endswith("?"):
-            raise ValueError(f"a criterion is a question that ends in '?', found {question!r}")
+            raise ValueError(f"found {brief(question)}, expected a question that ends in '?'")
         return question
 
     @model_validator(mode="after")
     def _consistent(self) -> Criterion:
         if (self.evaluator == "measure") != bool(self.measure):
-            raise ValueError(f"{self.id}: `measure:` belongs to evaluator measure, and only to it")
+            raise ValueError(
+                f"{self.id}: found evaluator {self.evaluator} {'with' if self.measure else 'without'} "
+                "`measure:`, expected it with evaluator measure and only there"
+            )
         for statistic in self.measure or {}:
             if statistic not in STATISTICS:
-                raise ValueError(f"{self.id}: no statistic {statistic!r}; there are: {', '.join(STATISTICS)}")
+                raise ValueError(
+                    f"{self.id}: found statistic {brief(statistic)}, expected one of {', '.join(STATISTICS)}"
+                )
         if self.na_allowed != bool(self.na_when):
-            raise ValueError(f"{self.id}: say in `na_when` when NA is right, exactly where na_allowed is true")
+            raise ValueError(
+                f"{self.id}: found {'no ' if self.na_allowed else ''}`na_when`, expected it exactly where "
+                "na_allowed is true"
+            )
         if self.gate != (self.category == SAFETY):
-            raise ValueError(f"{self.id}: gates, and only gates, are in category {SAFETY!r}")
+            raise ValueError(
+                f"{self.id}: found category {brief(self.category)} and gate: {str(self.gate).lower()}, expected "
+                f"gates, and only gates, in {SAFETY!r}"
+            )
         return self
 
 
@@ -68,22 +79,33 @@ class Rubric(Config):
     lexicon: Lexicon
     background: str | None  # what a judge must know of the domain and cannot see: policies, prices, rules
 
+    @field_validator("lexicon")
+    @classmethod
+    def _can_match(cls, lexicon: Lexicon) -> Lexicon:
+        phrases = [phrase for listed in lexicon.model_dump().values() for phrase in listed]
+        if odd := [phrase for phrase in phrases if not phrase.strip() or normalise(phrase) != phrase.strip()]:
+            raise ValueError(
+                f"found {brief(odd[0])}, expected phrases in lower case, straight quotes and single spaces"
+            )
+        return lexicon
+
     @model_validator(mode="after")
     def _whole(self) -> Rubric:
         total = sum(c.weight for c in self.categories.values())
         if abs(total - 1) > WEIGHT_TOLERANCE:
             parts = " + ".join(f"{name} {c.weight:g}" for name, c in self.categories.items())
-            raise ValueError(f"category weights sum to {total:g}, expected 1 ({parts})")
+            raise ValueError(f"category weights: found a sum of {total:g} ({parts}), expected 1")
         ids = [c.id for c in self.criteria]
         if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"criterion ids must be unique; given twice: {', '.join(twice)}")
+            raise ValueError(f"criteria: found {', '.join(twice)} given twice, expected every id once")
         for criterion in self.criteria:
             if not criterion.gate and criterion.category not in self.categories:
                 raise ValueError(
-                    f"{criterion.id}: no category {criterion.category!r}; there are: {', '.join(self.categories)}"
+                    f"{criterion.id}: found category {brief(criterion.category)}, expected one of "
+                    f"{', '.join(self.categories)}"
                 )
         if empty := [c for c in self.categories if not self.in_category(c)]:
-            raise ValueError(f"categories without criteria: {', '.join(empty)}")
+            raise ValueError(f"categories: found {', '.join(empty)} without a criterion, expected one or more in each")
         return self
 
     @property

@@ -15,6 +15,7 @@ from pydantic import Field
 from tunewright.config import Config
 from tunewright.errors import DraftError, MissingInputError
 from tunewright.measures import words
+from tunewright.text_files import read_text
 
 TEXT, PDF = (".md", ".txt"), ".pdf"
 UNANSWERED = "[answer here]"  # what `tunewright new-domain` puts under each question of the brief
@@ -50,16 +51,13 @@ class Source(NamedTuple):
 
 def read_brief(path: str, words_min: int) -> str:
     """The brief; raises DraftError while a question of its template is unanswered or when it says next to nothing."""
-    try:
-        text = Path(path).read_text("utf-8")
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such brief; make one with: tunewright new-domain NAME") from None
-    except UnicodeDecodeError as error:
-        raise DraftError(f"{path}: not UTF-8 text ({error})") from None
+    missing = "expected a brief; make one with: tunewright new-domain NAME"
+    text = read_text(path, missing, DraftError, MissingInputError)
     if open_questions := unanswered(text):
         questions = "".join(f"\n  - {question}" for question in open_questions)
         raise DraftError(
-            f"{path}: {len(open_questions)} questions are still open (they say {UNANSWERED}):{questions}\n"
+            f"{path}: found {len(open_questions)} open questions (they say {UNANSWERED}), expected an answer to "
+            f"each:{questions}\n"
             "answer them, or delete what does not apply, and run: dvc repro prep/dvc.yaml"
         )
     if (n := len(words(text))) < words_min:
@@ -85,12 +83,15 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
     for path in sorted(p for p in folder.glob("*") if not p.name.startswith(".")):
         if not path.is_file() or path.suffix.lower() not in (*TEXT, PDF):
             raise DraftError(
-                f"{path}: only {', '.join(TEXT)} and {PDF} files are read; convert it or take it out, and run: "
+                f"{path}: found a file of another kind, expected {', '.join(TEXT)} or {PDF}; convert it or take "
+                "it out, and run: "
                 "dvc repro prep/dvc.yaml"
             )
         text = tidy(pdf_text(path) if path.suffix.lower() == PDF else plain_text(path))
         if not text:
-            raise DraftError(f"{path}: holds no text; take it out of {folder} and run: dvc repro prep/dvc.yaml")
+            raise DraftError(
+                f"{path}: holds no text, expected some; take it out of {folder} and run: dvc repro prep/dvc.yaml"
+            )
         kept = text[: min(limits.chars_per_document, left)]
         left -= len(kept)
         found.append(Source(path.name, kept, len(text)))
@@ -99,10 +100,7 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
 
 def plain_text(path: Path) -> str:
     """A text file's text."""
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise DraftError(f"{path}: not UTF-8 text ({error}); save it as UTF-8 or take it away") from None
+    return read_text(path, error=DraftError)
 
 
 def pdf_text(path: Path) -> str:
@@ -115,15 +113,33 @@ def pdf_text(path: Path) -> str:
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
-            raise DraftError(f"{path}: is encrypted with a password; save it without one, or take it away")
+            raise DraftError(
+                f"{path}: found a PDF that is encrypted with a password, expected an open one; save it without "
+                "one, or take it away"
+            )
         text = "\n\n".join(page.extract_text() for page in reader.pages)
     except DependencyError as error:  # an encryption that pypdf needs another package for
-        raise DraftError(f"{path}: is encrypted ({error}); save it without a password, or take it away") from None
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:  # what broken files raise
-        raise DraftError(f"{path}: cannot be read as PDF ({error}); convert it to text, or take it away") from None
+        raise DraftError(
+            f"{path}: found an encrypted PDF ({error}), expected an open one; save it without a password, or "
+            "take it away"
+        ) from None
+    except (
+        PyPdfError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+        RecursionError,
+        MemoryError,
+    ) as error:  # what broken files raise
+        raise DraftError(
+            f"{path}: found what cannot be read ({error}), expected a PDF; convert it to text, or take it away"
+        ) from None
     if not text.strip():
         raise DraftError(
-            f"{path}: {len(reader.pages)} pages and no text in them (scanned images?); run text recognition on it, "
+            f"{path}: found {len(reader.pages)} pages and no text in them (scanned images?), expected text; run "
+            "text recognition on it, "
             "or take it away"
         )
     return text

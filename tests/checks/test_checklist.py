@@ -30,7 +30,7 @@ def test_a_check_with_faults_points_to_the_first_and_names_the_others_by_line():
     ("text", "line", "evidence"),
     [
         ("a: 1\nb: [\n", 3, "not valid YAML"),
-        ("pass_threshold: high\n", 1, "pass_threshold: Input should be a valid number"),
+        ("pass_threshold: high\n", 1, "pass_threshold: found 'high', expected a number"),
     ],
 )
 def test_a_file_that_does_not_read_is_a_failed_check_with_its_line(text, line, evidence, tmp_path):

@@ -264,7 +264,9 @@ def test_parquet_rows_are_read_and_told_by_their_number(tmp_path):
 
 def test_without_pyarrow_what_to_install_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingInputError, match=r"expected pyarrow to read it with; install it with: pip install"):
+    with pytest.raises(
+        MissingInputError, match=r"expected pyarrow to read it with; install it with: pip install -e '\.\[parquet\]'"
+    ):
         read(tmp_path / "a.parquet", b"PAR1")
 
 

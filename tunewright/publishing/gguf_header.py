@@ -15,7 +15,7 @@ STRING, ARRAY = 8, 9
 
 
 def header_bytes(path: Path) -> int:
-    """Bytes from the beginning to the end of the last tensor's description; the whole file where that makes no sense."""
+    """Bytes from the beginning to the end of the last tensor's description; all of them where that makes no sense."""
     size = path.stat().st_size
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:

@@ -68,7 +68,7 @@ def test_a_brief_with_open_questions_is_refused_before_any_call(desk):
     Path("prompts/tutoring/brief.md").write_text(
         "# Brief\n\n## Who writes?\n\n[answer here]\n\n## What for?\n\nHelp.\n"
     )
-    with pytest.raises(DraftError, match="1 questions are still open .*\n  - Who writes?"):
+    with pytest.raises(DraftError, match="found 1 open questions .*\n  - Who writes?"):
         desk.run("frameworks")
     assert not desk.server.requests
 
