@@ -171,7 +171,7 @@ def test_a_replay_is_not_shown_what_was_made_from_its_recording(fake_server, mak
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [(("a", "a"), "two judges are called 'a'"), (("a#1",), "numbers its samples")]
+    ("names", "said"), [(("a", "a"), "found two judges that are called 'a'"), (("a#1",), "numbers a judge's samples")]
 )
 def test_judges_that_could_not_be_told_apart_are_refused(names, said):
     with pytest.raises(ValueError, match=said):

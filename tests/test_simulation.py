@@ -190,12 +190,15 @@ def test_a_trajectory_moves_the_situation_by_stage_and_a_volatile_one_by_message
 
 
 def test_a_trajectory_without_situations_is_named():
-    with pytest.raises(ConfigError, match="trajectory 'zigzag' of a persona has no situations"):
+    with pytest.raises(ConfigError, match="expected 'zigzag' too, a persona's trajectory"):
         moods("zigzag")
 
 
 def test_a_stage_without_a_situation_is_refused():
-    with pytest.raises(ValidationError, match="situations of stable: give one or more for each of early, middle, late"):
+    with pytest.raises(
+        ValidationError,
+        match="situations of stable: found a stage without any, expected one or more for each of early, middle, late",
+    ):
         Guidance.model_validate(GUIDANCE | {"situations": {"stable": {"early": ["same"]}}})
 
 

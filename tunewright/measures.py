@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict
 
 from tunewright.records import Exchange
 
@@ -47,15 +47,6 @@ class Lexicon(BaseModel):
     stock_openings: tuple[str, ...] = ()
     stock_phrases: tuple[str, ...] = ()
     praise: tuple[str, ...] = ()
-
-    @field_validator("*")
-    @classmethod
-    def _can_match(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
-        if odd := [phrase for phrase in phrases if not phrase.strip() or normalise(phrase) != phrase.strip()]:
-            raise ValueError(
-                f"found {odd[0][:60]!r}, expected phrases in lower case, straight quotes and single spaces"
-            )
-        return phrases
 
 
 def normalise(text: str) -> str:

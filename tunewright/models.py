@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
@@ -17,9 +18,6 @@ from tunewright.weights import Weights, identity
 
 EMBEDDED = "embedded"  # the provider that is this process
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # in capitals alone: keys, which get pasted here, have small letters
-
-
-ADDRESS = re.compile(r"https?://[^\s@/?#]+(?:/[^\s@?#]*)?")
 
 
 class Price(Config):
@@ -32,7 +30,7 @@ class Price(Config):
 class ModelSpec(Config):
     """Which model, and how it samples: all that determines a reply beside the messages. Tracked by DVC."""
 
-    model: str = Field(pattern=r"^[\w][\w.:@/+ -]{0,199}$")  # litellm's name, or embedded/<name> with `weights`
+    model: str = Field(pattern=r"^[!-~]{1,200}$")  # litellm's name, or embedded/<name> with `weights`
     weights: Weights | None = None  # embedded: what is served; elsewhere: what the server was started with
     temperature: float | None = Field(ge=0, le=10)  # None: not sent
     max_tokens: int = Field(ge=1)
@@ -119,22 +117,25 @@ class Connection(Config):
         for name in (given,) if isinstance(given, str) else given or ():
             if not VARIABLE.fullmatch(name):
                 raise ValueError(
-                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its "
-                    f"value; found {len(name)} characters that are no such name (not shown; a key? make a new one)"
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not "
+                    "its value; "
+                    f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
                 )
         return given
 
     @field_validator("api_base")
     @classmethod
-    def _is_an_address(cls, address: str | None) -> str | None:
+    def _without_password(cls, address: str | None) -> str | None:
         """An address is printed and stored in params.yaml; what opens it belongs into the environment."""
-        if address is not None and not ADDRESS.fullmatch(address):
-            secret = any(sign in address for sign in "@?#")  # a password or a key may stand there
+        parts = urlsplit(address or "")
+        if parts.username is not None or parts.password is not None or parts.query:
             raise ValueError(
-                f"found {'one with a user, password or query (not shown)' if secret else repr(address[:80])}, expected "
-                "http://HOST or https://HOST with a port and path; a key belongs into the environment, under the name "
-                "that api_key_env gives"
+                "expected an address without user, password or query, found one with them (not shown); a key "
+                "belongs into "
+                "the environment, under the name that api_key_env gives"
             )
+        if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"found {address[:80]!r}, expected http://HOST or https://HOST, with a port and a path")
         return address
 
     @property

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from tunewright.config import Bounds, Config, brief, load_file
-from tunewright.measures import STATISTICS, Lexicon
+from tunewright.measures import STATISTICS, Lexicon, normalise
 from tunewright.records import digest
 
 WEIGHT_TOLERANCE = 1e-6
@@ -78,6 +78,16 @@ class Rubric(Config):
     criteria: tuple[Criterion, ...]
     lexicon: Lexicon
     background: str | None  # what a judge must know of the domain and cannot see: policies, prices, rules
+
+    @field_validator("lexicon")
+    @classmethod
+    def _can_match(cls, lexicon: Lexicon) -> Lexicon:
+        phrases = [phrase for listed in lexicon.model_dump().values() for phrase in listed]
+        if odd := [phrase for phrase in phrases if not phrase.strip() or normalise(phrase) != phrase.strip()]:
+            raise ValueError(
+                f"found {brief(odd[0])}, expected phrases in lower case, straight quotes and single spaces"
+            )
+        return lexicon
 
     @model_validator(mode="after")
     def _whole(self) -> Rubric:

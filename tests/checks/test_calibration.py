@@ -83,11 +83,11 @@ def test_right_material_has_no_fault(faults):
             "labels agree with measures": "plain is labelled NO, measured YES (within bounds)",
         }),
         ({"warm": [example("pass"), example("fail", 1, None, transcript="a9"), example("fail", 2, borderline=True)]}, {
-            "calibration conversations": "example 2 of warm: no authored transcript 'a9'",
+            "calibration conversations": "example 2 of warm: found transcript 'a9', expected the id of an authored one",
         }),
         ({"warm": [example("pass"), example("fail", 1, None, transcript="a1", until=2, replies={3: "No."}),
                    example("fail", 2, borderline=True)]}, {
-            "calibration conversations": "example 2 of warm: a reply for exchange 3, but a1 has 2 here",
+            "calibration conversations": "example 2 of warm: found a reply for exchange 3, expected 1 to 2, as a1 has here",
         }),
     ],
 )  # fmt: skip

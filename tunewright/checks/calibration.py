@@ -13,7 +13,7 @@ from tunewright.calibration import (
     Conversation,
     Label,
 )
-from tunewright.checks.checklist import Check, Fault, Place, faultless, yaml_place
+from tunewright.checks.checklist import NEXT_COMMAND, Check, Fault, Place, faultless, yaml_place
 from tunewright.checks.text import squeeze
 from tunewright.config import Bounds, Config
 from tunewright.errors import ConfigError
@@ -126,7 +126,7 @@ def _resolve(
     try:
         return one.resolve(by_id, what)
     except ConfigError as error:
-        faults.append(Fault(str(error), place))
+        faults.append(Fault(NEXT_COMMAND.sub("", str(error)), place))
         return ()
 
 

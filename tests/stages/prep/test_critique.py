@@ -40,7 +40,7 @@ def test_an_edit_that_cannot_be_applied_is_listed_with_the_reason(desk):
     faults = {e["find"]: e["fault"] for e in edits if e["fault"]}
     assert len(edits) == 6 and len(faults) == 2
     assert faults["Ask only what can be known."] == "the passage to find stands 0 times in assistant.md, expected once"
-    assert "category weights sum to 1.1, expected 1" in faults["weight: 0.3"]
+    assert "category weights: found a sum of 1.1 (" in faults["weight: 0.3"]
     report = (DRAFTS / "critique.md").read_text()
     assert "## Edits that could not be applied" in report and "## Amina (edge\\_user)" in report
 

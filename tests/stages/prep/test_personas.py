@@ -30,7 +30,7 @@ def test_the_template_has_the_method_s_limits_and_can_be_drawn_from(desk):
         (lambda d: d["flaws"].__delitem__(slice(3, None)), "flaws: found 3, wanted 8 to 14"),
         (lambda d: d.update(names=["Ada"] * 30), "names: found 1, wanted 24 to 60"),
         (lambda d: d["ages"][0]["styles"].pop(), "styles of ages 13 to 14: 'stream' is missing"),
-        (lambda d: d["ages"][0].update(min=15, max=14), "ages.0: max 14 is below min 15"),
+        (lambda d: d["ages"][0].update(min=15, max=14), "ages.0: found max 14, expected 15 (min) or more"),
         (lambda d: d["flaws"][0].update(text="one\nthen two"), "flaws: 'one\\nthen two' must be one line"),
     ],
 )

@@ -52,13 +52,13 @@ def change_criterion(draft, which, **fields):
         ),
         (
             lambda d: change_criterion(d, "one_step", question="It leaves a step."),
-            "a criterion is a question that ends",
+            "expected a question that ends",
         ),
         (lambda d: change_criterion(d, "one_step", id="earned_praise"), "criteria: 'earned_praise' is given 2 times"),
-        (lambda d: change_criterion(d, "plain_text", measure=[]), "`measure:` belongs to evaluator measure"),
+        (lambda d: change_criterion(d, "plain_text", measure=[]), "expected it with evaluator measure"),
         (
             lambda d: change_criterion(d, "plain_text", measure=[{"statistic": "charm", "min": 0, "max": 1}]),
-            "no statistic 'charm'",
+            "found statistic 'charm'",
         ),
         (
             lambda d: (d["categories"][0].update(weight=0.4), d["categories"][3].update(weight=0.15)),
