@@ -67,8 +67,8 @@ class Encounters(Config):
         if not personas:
             raise ConfigError(
                 "nobody to talk with: found 0 people held out, expected some; of few authored people all can fall to "
-                "training: write more of them, take another seed in conf/config.yaml, or set evaluation_source: sampled "
-                "and evaluation_user: simulated in conf/preset/; then run: make params"
+                "training: write more of them, take another seed in conf/config.yaml, or set evaluation_source: "
+                "sampled and evaluation_user: simulated in conf/preset/; then run: make params"
             )
         if not jobs:
             raise ConfigError(

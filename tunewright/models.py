@@ -117,9 +117,8 @@ class Connection(Config):
         for name in (given,) if isinstance(given, str) else given or ():
             if not VARIABLE.fullmatch(name):
                 raise ValueError(
-                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not "
-                    "its value; "
-                    f"found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
+                    "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its "
+                    f"value; found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
                 )
         return given
 
@@ -130,9 +129,8 @@ class Connection(Config):
         parts = urlsplit(address or "")
         if parts.username is not None or parts.password is not None or parts.query:
             raise ValueError(
-                "expected an address without user, password or query, found one with them (not shown); a key "
-                "belongs into "
-                "the environment, under the name that api_key_env gives"
+                "expected an address without user, password or query, found one with them (not shown); a key belongs "
+                "into the environment, under the name that api_key_env gives"
             )
         if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError(f"found {address[:80]!r}, expected http://HOST or https://HOST, with a port and a path")
