@@ -118,7 +118,7 @@ class Connection(Config):
             if not VARIABLE.fullmatch(name):
                 raise ValueError(
                     "expected the name of an environment variable in capitals, such as OPENAI_API_KEY, and not its "
-                    f"value; found {len(name)} characters that are no such name (not shown; if it is a key, make a new one)"
+                    f"value; found {len(name)} characters that are no such name (not shown; a key? make a new one)"
                 )
         return given
 
