@@ -89,7 +89,7 @@ BREAKS = {
     ),
     "the judge's fence": (
         "prompts/shared/judge.md", "{{ exchange.user | spoken }}", "{{ exchange.user }}", "",
-        "prompts/shared/judge.md", "judge: text fenced", 
+        "prompts/shared/judge.md", "judge: text fenced",
         "not found: what people wrote cannot close its fence or speak for another",
     ),
     "a variable": (
