@@ -87,7 +87,8 @@ def test_right_material_has_no_fault(faults):
         }),
         ({"warm": [example("pass"), example("fail", 1, None, transcript="a1", until=2, replies={3: "No."}),
                    example("fail", 2, borderline=True)]}, {
-            "calibration conversations": "example 2 of warm: found a reply for exchange 3, expected 1 to 2, as a1 has here",
+            "calibration conversations":
+              "example 2 of warm: found a reply for exchange 3, expected 1 to 2, as a1 has here",
         }),
     ],
 )  # fmt: skip
