@@ -22,6 +22,7 @@ HEAD = "# Benchmarks\n\nMade by `make bench`; each section by the command that i
 SECTIONS = {  # module: what it answers, in the order of the file
     "throughput": "How far from the ideal are many conversations at once, and what does a call cost in CPU time?",
     "rate_limit": "How much of a provider's rate limit is used, and is a request lost?",
+    "chaos": "Whatever breaks: is a conversation lost, a call paid twice, or a byte changed?",
     "edits": "What does an edit cost, and did `tunewright plan` say so?",
     "batching": "Judging by criterion, category or conversation",
     "batch_api": "Judges through a provider's Batch API",
@@ -39,6 +40,7 @@ SECTIONS = {  # module: what it answers, in the order of the file
     "masks": "Is what is learnt exactly the assistant's words, and do llama.cpp and training render alike?",
     "training_speed": "How fast does the CPU trainer train beside trl's own ways?",
     "training_places": "Is a training the same wherever it runs?",
+    "planted_key": "Is a key found anywhere in what a run leaves behind?",
 }
 ONE_SECTION = re.compile(r"^## .*?\n(?=## |\Z)", re.MULTILINE | re.DOTALL)
 

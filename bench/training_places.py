@@ -164,7 +164,7 @@ def by_mlx(job: Job, folder: Path, python: str) -> tuple[Outcome, float, float]:
     paths = [str(job.base), str(work / "adapter"), ",".join(map(str, ids)), str(folder / "logits.npy")]
     subprocess.run([python, "-c", MLX_LOGITS, *paths], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     theirs = np.load(folder / "logits.npy")  # (tokens, vocabulary)
-    base = AutoModelForCausalLM.from_pretrained(str(job.base), dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(str(job.base), dtype=torch.float32, use_safetensors=True)
     with torch.no_grad():
         plain = base(torch.tensor([ids])).logits[0].numpy()
         ours = PeftModel.from_pretrained(base, str(folder / "peft"))(torch.tensor([ids])).logits[0].numpy()

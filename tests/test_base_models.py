@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ from tunewright.config import load_file, read_yaml
 from tunewright.errors import ConfigError, MissingInputError, ModelSetupError, TrainingError
 from tunewright.gguf_export import post
 from tunewright.serving import serve
+from tunewright.training.tuning import load_base
 from tunewright.weights import folder_digest
 
 AWKWARD = [
@@ -77,6 +80,48 @@ def test_another_folder_or_none_is_refused_with_what_was_found(tiny_base, tmp_pa
         obtain(from_folder(tiny_base, "0" * 64), tmp_path)
     with pytest.raises(ModelSetupError, match=r"nowhere: no model directory"):
         obtain(from_folder(tmp_path / "nowhere", "0" * 64), tmp_path)
+
+
+class Payload:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, proof):
+        self.proof = proof
+
+    def __reduce__(self):
+        return open, (str(self.proof), "w")
+
+
+def pickled_base(tiny_base, tmp_path):
+    """A base whose only weights are a pickle with a payload, and the file that shows that it ran."""
+    import torch
+
+    proof, folder = tmp_path / "proof", tmp_path / "pickled"
+    shutil.copytree(tiny_base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save({"model.embed_tokens.weight": Payload(proof)}, folder / "pytorch_model.bin")
+    torch.load(folder / "pytorch_model.bin", weights_only=False)
+    assert proof.exists(), "the payload would run where pickles are trusted"
+    proof.unlink()
+    return folder, proof
+
+
+def test_a_base_with_pickled_weights_is_refused_and_its_code_does_not_run(tiny_base, tmp_path) -> None:
+    folder, proof = pickled_base(tiny_base, tmp_path)
+    with pytest.raises(ModelSetupError, match=r"folder source of .*: found no \*\.safetensors in it, expected weights"):
+        obtain(from_folder(folder, folder_digest(folder)), tmp_path)
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+        load_base(SimpleNamespace(dtype="float32", quantize_4bit=False, device="cpu"), folder)
+    assert not proof.exists()
+
+
+def test_pickles_and_code_that_lie_beside_safetensors_are_not_taken_along(tiny_base, tmp_path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    shutil.copytree(tiny_base, there)
+    for name in ("pytorch_model.bin", "modeling_tiny.py", "training_args.bin"):
+        (there / name).write_bytes(b"import os")
+    here.mkdir()
+    obtain(from_folder(there, folder_digest(there)), here)
+    assert sorted(p.name for p in here.iterdir()) == sorted(p.name for p in tiny_base.iterdir())
 
 
 def test_a_missing_tokenizer_names_the_command_that_makes_it(tmp_path) -> None:

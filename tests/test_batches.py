@@ -300,8 +300,13 @@ def test_ctrl_c_leaves_the_batch_with_the_provider_and_says_so(batch_server, cli
     server.held = True
 
     async def work(client):
-        asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGINT)
-        return await run_jobs(client, jobs(3), [JUDGE])
+        async def stop_once_it_is_out():
+            while not server.batches:
+                await asyncio.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        _, found = await asyncio.gather(stop_once_it_is_out(), run_jobs(client, jobs(3), [JUDGE]))
+        return found
 
     client = client_of(server)
     with pytest.raises(

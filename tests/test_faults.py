@@ -22,13 +22,19 @@ from tunewright.requests import make_request
 from tunewright.runner import Job, run, run_jobs
 
 __all__ = ["at_the_root"]  # judges' prompts are read from the repository
-SOON = {"timeout_s": 0.15, "attempts": 2}  # for a server that hangs
+
+
+def soon(fault, attempts=2):
+    """Few tries, and a short wait for a server that hangs."""
+    return {"attempts": attempts, "timeout_s": 0.4 if fault == "hang" else 10}
+
+
 LASTING = {  # what an item says whose every try met the fault
     "busy": "failed 2 times: Rate limit reached",
     "busy_untold": "failed 2 times: Rate limit reached",
     "error_500": "failed 2 times: The server had an error",
     "unavailable": "failed 2 times: <html><h1>503 Service Unavailable</h1></html>",
-    "hang": "failed 2 times: no answer in 0.15 s",
+    "hang": "failed 2 times: no answer in 0.4 s",
     "dropped": "failed 2 times: no connection to http.*, or it broke",
     "half_sent": "failed 2 times: no connection to http.*, or it broke",
     "truncated_json": 'failed 2 times: the response is not JSON: \'{"id": "fake"',
@@ -69,7 +75,7 @@ def test_the_words_of_every_fault_are_known_here():
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_passes_costs_one_more_try_and_leaves_nothing_behind(faulty, make_client, fault):
     server = faulty(in_order(fault))
-    client = make_client(server, **SOON)
+    client = make_client(server, **soon(fault))
     assert ask(client).text == "Hello."
     assert [(asked.fault, asked.nth, asked.delivered) for asked in server.log] == [(fault, 0, False), ("", 1, True)]
     assert (client.tally.made, client.tally.prompt_tokens, len(client._cache)) == (1, 10, 1)
@@ -77,7 +83,7 @@ def test_a_fault_that_passes_costs_one_more_try_and_leaves_nothing_behind(faulty
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_fault_that_lasts_fails_its_item_with_what_it_was(faulty, make_client, fault):
-    client = make_client(faulty(always(fault)), **SOON)
+    client = make_client(faulty(always(fault)), **soon(fault))
     with pytest.raises(ItemFailure, match=f"^hosted_vllm/m {LASTING[fault]}"):
         ask(client)
     n_paid = 3 if fault in IN_WORDS else 0  # a reply without words is one all the same
@@ -179,7 +185,7 @@ JUDGED = [*LASTING, "refusal", "wrong_schema"]
 
 @pytest.mark.parametrize("fault", JUDGED)
 def test_a_judge_that_meets_a_fault_leaves_its_criterion_unscored_and_never_says_no(faulty, make_client, rubric, fault):
-    client = make_client(faulty(always(fault), lambda body: says("YES")), **SOON | {"attempts": 1})
+    client = make_client(faulty(always(fault), lambda body: says("YES")), **soon(fault, 1))
     found = judged(client, [transcript()], rubric, settings=config(reasks=0))
     by_judge = [verdict for verdict in found.values() if verdict.judge == "strict"]
     assert {(verdict.criterion, verdict.answer) for verdict in by_judge} == {
@@ -192,7 +198,7 @@ def test_a_judge_that_meets_a_fault_leaves_its_criterion_unscored_and_never_says
 def test_a_talk_that_met_a_passing_fault_is_the_talk_that_met_none(faulty, make_client, fault):
     calls = iter(range(99))
     server = faulty(lambda key, nth: fault if next(calls) == 3 else "", script)
-    found = talk(make_client(server, **SOON))
+    found = talk(make_client(server, **soon(fault)))
     assert [(e.user, e.assistant) for e in found.exchanges] == [("u1", "c1"), ("u2", "c2"), ("u3", "c3")]
     assert found.failure is None and [asked.fault for asked in server.log] == ["", "", "", fault, "", "", ""]
 
@@ -201,7 +207,7 @@ def test_a_talk_that_met_a_passing_fault_is_the_talk_that_met_none(faulty, make_
 def test_a_talk_that_a_fault_ends_keeps_what_was_said_and_says_why(faulty, make_client, fault):
     calls = iter(range(99))
     server = faulty(lambda key, nth: fault if next(calls) >= 2 else "", script)
-    found = talk(make_client(server, **SOON | {"attempts": 1}))
+    found = talk(make_client(server, **soon(fault, 1)))
     assert [(e.user, e.assistant) for e in found.exchanges] == [("u1", "c1")]
     assert found.ended == "failed" and found.failure.startswith("exchange 2: hosted_vllm/user ")
 

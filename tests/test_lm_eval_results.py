@@ -35,10 +35,10 @@ def test_the_newest_results_below_a_folder_count_and_tasks_of_one_side_are_liste
 def test_one_side_alone_and_another_kind_of_file_are_refused(tmp_path):
     assert lm_eval_numbers(tmp_path) is None
     write_json(tmp_path / "base/results_1.json", {"results": {}})
-    with pytest.raises(RecordError, match=r"tuned: no results_\*.json, and the other side has one"):
+    with pytest.raises(RecordError, match=r"tuned: no results_\*.json .the other side holds one"):
         lm_eval_numbers(tmp_path)
     write_json(tmp_path / "tuned/results_1.json", {"scores": {}})
-    with pytest.raises(RecordError, match="not a results file of lm_eval"):
+    with pytest.raises(RecordError, match="found no `results`, expected a results file of lm_eval"):
         lm_eval_numbers(tmp_path)
 
 

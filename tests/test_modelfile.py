@@ -130,10 +130,10 @@ def test_a_system_prompt_that_no_modelfile_can_hold_is_refused(tmp_path, system)
         ("FROM ./m.gguf", "FROM ./x.gguf", "line 2: .*no such file"),
         ("FROM ./m.gguf", "FROM ./Modelfile", "which is no GGUF file"),
         ("FROM ./m.gguf", "FORM ./m.gguf", "line 2: found 'FORM ./m.gguf'"),
-        ("temperature 0.7", "temperature warm", "temperature is 'warm', expected a number"),
-        ("num_ctx 131072", "num_ctx 4096.0", "num_ctx is '4096.0', expected a whole number"),
+        ("temperature 0.7", "temperature warm", "temperature: found 'warm', expected a number"),
+        ("num_ctx 131072", "num_ctx 4096.0", "num_ctx: found '4096.0', expected a whole number"),
         ("top_k 40", "topk 40", "unknown parameter 'topk'"),
-        ('Then stop."""', "Then stop.", "value of SYSTEM does not end"),
+        ('Then stop."""', "Then stop.", "value of SYSTEM that does not end"),
         ("{{ end }}{{ end }}", "{{ end }}", "leaves 1 blocks"),
     ],
 )
@@ -156,4 +156,4 @@ def test_templates_without_a_conversation_or_with_loose_braces_are_named():
 def test_messages_have_a_role_and_every_instruction_a_value(tmp_path):
     (found,) = instructions('MESSAGE robot "Hi"', "x")
     assert "the role 'robot'" in fault_of(found, tmp_path)
-    assert "has no value" in fault_of(SimpleNamespace(name="SYSTEM", value=" ", line=1), tmp_path)  # type: ignore[arg-type]
+    assert "without a value" in fault_of(SimpleNamespace(name="SYSTEM", value=" ", line=1), tmp_path)  # type: ignore[arg-type]

@@ -102,6 +102,7 @@ def obtain(model: BaseModelConfig, folder: Path) -> str:
         pin = _from_hub(model.source, folder)
     else:
         pin = _from_folder(model, model.source, folder)
+    refuse_without_safetensors(folder, f"{model.source.kind} source of {model.id}")
     check_shape(model, read_object(folder / "config.json", "train-base"))
     settle_template(folder)
     return pin
@@ -202,8 +203,20 @@ def _from_folder(model: BaseModelConfig, source: FolderSource, folder: Path) -> 
             f"{there}: its files have SHA-256 {found}, conf/base_model/{model.id}.yaml expects {source.sha256}; "
             "restore the files, or correct the file and run: make params"
         )
-    shutil.copytree(there, folder, dirs_exist_ok=True)
+    for path in filter(Path.is_file, there.iterdir()):
+        if any(path.match(pattern) for pattern in HUB_FILES):
+            shutil.copyfile(path, folder / path.name)
     return f"sha256:{source.sha256}"
+
+
+def refuse_without_safetensors(folder: Path, origin: str) -> None:
+    """Weights in any other format are pickles, which run code when they are read, or nothing that is read here."""
+    if not any(folder.glob("*.safetensors")):
+        raise ModelSetupError(
+            f"{origin}: found no *.safetensors in it, expected weights in that format alone: pytorch_model.bin and its "
+            "like are pickles, which run code when they are loaded; take a revision with safetensors, or convert them "
+            "where nothing can be lost, then correct source in conf/base_model/ and run: make params"
+        )
 
 
 def check_shape(model: BaseModelConfig, config: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ import openai
 from litellm.utils import get_optional_params
 
 from tunewright.batch_lines import ENDPOINT, Results, read_results, request_line
+from tunewright.faults import one_line
 from tunewright.keys import Keys
 from tunewright.models import Connection, ModelSpec
 from tunewright.requests import Request
@@ -91,7 +92,9 @@ class BatchProvider:
         seen = await self._ask(litellm.retrieve_batch, batch_id=batch, litellm_metadata=quiet)
         files = tuple(filter(None, (seen.output_file_id, seen.error_file_id))) if seen.status in ENDED else ()
         faults = seen.errors.data if seen.errors and seen.errors.data else []
-        return Look(seen.status, files, "; ".join(error.message or error.code or "" for error in faults))
+        return Look(
+            seen.status, files, one_line("; ".join(error.message or error.code or "" for error in faults), [self._key])
+        )
 
     async def results(self, file: str) -> Results:
         """What a file of results holds."""

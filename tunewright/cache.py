@@ -21,7 +21,7 @@ from tunewright.errors import ModelSetupError
 from tunewright.models import Reply
 
 CHECKPOINT_PAGES = 8192  # 32 MB: each checkpoint waits for the disk, and every call in flight with it
-ROOM_BYTES = 2 * CHECKPOINT_PAGES * 4096  # the log grows by a checkpoint, then the file by as much
+ROOM_BYTES = 16 * 2**20  # for the replies that are in flight: 64 KB for each of 256
 
 
 class ReplyStore(Protocol):

@@ -32,7 +32,10 @@ from tunewright.text_files import read_text
 from tunewright.training.hub_command import train_job_command
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Tools beside `dvc repro`: configuration and its checks."
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    no_args_is_help=True,
+    help="Tools beside `dvc repro`: configuration and its checks.",
 )
 
 

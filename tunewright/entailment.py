@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
 from tunewright.llm import Client
 from tunewright.models import Judge
 from tunewright.prompts import ChatMessage, render
@@ -64,7 +64,10 @@ def judges_that_count(
 async def entails(
     client: Client, how: Entailing, before: Sequence[Exchange], rewritten: Exchange, following: str
 ) -> Answered:
-    """Whether `following` could still come after `rewritten`; the first judge that does not say YES decides."""
+    """Whether `following` could still come after `rewritten`; the first judge that does not say YES decides.
+
+    Raises OutageError where a judge's provider did not answer.
+    """
     if not how.judges:
         return Answered("not checked", "no judge is trusted on enough criteria to be asked")
     said = []
@@ -77,6 +80,8 @@ async def entails(
                 schema=answer_schema(how.reasoning_chars),
                 reasks=how.reasks,
             )
+        except OutageError:
+            raise
         except ItemFailure as failure:
             return Answered("no answer", f"{judge.name}: {failure}")
         said.append(f"{judge.name}: {' '.join(found.reasoning.split())}")

@@ -29,6 +29,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -160,6 +161,8 @@ def run_main(main: Callable[[], None]) -> None:
 
 def _heed_sigterm() -> None:
     """Let SIGTERM raise in this process; one that is forked off it ends as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only there can it be heeded
     ours = os.getpid()
 
     def on(number: int, frame: FrameType | None) -> NoReturn:

@@ -16,6 +16,7 @@ from tunewright.records import Exchange, Quote
 
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"  # Thai, kana, Han: written without spaces, each sign is a word
 WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
+MISQUOTE_CHARS = 300  # that are kept of what nobody said, and told to the judge
 ELLIPSIS = re.compile(r"\.{2,}")
 SPEAKER = re.compile(r"^\W*(?:user|assistant)\s*:", re.IGNORECASE)  # copied from the transcript with the words
 
@@ -38,7 +39,7 @@ def sift(quoted: Sequence[str], named: Sequence[int], exchanges: Sequence[Exchan
     for text in quoted:
         where = next((n for n in order if stands_in(text, exchanges[n - 1])), None)
         if where is None:
-            misquotes.append(" ".join(text.split()))
+            misquotes.append(" ".join(text.split())[:MISQUOTE_CHARS])
         else:
             quotes.append(Quote(exchange=where, text=" ".join(text.split())))
     return Sifted(tuple(quotes), tuple(misquotes))

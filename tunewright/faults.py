@@ -15,7 +15,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tunewright.errors import ModelAuthError, ModelSetupError
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
+from tunewright.keys import hide
+from tunewright.plain import plain
 
 PASSING = (408, 409, 425, 429)  # besides 5xx: the same request can succeed later
 LONGEST_WAIT_S = 600.0  # a provider that asks for more is out of quota: better to stop than to sit there
@@ -60,7 +62,7 @@ def fault_in_body(body: str, secrets: Sequence[str]) -> Fault:
     """A body with status 200 and no reply in it; one that names an HTTP status counts as that (OpenRouter)."""
     try:
         code = json.loads(body)["error"]["code"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         code = None
     return told_with_200(error_words(body), code, secrets)
 
@@ -85,18 +87,15 @@ def malformed(words: str, secrets: Sequence[str]) -> Fault:
 
 
 def one_line(words: str, secrets: Sequence[str]) -> str:
-    """A provider's own words on one line, cut, with every secret taken out."""
-    text = " ".join(words.split())
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "(key)")
-    return text[:WORDS_KEPT]
+    """A provider's own words on one line, cut, with every secret taken out and nothing that steers a terminal."""
+    return plain(hide(" ".join(words.split()), secrets))[:WORDS_KEPT]
 
 
 def error_words(body: str) -> str:
     """What an error body says: the message, in the forms of OpenAI, vLLM, llama.cpp and FastAPI, else the text."""
     try:
         value: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     for _ in range(2):  # {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, {"detail": ...}
         if not isinstance(value, dict):
@@ -150,5 +149,5 @@ def final(fault: Fault, model: str, key_names: Sequence[str], tries: int) -> Exc
             "run again then: finished calls are in the cache"
         )
     if fault.may_pass:
-        return ItemFailure(f"{model} failed {tries} times: {words}")
+        return OutageError(f"{model} failed {tries} times: {words}")
     return ItemFailure(f"{model} refused the request: {words}")

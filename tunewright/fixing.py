@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tunewright.items import OutageError
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.records import Exchange, Score, Transcript, Verdict
@@ -34,17 +35,24 @@ class Mended(NamedTuple):
     exchanges: tuple[Exchange, ...]
     rewrites: tuple[Rewrite, ...]
     why_shorter: str  # "" for a whole one
+    outage: str = ""  # why there is no answer yet, where a model could not be asked
 
 
 async def repair(client: Client, case: Case, how: Fixing, trust: Trust | None) -> Mended:
-    """End a conversation before what was unsafe, or mend what is only weak."""
+    """End a conversation before what was unsafe, or mend what is only weak.
+
+    Where a provider did not answer nothing is known: the conversation is left as it is, and no failed repair.
+    """
     transcript, score, verdicts = case
     if score.gates_failed:
         return end_before(transcript, first_unsafe(transcript, score, verdicts, how.rubric, trust), how)
     faults = faults_by_exchange(transcript, score, verdicts, how.rubric, trust, how.max_replies)
     if not faults:
         return Mended((), (), "what failed is not in any reply")
-    return await mend(client, transcript, faults, how)
+    try:
+        return await mend(client, transcript, faults, how)
+    except OutageError as failure:
+        return Mended((), (), "", outage=str(failure))
 
 
 async def mend(client: Client, transcript: Transcript, faults: Mapping[int, Sequence[Fault]], how: Fixing) -> Mended:

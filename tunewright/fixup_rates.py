@@ -23,7 +23,7 @@ class FixupRates(Record):
     n_fixed: int
     n_truncated: int
     n_rejected: int
-    n_left: int  # failed ones left alone: authored, cut off, or beyond the preset's number
+    n_left: int  # left alone: authored, cut off, beyond the preset's number, or a model could not be asked
     n_rejudged: int
     replies_faulted: int  # that the fixer was asked to rewrite
     replies_rewritten: int  # with a rewrite that could be used

@@ -73,7 +73,11 @@ def _actions(rates: FixupRates) -> list[Block]:
         ("fixed", rates.n_fixed, "every faulted reply rewritten, judged again, passed"),
         ("truncated", rates.n_truncated, "cut at a reply that could not be mended or before an unsafe one; passed"),
         ("rejected", rates.n_rejected, "nothing could be kept, or it did not pass when judged again"),
-        ("left", rates.n_left, "authored or imported, cut off by a token limit, or beyond the preset's number"),
+        (
+            "left",
+            rates.n_left,
+            "authored, imported, cut off, beyond the preset's number, or a model could not be asked",
+        ),
     ]
     answers = ", ".join(f"{answer} {n}" for answer, n in rates.entailment.items()) or "none"
     held = _percent(rates.entailment_held_share)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tunewright.private import by_umask
+
 
 @contextmanager
 def whole_folder(target: Path | str) -> Iterator[Path]:
@@ -26,6 +28,6 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     for path in draft.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes 0600: another user could not read the model
+        path.chmod(by_umask(0o777 if path.is_dir() else 0o666))  # safetensors writes 0600, whatever the umask
     shutil.rmtree(target, ignore_errors=True)
     os.replace(draft, target)

@@ -45,8 +45,8 @@ def check_template(template: str, folder: Path) -> None:
     """Refuse a template that llama.cpp may not parse."""
     if GENERATION_TAG.search(template):
         raise TrainingError(
-            f"{folder}: its chat template holds a {{% generation %}} block, which llama.cpp may not parse; export the "
-            "base model's own template instead (train-merge copies it from models/base)"
+            f"{folder}: its chat template holds a {{% generation %}} block, expected none: llama.cpp may not parse it; "
+            "export the base model's own template instead (train-merge copies it from models/base)"
         )
 
 

@@ -27,7 +27,9 @@ def reference_steps(
     with quiet_libraries():
         from transformers import AutoModelForCausalLM
 
-        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True).eval()
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True
+        ).eval()
     found = []
     for prompt in prompts:
         found.append(_answer(model, prompt, n_tokens, likeliest, end))

@@ -1,4 +1,7 @@
-"""Stopping in good order: no new call starts, those in flight come back and are stored."""
+"""Stopping in good order: no new call starts, those in flight come back and are stored.
+
+A budget, a signal and an error that every call would meet (a revoked key) stop a run in the same way.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import copy
 from typing import TypeVar
 
-from tunewright.errors import StoppedError
+from tunewright.errors import TunewrightError
 
 T = TypeVar("T")
 
@@ -15,10 +18,10 @@ class Halt:
     """Says that a run is to stop, and wakes all that wait to start something."""
 
     def __init__(self) -> None:
-        self.error: StoppedError | None = None
+        self.error: TunewrightError | None = None
         self._waiting: set[asyncio.Future] = set()
 
-    def stop(self, error: StoppedError) -> None:
+    def stop(self, error: TunewrightError) -> None:
         """From now on nothing new starts; the first reason stays."""
         if self.error is None:
             self.error = error

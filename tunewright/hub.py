@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunewright.errors import TunewrightError
+from tunewright.keys import hide
 
 TOKENS = "https://huggingface.co/settings/tokens"
 LOGIN = f"make one that may write at {TOKENS}, then: hf auth login (or set HF_TOKEN)"
@@ -75,6 +76,7 @@ class Errand:
     def explained(self, what: str) -> Iterator[None]:
         """Within: what the Hub, or the way there, refuses becomes an error that says what could not be done."""
         import httpx
+        from huggingface_hub import get_token
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
         try:
@@ -88,7 +90,7 @@ class Errand:
                 f"cannot {what}: its licence is not accepted by the owner of this token; accept it on its page"
             ) from None
         except (HfHubHTTPError, httpx.HTTPError, ConnectionError, TimeoutError, *self.also) as error:
-            raise self.error(f"cannot {what}: {self._meaning(error)}") from None
+            raise self.error(f"cannot {what}: {hide(self._meaning(error), [get_token() or ''])}") from None
 
     def _meaning(self, error: BaseException) -> str:
         """What went wrong, in a sentence; the client wraps what happened to one file of several in a RuntimeError."""

@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from tunewright.errors import StoppedError, TooManyFailuresError
+from tunewright.errors import StoppedError, TooManyFailuresError, TunewrightError
 
 T = TypeVar("T")
 
 
 class ItemFailure(Exception):
     """One item could not be answered within its bounds; the text is the reason that its record keeps."""
+
+
+class OutageError(ItemFailure):
+    """The provider did not answer within the tries, and could tomorrow: this says nothing about the item."""
 
 
 class EmptyReplyError(ItemFailure):
@@ -25,22 +29,24 @@ async def map_items(
 ) -> list[Any]:
     """`work` over all items, at most `in_flight` at once; results in the order of the items.
 
-    An ItemFailure becomes that item's result. A StoppedError begins nothing new, lets the others come to their end and
-    is raised with how far it came. A ModelError stops the rest and is raised: no item could succeed.
+    An ItemFailure becomes that item's result. After any other TunewrightError no item is begun, and those that are come
+    to their ends: their calls in flight are paid for. Then the first error is raised, a StoppedError with how far it
+    came.
     """
     results: list[Any] = [None] * len(items)
-    queue, stopped, n_done = iter(enumerate(items)), None, 0
+    queue, n_done = iter(enumerate(items)), 0
+    ended: TunewrightError | None = None
 
     async def worker() -> None:
-        nonlocal stopped, n_done
+        nonlocal ended, n_done
         for index, item in queue:
             try:
                 results[index] = await work(item)
             except ItemFailure as failure:
                 results[index] = failure
-            except StoppedError as error:
-                stopped = stopped or error
-            if stopped:
+            except TunewrightError as error:
+                ended = ended or error
+            if ended:
                 return
             n_done += 1
             advance()
@@ -53,8 +59,8 @@ async def map_items(
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
         raise
-    if stopped:
-        raise stopped.at(n_done, len(items))
+    if ended:
+        raise ended.at(n_done, len(items)) if isinstance(ended, StoppedError) else ended
     return results
 
 

@@ -7,10 +7,13 @@ thousands of digits), and bytes that are no text. All become one kind of fault, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 FOUND_CHARS = 80  # of a value that a message shows
+# An escaped half of a character (a lone surrogate), which UTF-8 cannot hold; whole ones and backslashes are group 1.
+HALF = re.compile(r"(\\\\|\\ud[89ab]..\\ud[c-f]..)|\\ud[89a-f]..", re.IGNORECASE)
 BOM, UTF_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -28,6 +31,11 @@ def json_value(raw: bytes | str, **options: Any) -> Any:
         return json.loads(text, **{"parse_constant": no_constant, **options})
     except (ValueError, RecursionError) as error:
         raise JsonFault(fault_words(error, text)) from None
+
+
+def said_value(text: str, **options: Any) -> Any:
+    """The value of a JSON text that a model wrote, which may break a character off; raises JsonFault."""
+    return json_value(HALF.sub(lambda found: found[1] or "\\ufffd", text), **options)
 
 
 def fault_words(error: Exception, text: str) -> str:

@@ -6,7 +6,6 @@ comes before reasoning and reasoning before the answer, so that the answer follo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tunewright.config import Config
 from tunewright.evidence import sift
+from tunewright.json_text import said_value
 from tunewright.records import Transcript, Verdict
 from tunewright.rubric import Criterion
 
@@ -88,7 +88,7 @@ def read_answers(
     """
     try:
         value = _object(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return {}, {c.id: Fault(f"not JSON ({error})") for c in criteria}
     entries = value if keyed else {criteria[0].id: value}
     strays = [key for key in entries if key not in {c.id for c in criteria}]
@@ -122,7 +122,7 @@ def _object(text: str) -> dict[str, Any]:
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         raise ValueError(f"no object in {text[:40]!r}")
-    return json.loads(text[start : end + 1], object_pairs_hook=_once)
+    return said_value(text[start : end + 1], object_pairs_hook=_once, parse_constant=float)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

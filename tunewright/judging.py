@@ -29,7 +29,7 @@ from tunewright.runner import Job, run, run_jobs
 from tunewright.sound import Reviews, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
-from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
+from tunewright.verdict_rules import NOT_SAMPLED, OUTAGE, needs_judge, rule_verdicts, unscored_verdict
 
 
 class JudgingConfig(AskingConfig):
@@ -142,6 +142,8 @@ def judge_file(
     write_jsonl(target, verdicts)
     if n_untrusted:
         stage.note(f"{n_untrusted} questions not asked: the judge is untrusted there (reports/judge-calibration.md)")
+    if n_open := sum((v.unscored or "").startswith(OUTAGE) for v in verdicts):
+        stage.note(f"{n_open} judges' answers may come when asked again: dvc repro -f -s {stage.address}")
     stage.end(f"{len(verdicts)} verdicts, {n_asked} by judges of which {n_failed} failed; {client.tally}")
     return verdict_metrics(verdicts, n_asked, n_failed)
 

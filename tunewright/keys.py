@@ -1,13 +1,36 @@
-"""The keys of one provider, taken in turn. A refused one is dropped; one that has had enough rests."""
+"""The keys of one provider, taken in turn, and how they are kept out of what others say.
+
+A refused key is dropped; one that has had enough rests.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from tunewright.errors import ModelSetupError
 
 NO_KEY = "no-key-needed"  # what a local server is sent: litellm wants some text
+HIDDEN = "(key)"
+KEY_CHARS_MIN = 16  # a shorter one, such as "ollama" for a local server, is a word that a reply may hold
+ONE_WORD = re.compile(r"[!-~]+")  # printable ASCII without spaces: what an HTTP header takes
+
+
+def hide(text: str, secrets: Sequence[str]) -> str:
+    """A text without these keys, whole or cut short: their first half and what follows it is taken out too."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, HIDDEN)
+        if len(secret) >= KEY_CHARS_MIN:
+            half = secret[: (len(secret) + 1) // 2]
+            text = re.sub(re.escape(half) + r"[\w.+/=~-]*", HIDDEN, text) if half in text else text
+    return text
+
+
+def hide_in_reply(text: str, secrets: Sequence[str]) -> str:
+    """A model's words without the key that it was called with: a server behind a wrong address may send back anything,
+    and a reply is stored and shown in many places."""
+    return hide(text, [secret for secret in secrets if len(secret) >= KEY_CHARS_MIN and secret != NO_KEY])
 
 
 class Keys:
@@ -21,7 +44,11 @@ class Keys:
                 raise ModelSetupError(
                     f"{model}: ${name} is not set; export it, or use the embedded model: dvc exp run -S llm=embedded"
                 )
-        self.secrets = [os.environ[name] for name in self.names]
+            if not ONE_WORD.fullmatch(os.environ[name]):
+                raise ModelSetupError(
+                    f"{model}: ${name} holds a space, a line end or a sign that no key has (its value is not shown); "
+                    "export it again, without quotes inside"
+                )
         self._usable = dict.fromkeys(self.names, 0.0)  # until when each rests, the next one first
 
     def __len__(self) -> int:

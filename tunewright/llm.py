@@ -9,7 +9,6 @@ in good order. A run whose answers are all cached imports neither litellm nor ai
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,9 +25,10 @@ from tunewright.batches import Batches
 from tunewright.cache import ReplyCache, ReplyStore
 from tunewright.carrying import MakeCarrier, carrier_of
 from tunewright.config import PARAMS, read_mapping, validate
-from tunewright.errors import OfflineMissError
+from tunewright.errors import OfflineMissError, TunewrightError
 from tunewright.halt import Halt
 from tunewright.items import EmptyReplyError, ItemFailure
+from tunewright.json_text import said_value
 from tunewright.locations import cache_dir
 from tunewright.models import EMBEDDED, BatchAPI, Budget, Connection, LLMSection, ModelSpec, Reply
 from tunewright.prompts import ChatMessage
@@ -215,7 +215,10 @@ class Client:
         return await self._ask(request, item)
 
     async def _ask(self, request: Request, item: str) -> Reply:
-        """Make a call; its reply is stored and accounted for before anybody sees it."""
+        """Make a call; its reply is stored and accounted for before anybody sees it.
+
+        An error that every call would meet halts the run: no new call starts, and those in flight are stored.
+        """
         self.halt.check()
         self._cache.ready()
         self._account.before(request)
@@ -228,6 +231,8 @@ class Client:
             reply = Reply.model_validate(kept)  # another process may have been first: its reply is the one
             future.set_result(reply)
         except BaseException as error:
+            if isinstance(error, TunewrightError):
+                self.halt.stop(error)
             future.set_exception(error)
             future.exception()  # mark as seen: there may be nobody else waiting
             raise
@@ -244,7 +249,7 @@ def parse_json(text: str) -> Any:
     text = text.strip()
     if text.startswith("```"):
         text = text.split("\n", 1)[-1].rsplit("```", 1)[0]
-    return json.loads(text)
+    return said_value(text, parse_constant=float)
 
 
 def _first_fault(error: Exception) -> str:

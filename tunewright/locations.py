@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from tunewright.errors import StorageError
+from tunewright.private import private_folder
 
 
 def cache_dir() -> Path:
@@ -18,10 +19,9 @@ def cache_dir() -> Path:
     owner = Path(os.environ.get("DVC_ROOT") or Path.cwd())
     path = Path(named).expanduser() if named else owner / ".cache" / "llm"
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        return private_folder(path)
     except OSError as error:
         raise StorageError(
             f"{path}: cannot be made as the cache folder ({error.strerror}); mend that, or set TUNEWRIGHT_CACHE to a "
             "folder that can be written"
         ) from None
-    return path

@@ -25,13 +25,32 @@ ChatMessage = dict[str, str]
 PROMPT_ROLES = {"user_simulator.md": ["system", "user"], "assistant.md": ["system"], "system.md": ["system"]}
 
 
-def _fenced(text: str) -> str:
-    """Text from people or models, so that it cannot close the fence that a prompt puts around it."""
-    return text.replace("</", "< /")
+LINE_ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # whatever a model may read as one
+CLOSING = re.compile(r"([<\uff1c\ufe64])(?=[\u200b-\u200d\u2060\ufeff]*[/\uff0f])")  # of a tag, in wide signs too
+CONTROL = re.compile(  # tokens of known families' chat templates: a local server would end the prompt there
+    r"<(?=[|\uff5c]|<SYS>>|(?:s|bos|eos|pad|unk|mask|cls|sep|turn\||(?:start|end)_of_(?:turn|image))>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])",
+    re.IGNORECASE,
+)
+LABEL = re.compile(  # what would begin another message of a conversation that is written out
+    rf"(?:^|(?<=[{LINE_ENDS}]))(?=[^\w{LINE_ENDS}]{{0,40}}(?:(?:user|assistant|reply|system)\W{{0,4}}[:\uff1a]"
+    rf"|(?<=\[)exchange\W{{0,2}}\d))",
+    re.IGNORECASE,
+)
+
+
+def fenced(text: str) -> str:
+    """Text from people or models, so that it cannot close the fence that a prompt puts around it, nor the prompt."""
+    return CONTROL.sub(r"\g<0> ", CLOSING.sub(r"\1 ", text))
+
+
+def spoken(text: str) -> str:
+    """One message of a conversation that is written out: fenced, and no line of it begins as if another one spoke."""
+    return LABEL.sub("> ", fenced(text))
 
 
 _environment = PromptEnvironment()
-_environment.filters["fenced"] = _fenced
+_environment.filters |= {"fenced": fenced, "spoken": spoken}
 
 
 @lru_cache(maxsize=256)

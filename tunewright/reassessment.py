@@ -16,10 +16,10 @@ from tunewright.judging import Asking, JudgingConfig, judge_transcripts
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.records import Score, Transcript, Verdict
-from tunewright.repairs import Action, Repair
+from tunewright.repairs import NO_ANSWER, Action, Repair
 from tunewright.scoring import ScoringConfig, score_transcript
 from tunewright.trust import Trust
-from tunewright.verdict_rules import NOT_SAMPLED
+from tunewright.verdict_rules import NOT_SAMPLED, OUTAGE
 
 
 class Assessing(NamedTuple):
@@ -71,7 +71,10 @@ async def judge_again(
 def outcome(
     case: Case, mended: Mended, fixed: Transcript | None, verdicts: tuple[Verdict, ...], again: Assessing
 ) -> Outcome:
-    """A repaired conversation is kept when it passes now."""
+    """A repaired conversation is kept when it passes now; it is left as it was where a judge could not be asked."""
+    outage = mended.outage or next((v.unscored for v in verdicts if v.unscored and v.unscored.startswith(OUTAGE)), "")
+    if outage:
+        return Outcome(_record(case, mended, "left", NO_ANSWER + outage, None), verdicts=verdicts)
     if fixed is None:
         return Outcome(_record(case, mended, "rejected", mended.why_shorter, None))
     score = score_transcript(fixed, verdicts, again.asking.rubric, again.scoring, again.trust)

@@ -16,6 +16,7 @@ from tunewright.trust import Trust, why_untrusted
 from tunewright.verdict_rules import allowed_answer
 
 NOT_CHOSEN = "not among those that the preset repairs"
+NO_ANSWER = "no answer: "  # how the reason begins where a model could not be asked: the next run may repair it
 
 Entailed = Literal["YES", "NO", "no answer", "not checked", "no next message"]
 Action = Literal["fixed", "truncated", "rejected", "left"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from tunewright.entailment import Answered, Entailing, entails
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
 from tunewright.llm import Client
 from tunewright.measures import normalise, words
 from tunewright.models import ModelSpec
@@ -64,6 +64,7 @@ async def rewrite_reply(client: Client, place: Place, how: Fixing) -> Rewrite:
     """One reply mended within the attempts, each told what was wrong with those before it.
 
     The last attempt that can be used is taken, whether or not the next message follows from it: `entailment` says.
+    Raises OutageError: a provider's trouble is no attempt, and nothing that the fixer should read.
     """
     usable: str | None = None
     answered: Answered | None = None
@@ -72,6 +73,8 @@ async def rewrite_reply(client: Client, place: Place, how: Fixing) -> Rewrite:
     for attempt in range(1, how.attempts + 1):
         try:
             reply = await ask_fixer(client, place, problems, attempt, how)
+        except OutageError:
+            raise
         except ItemFailure as failure:
             problems.append(str(failure))
             continue

@@ -14,7 +14,7 @@ from tunewright.conduct import Conduct, closes, is_empty_close, is_pleasantry, s
 from tunewright.config import Bounds, Config, Domain
 from tunewright.conversation import assistant_variables, history, message
 from tunewright.guidance import Guidance, direction, simulator_variables
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, OutageError
 from tunewright.llm import Client
 from tunewright.measures import words
 from tunewright.models import ModelSpec, Reply
@@ -79,10 +79,12 @@ async def _say(
     while True:
         try:
             said = await client.complete(cast.user, messages, sample=sample)
+        except OutageError:
+            raise  # else the weather would decide which message it is, and the next run would have another
         except ItemFailure:
             if not tries:
                 raise
-            break  # a message that was asked for again and failed leaves the one there was
+            break  # a message that was asked for again and refused leaves the one there was
         if said.is_placeholder:
             return said  # how often a real one would be asked for again, nobody knows
         off = words_off(said.text, persona, conduct.word_limit_tolerance)

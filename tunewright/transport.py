@@ -19,10 +19,12 @@ import aiohttp
 
 from tunewright.errors import ModelSetupError
 from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line, refuse_role
+from tunewright.keys import hide_in_reply
 from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
 KEEP_ALIVE_S = 4.0  # below uvicorn's 5: else a request now and then meets a connection that is just being closed
+UNPAIRED = re.compile("[\ud800-\udfff]")  # halves of a character that a model broke off: UTF-8 cannot hold them
 THOUGHT = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)  # some servers leave the reasoning in the reply
 _open: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession]]] = {}
 
@@ -66,13 +68,13 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
     """The reply in a body with status 200; raises the fault that is tried again when there is none."""
     try:
         value = json.loads(text)
-    except ValueError:
-        raise malformed(f"the response is not JSON: {text[:80]!r}", secrets) from None
+    except (ValueError, RecursionError):
+        raise malformed(f"the response is not JSON: {one_line(text, secrets)[:80]!r}", secrets) from None
     try:
         choice, usage = value["choices"][0], value.get("usage") or {}
         refuse_role(choice["message"].get("role"), secrets)
         return Reply(
-            text=THOUGHT.sub("", choice["message"]["content"] or ""),
+            text=UNPAIRED.sub("\ufffd", THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets))),
             finish_reason=choice.get("finish_reason"),
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from tunewright.errors import STORAGE_ERRORS, StorageError
+from tunewright.private import by_umask
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             with contextlib.suppress(OSError):  # a file system without locks: then a sweep spares nothing
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield file
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, by_umask(0o666))
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)

@@ -79,7 +79,9 @@ def read_model(folder: Path, labelled: Sequence[Labelled], batch_size: int) -> S
     if not folder.exists():
         raise MissingInputError(f"{folder}: no such directory; make it with: dvc repro train-merge")
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True
+    )
     model.to(device)
     with bar(f"reading with {folder}", len(labelled)) as progress:
         return read_states(model, labelled, batch_size, progress.advance)

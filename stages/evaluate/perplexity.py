@@ -67,7 +67,9 @@ def measure_model(folder: Path, labelled: Sequence[Sequence[Labelled]], batch_si
     if not folder.exists():
         raise MissingInputError(f"{folder}: no such directory; make it with: dvc repro train-merge")
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True
+    )
     model.to(device)
     with bar(f"perplexity of {folder}", sum(map(len, labelled))) as progress:
         return summed_likelihoods(model, labelled, batch_size, progress.advance)

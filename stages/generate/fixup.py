@@ -33,7 +33,7 @@ from tunewright.models import ModelSpec
 from tunewright.prompts import render
 from tunewright.reassessment import Assessing, Outcome, assess_again
 from tunewright.records import Score, Verdict, iter_jsonl, read_jsonl, write_json, write_jsonl, write_text
-from tunewright.repairs import triage
+from tunewright.repairs import NO_ANSWER, triage
 from tunewright.rewriting import Fixing
 from tunewright.rubric import Rubric, load_rubric
 from tunewright.runner import Job, run, run_jobs
@@ -134,6 +134,8 @@ def main() -> None:
     write_json(RATES, rates.model_dump())
     if rates.prompts_suspect:
         stage.note(suspicion(rates, config.needing_share_max))
+    if n_open := sum(r.reason.startswith(NO_ANSWER) for r in repairs):
+        stage.note(f"{n_open} left for want of an answer; ask again with: dvc repro -f -s generate-fixup")
     stage.end(
         f"{rates.n_fixed} fixed, {rates.n_truncated} truncated, {rates.n_rejected} rejected, {rates.n_left} left; "
         f"{client.tally}"

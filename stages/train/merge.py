@@ -47,9 +47,13 @@ def merged(config: Config) -> tuple[Any, Moves]:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    base = AutoModelForCausalLM.from_pretrained(str(BASE), dtype=getattr(torch, config.dtype), local_files_only=True)
+    base = AutoModelForCausalLM.from_pretrained(
+        str(BASE), dtype=getattr(torch, config.dtype), local_files_only=True, use_safetensors=True
+    )
     if getattr(base, "is_quantized", False):
         raise TrainingError(f"{BASE}: its weights are quantized; an adapter is merged into full precision only")
+    if not (weights := ADAPTER / "adapter_model.safetensors").exists():  # peft would look for a pickle, then at the Hub
+        raise MissingInputError(f"{weights}: no such file; make it with: dvc repro train-adapter")
     tuned = PeftModel.from_pretrained(base, str(ADAPTER))
     moves = moves_of(tuned)
     refuse_useless(moves)

@@ -116,7 +116,7 @@ def test_the_shipped_judges_prompt_has_no_fault(write):
         ("evidence (numbers", "citations (numbers", "judge: answer fields"),
         ("quotes (at most", "passages (at most", "judge: answer fields"),
         ("NA only where", "nothing where", "judge: three answers"),
-        ("Assistant: {{ exchange.assistant | fenced }}", "Assistant: {{ exchange.assistant }}", "judge: text fenced"),
+        ("Assistant: {{ exchange.assistant | spoken }}", "Assistant: {{ exchange.assistant }}", "judge: text fenced"),
         (" (safety gate)", "", "judge: gates marked"),
         ("in one JSON object with one entry under each id, in this order:", "of", "judge: entries named"),
         ('{{ criteria | map(attribute="id") | join(", ") }}', "", "judge: entries named"),

@@ -1,5 +1,7 @@
 """Model files: GGUF, safetensors, tokenizers and their chat templates, Modelfiles, results of lm-evaluation-harness."""
 
+# ruff: noqa: E501 (a case is a line)
+
 from __future__ import annotations
 
 import json

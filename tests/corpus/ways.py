@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,14 @@ def write(path: str, data: bytes | str) -> None:
 
 def shipped_params() -> dict[str, Any]:
     """The domain of the repository's params.yaml, with folders of the current folder's own."""
-    domain = yaml.safe_load((ROOT / "params.yaml").read_text())["domain"]
+    domain = _shipped_domain()
     own = {"authored": "authored", "imported": "imported", "reviews": "reviews", "rubric": "rubric.yaml"}
     return {"domain": domain | own}
+
+
+@cache
+def _shipped_domain() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text())["domain"]
 
 
 def small_project(**sections: Any) -> None:

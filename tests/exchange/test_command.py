@@ -125,7 +125,7 @@ def test_nothing_of_a_file_with_a_bad_row_is_written_unless_bad_rows_are_left_ou
     refused = run("import", "review.csv", "--yes")
     assert "    row 3, t1, warm: label: found 'perhaps', expected one of YES" in refused.stdout
     assert str(refused.exception) == (
-        "review.csv: 1 bad rows; nothing is written. Mend them, or leave them out with --skip-bad"
+        "review.csv: found 1 bad rows, expected none; nothing is written. Mend them, or leave them out with --skip-bad"
     )
     assert not Path("reviews").exists()
     assert run("import", "review.csv", "--yes", "--skip-bad").exit_code == 0
@@ -156,5 +156,7 @@ def test_files_that_are_not_there_and_names_that_say_no_format_are_told(run):
     os.remove(QUEUE)
     assert "dvc repro generate-review" in str(run("export", "review.json").exception)
     absent = run("import", "absent.csv").exception
-    assert isinstance(absent, MissingInputError) and str(absent).startswith("absent.csv: No such file")
+    assert isinstance(absent, MissingInputError) and str(absent).startswith(
+        "absent.csv: found nothing to read (No such file"
+    )
     assert "expected a name that ends in .json or .csv" in str(run("import", "x.xlsx").exception)

@@ -208,7 +208,7 @@ def test_a_task_that_is_not_as_exported_is_told(exported, rubric, change, fault)
 def test_a_file_that_is_no_export_is_refused(tmp_path, text):
     path = tmp_path / "x.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(RecordError, match="x.json: (not valid JSON|found .*, expected the list of tasks)"):
+    with pytest.raises(RecordError, match="x.json: (not valid JSON|found .*, expected a list of tasks)"):
         read_tasks(path, terms("tess"))
 
 

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import gguf
+import numpy
 import pytest
 
 from tunewright.forgotten import Forgotten
+from tunewright.publishing.gguf_header import header_bytes
 from tunewright.publishing.parcel import Upload, part_of
 from tunewright.publishing.scan import Search, scan
 from tunewright.publishing.secret_patterns import Secret, find_secrets, own_secrets
@@ -84,6 +87,64 @@ def test_a_finding_names_file_line_and_conversation_and_a_message_repeated_in_sl
 def test_a_secret_at_the_beginning_of_a_line_inside_a_json_or_yaml_string_is_found(search, kind, value, before):
     for name in ("metrics/a.json", "params.yaml"):
         assert [f.kind for f in scan([Upload(name, f'x: "said{before}{value}"'.encode())], search)] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [one for one in SECRETS if one[0] not in ("private key", "password in a URL")]
+)
+@pytest.mark.parametrize("before", ["x", "token_", "KEY", "9", "\u00e9"])
+def test_a_secret_right_after_a_letter_or_an_underscore_is_found(kind, value, before):
+    value = {"Slack token": f"xoxb-{RANDOM}", "AWS key id": "AKIA" + "IOSFODNN7EXAMPLE"}.get(kind, value)
+    assert kind in [one.kind for one in find_secrets(f"the {before}{value} there", {})]
+
+
+def test_a_word_that_ends_like_the_beginning_of_a_key_is_none():
+    text = "risk-averse-people-and-task-oriented-people, desk-and-chair-and-lamp-42; half_a_dozen"
+    assert find_secrets(text, {}) == []
+
+
+def test_a_picture_in_base64_is_not_taken_for_keys():
+    run = (RANDOM * 8)[:150]
+    assert find_secrets(f"data:image/png;base64,{run}AIza{RANDOM}abc{run}", {}) == []
+    assert find_secrets(f"{RANDOM}AIza{RANDOM}abc", {}) != []
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["notes.md", "data/train.jsonl", "vocab.bin"])
+def test_a_secret_in_wide_characters_is_found(search, coding, name):
+    found = scan([Upload(name, f"He wrote\nhf_{RANDOM}aa there\n".encode(coding))], search)
+    assert {f.kind for f in found} == {"Hugging Face token"}
+
+
+def gguf_with(path, note, n_tokens=30_000):
+    """A GGUF whose vocabulary takes more than 256 KiB, with a note after it."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_token_list([f"token number {n}" for n in range(n_tokens)])
+    writer.add_array("numbers", [1, 2, 3])
+    writer.add_description(note)
+    writer.add_tensor("w", numpy.zeros((32, 32), dtype=numpy.float32))
+    for write in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+        writer.close,
+    ):
+        write()
+
+
+def test_metadata_of_a_gguf_are_searched_however_long_its_vocabulary_is(search, tmp_path):
+    path = tmp_path / "m.gguf"
+    gguf_with(path, f"made with hf_{RANDOM}aa")
+    assert path.read_bytes().find(b"hf_") > 256 * 1024
+    assert [f.kind for f in scan([Upload("m.gguf", path)], search)] == ["Hugging Face token"]
+    assert header_bytes(path) < path.stat().st_size - 32 * 32 * 4 + 32  # the weights are not part of it
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x03\0\0\0" + b"\xff" * 40, b"\x09\0\0\0" + b"\0" * 16])
+def test_a_gguf_whose_header_makes_no_sense_is_searched_whole(search, tmp_path, broken):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"GGUF" + broken + b"\0" * 300_000 + f"hf_{RANDOM}aa".encode())
+    assert [f.kind for f in scan([Upload("m.gguf", path)], search)] == ["Hugging Face token"]
 
 
 def test_paths_and_people_inside_an_escaped_string_are_found_once(search):

@@ -99,6 +99,6 @@ def _cells(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
             return
         except csv.Error as error:
             raise RecordError(
-                f"{path}, line {number}: the table cannot be read on from here (found {error}), expected quotes "
-                "that close; mend the quotes of this row"
+                f"{path}, line {number}: the table cannot be read on from here (found {error}), expected quotes that "
+                "close; mend the quotes of this row"
             ) from None

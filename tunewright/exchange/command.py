@@ -84,9 +84,8 @@ def import_command(
         typer.echo(plain(line))
     if found.faults and not skip_bad:
         raise RecordError(
-            f"{file}: found {len(found.faults)} bad rows, expected none; nothing is written. Mend them, or leave "
-            "them out "
-            "with --skip-bad"
+            f"{file}: found {len(found.faults)} bad rows, expected none; nothing is written. Mend them, or leave them "
+            "out with --skip-bad"
         )
     if dry_run or not arrived.new:
         typer.echo("nothing is written" + (" (--dry-run)" if dry_run else ""))

@@ -1,4 +1,4 @@
-"""Where an import is kept: data/imported/<domain>/<name>/, five files, each written whole."""
+"""Where an import is kept: data/imported/<domain>/<name>/, five files, each written whole, for their owner alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tunewright.config import Domain
 from tunewright.errors import ConfigError
 from tunewright.importing.reading import Import
 from tunewright.json_text import briefly
+from tunewright.private import private_folder
 from tunewright.records import write_json, write_jsonl
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -39,6 +40,7 @@ def known_conversations(domain: Domain, name: str) -> dict[str, str]:
 
 def write_import(folder: Path, found: Import) -> None:
     """Write an import over one of the same name; the same file and configuration give the same bytes."""
+    private_folder(folder)
     write_jsonl(folder / "personas.jsonl", found.personas)
     write_jsonl(folder / "transcripts.jsonl", found.transcripts)
     write_jsonl(folder / "provenance.jsonl", found.provenance)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CardData
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tunewright.document import md_escape, md_table
 from tunewright.publishing.facts import Facts
@@ -25,7 +26,7 @@ SOURCES = {
     "replay": "the user's messages of a recorded conversation, answered anew by a model",
     "fixed": "one of the others, in which a model repaired replies",
 }
-_environment = Environment(
+_environment = ImmutableSandboxedEnvironment(
     loader=FileSystemLoader(TEMPLATES),
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -1,8 +1,9 @@
 """The search through everything that would be uploaded: secrets, personal data, paths of this machine, forgotten ids.
 
 Text files are read whole, JSON Lines record by record with every string decoded; in other texts the escapes of JSON and
-YAML are read as what they stand for, since the n of \\n before a key would hide its beginning. Of a binary file
-(weights, pictures) only the first 256 KiB and the header of safetensors, where its metadata are. Personal data are not
+YAML are read as what they stand for, since the n of \\n before a key would hide its beginning. Secrets are looked for
+without zero bytes too, which stand between the letters of UTF-16. Of a binary file (weights, pictures) only the first
+256 KiB and the headers of safetensors and GGUF, where their metadata are. Personal data are not
 looked for among weights, in lock files, whose versions look like addresses, and in the base model's vocabulary. The
 same message stands in several slices of a conversation and is looked at once.
 """
@@ -18,11 +19,12 @@ from typing import Any, Literal
 
 from tunewright.forgotten import Forgotten
 from tunewright.personal_data import find_personal_data, mask
+from tunewright.publishing.gguf_header import MAGIC, header_bytes
 from tunewright.publishing.parcel import Upload
 from tunewright.publishing.secret_patterns import find_secrets
 
 HEAD_BYTES = 256 * 1024
-HEADER_BYTES_MAX = 100_000_000  # of safetensors, by its own definition
+HEADER_BYTES_MAX = 100_000_000  # of safetensors, by its own definition; vocabularies in GGUF take a tenth
 ID_FIELDS = ("id", "transcript_id", "persona_id")
 HOME = re.compile(r"(?<![\w.])(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[\w.-]+|(?<![\w.])/(?:root)/[\w.-]+")
 Sort = Literal["secret", "personal data", "path of this machine", "forgotten"]
@@ -76,6 +78,8 @@ class Search:
         yield from self.of_text(plain)
         if plain != line:
             yield from (hit for hit in self.of_text(line) if hit[0] == PLACE)
+        if "\0" in line:
+            yield from (("secret", one.kind, one.masked) for one in find_secrets(line.replace("\0", ""), self.own))
 
     def of_ids(self, record: Mapping[str, Any]) -> Iterator[tuple[Sort, str, str]]:
         """Ids of a record that were forgotten."""
@@ -118,9 +122,12 @@ def _in_file(upload: Upload, search: Search, seen: set[str]) -> Iterator[Finding
 
 
 def metadata(upload: Upload) -> bytes:
-    """The beginning of a binary file; of safetensors the whole header, whose length its first eight bytes tell."""
-    header = int.from_bytes(upload.head(8), "little") if upload.path.endswith(".safetensors") else 0
-    return upload.head(max(HEAD_BYTES, 8 + min(header, HEADER_BYTES_MAX)))
+    """The beginning of a binary file; of safetensors and GGUF the whole header."""
+    head = upload.head(8)
+    header = 8 + int.from_bytes(head, "little") if upload.path.endswith(".safetensors") else 0
+    if head.startswith(MAGIC) and isinstance(upload.source, Path):
+        header = header_bytes(upload.source)
+    return upload.head(max(HEAD_BYTES, min(header, HEADER_BYTES_MAX)))
 
 
 def _record(line: str) -> dict[str, Any] | None:

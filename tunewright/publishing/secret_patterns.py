@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 from tunewright.personal_data import mask
 
+RUN = re.compile(r"[\w+/=-]*")  # what a key inside it is part of
+SWITCH = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")  # inside words of prose there is hardly one
+RUN_CHARS_MAX = 200  # a longer one is a picture in Base64, in which some keys' beginnings turn up by chance
 ENTROPY_MIN = 3.3  # bits a character; words and dates lie below, random base64 of 16 characters at about 3.7
 OWN_VALUE_CHARS_MIN = 8  # a shorter value of a variable is a placeholder, and would be found in every other word
 _KNOWN = {
@@ -33,7 +36,8 @@ _KNOWN = {
     "JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
     "password in a URL": r"\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]+:[^\s/@]{3,}@[\w.-]+",
 }
-_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KNOWN.items()}
+# a key may stand right after a letter or an underscore; then only what looks random is one ("task-" holds "sk-")
+_PATTERNS = {kind: re.compile(pattern.removeprefix(r"\b")) for kind, pattern in _KNOWN.items()}
 _ANY = re.compile("hf_|sk-|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|k_live_|gsk_|pypi-|PRIVATE KEY|eyJ|://")
 _ASSIGNED = re.compile(
     r"(?i)(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|auth[_-]?token|access[_-]?token|password|passwd|pwd)"
@@ -53,11 +57,23 @@ def find_secrets(text: str, own: Mapping[str, str]) -> list[Secret]:
     """All secrets of a text. `own`: values of this machine's variables that must not be in it, by variable."""
     found = [Secret(f"value of {name}", mask(value)) for name, value in own.items() if value in text]
     if _ANY.search(text):
-        found += [Secret(kind, mask(m.group())) for kind, p in _PATTERNS.items() for m in p.finditer(text)]
+        found += [
+            Secret(kind, mask(m.group())) for kind, p in _PATTERNS.items() for m in p.finditer(text) if _is_key(m)
+        ]
     known = {secret.masked for secret in found}
     assigned = (m["value"] for m in _ASSIGNED.finditer(text))
     found += [Secret("assigned secret", mask(v)) for v in assigned if looks_random(v) and mask(v) not in known]
     return list(dict.fromkeys(found))
+
+
+def _is_key(match: re.Match[str]) -> bool:
+    """Whether a match is a key: at the beginning of a word always, within one where it looks random and is no blob."""
+    start, end = match.span()
+    before, after = match.string[max(0, start - RUN_CHARS_MAX) : start], match.string[end : end + RUN_CHARS_MAX]
+    if not before or not (before[-1].isalnum() or before[-1] == "_"):
+        return True
+    n_chars = len(match.group()) + sum(len(run.group()) for side in (before[::-1], after) if (run := RUN.match(side)))
+    return looks_random(match.group()) and len(SWITCH.findall(match.group())) >= 2 and n_chars < RUN_CHARS_MAX
 
 
 def looks_random(value: str) -> bool:

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -19,9 +20,10 @@ HERE = Path(__file__).parent
 
 
 @cache
-def templates() -> Environment:
+def templates() -> ImmutableSandboxedEnvironment:
     """The app's templates: everything escaped, a name that is not given is an error."""
-    found = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    loader = FileSystemLoader(HERE / "templates")
+    found = ImmutableSandboxedEnvironment(loader=loader, autoescape=True, undefined=StrictUndefined)
     found.filters["plain"] = plain  # control, zero-width and direction-changing characters shown as U+FFFD
     found.filters["day"] = day
     found.filters["n_words"] = lambda text: len(words(text))  # as the criteria on length count them

@@ -56,7 +56,7 @@ def load_base(settings: Settings, base: Path) -> Any:
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = getattr(torch, settings.dtype)
-    arguments: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    arguments: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     if settings.quantize_4bit:
         arguments["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,

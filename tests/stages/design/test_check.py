@@ -88,8 +88,8 @@ BREAKS = {
         "prompts/shared/judge.md", "judge: safety first", "not found: safety in the first message",
     ),
     "the judge's fence": (
-        "prompts/shared/judge.md", "{{ exchange.user | fenced }}", "{{ exchange.user }}", "",
-        "prompts/shared/judge.md", "judge: text fenced", "not found: what people wrote cannot close its fence",
+        "prompts/shared/judge.md", "{{ exchange.user | spoken }}", "{{ exchange.user }}", "",
+        "prompts/shared/judge.md", "judge: text fenced", "not found: what people wrote cannot close its fence or speak for another",
     ),
     "a variable": (
         f"{PROMPTS}/user_simulator.md", "{{ persona.name }}, ", "{{ persona.nmae }}, ", "",
