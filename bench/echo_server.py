@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bench.fake_model_server import Answer, FakeModelServer, Script, completion
+from bench.fake_model_server import FakeModelServer, Script, completion
 
 KINDS = ("429", "500 in HTML", "no choices", "no JSON", "400 of many words", "reply", "reply", "plain reply")
 
