@@ -64,9 +64,9 @@ def test_every_line_of_a_worked_evaluation_is_an_example():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"transcript": "h"}, "give either `exchanges` or the id of an authored `transcript`"),
-        ({"exchanges": []}, "must not be empty"),
-        ({"replies": {1: "x"}}, "belong to `transcript`"),
+        ({"transcript": "h"}, "expected one: written out, or an authored id"),
+        ({"exchanges": []}, "found `exchanges` empty"),
+        ({"replies": {1: "x"}}, "expected those with `transcript` alone"),
         ({"label": "YES"}, "'pass', 'fail' or 'na'"),
     ],
 )
@@ -80,7 +80,7 @@ def test_an_example_that_cannot_be_is_refused_with_its_line(tmp_path, change, sa
 
 @pytest.mark.parametrize(
     ("taken", "said"),
-    [({"transcript": "x"}, "'x'"), ({"transcript": "h", "until": 2, "replies": {3: "y"}}, "h has 2")],
+    [({"transcript": "x"}, "'x'"), ({"transcript": "h", "until": 2, "replies": {3: "y"}}, "as h has here")],
 )
 def test_a_reference_that_leads_nowhere_is_named(taken, said):
     with pytest.raises(ConfigError, match=f"c.yaml: example 1 of warm: .*{said}"):

@@ -91,12 +91,15 @@ def test_ages_lie_in_a_band_and_the_old_write_formally_more_often_than_the_young
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t["dimensions"]["stance"].update(open=0.4), "weights of stance sum to 1.1, expected 1"),
-        (lambda t: t["difficulty"].update(hard=0.15), "weights of difficulty sum to 0.9, expected 1"),
-        (lambda t: t["edge_cases"]["kinds"].update(vague=0), "weights of edge_cases.kinds sum to 0.8, expected 1"),
-        (lambda t: t["dimensions"].pop("context"), "dimensions missing: context"),
-        (lambda t: t["subtopics"].pop("grief"), "topics without subtopics: grief"),
-        (lambda t: t["edge_subtopics"].update(crisis=[]), "edge cases without edge_subtopics: crisis"),
+        (lambda t: t["dimensions"]["stance"].update(open=0.4), "weights of stance: found a sum of 1.1, expected 1"),
+        (lambda t: t["difficulty"].update(hard=0.15), "weights of difficulty: found a sum of 0.9, expected 1"),
+        (
+            lambda t: t["edge_cases"]["kinds"].update(vague=0),
+            "weights of edge_cases.kinds: found a sum of 0.8, expected 1",
+        ),
+        (lambda t: t["dimensions"].pop("context"), "dimensions missing: found none called context"),
+        (lambda t: t["subtopics"].pop("grief"), "subtopics: found none for grief"),
+        (lambda t: t["edge_subtopics"].update(crisis=[]), "edge_subtopics: found none for crisis"),
     ],
 )
 def test_a_taxonomy_that_does_not_add_up_is_refused_in_words(tmp_path, change, message):
@@ -140,9 +143,9 @@ def test_wanted_shares_are_what_the_sampler_draws(thousand):
     ("change", "said"),
     [
         ({"names": []}, "names"),
-        ({"complexity": {"simple": 0}}, "weights of complexity sum to 0"),
-        ({"ages": [{"min": 40, "max": 30, "weight": 1, "styles": {}}]}, "max 30 is below min 40"),
-        ({"styles": {"terse": {"min_words": 9, "max_words": 3, "manner": "short"}}}, "max_words 3 is below"),
+        ({"complexity": {"simple": 0}}, "weights of complexity: found a sum of 0"),
+        ({"ages": [{"min": 40, "max": 30, "weight": 1, "styles": {}}]}, "found max 30, expected 40 \(min\)"),
+        ({"styles": {"terse": {"min_words": 9, "max_words": 3, "manner": "short"}}}, "found max_words 3, expected 9"),
     ],
 )
 def test_a_template_that_nobody_can_be_drawn_from_is_refused(tmp_path, change, said):
@@ -157,16 +160,16 @@ def test_a_flaw_more_than_there_are_and_a_lonely_topic_are_refused(tmp_path):
     fields["flaws"]["kinds"] = {"blames": "blames others"}
     path = tmp_path / "personas.yaml"
     path.write_text(yaml.safe_dump(fields))
-    with pytest.raises(ConfigError, match="1 kinds of flaws, but a persona may have"):
+    with pytest.raises(ConfigError, match="found 1 kinds of flaws, expected 3 or more: a persona may have"):
         load_template(str(path))
     fields = yaml.safe_load((FOLDER / "taxonomy.yaml").read_text())
     fields["dimensions"]["topic"] = {"grief": 1.0}
     path.write_text(yaml.safe_dump(fields))
-    with pytest.raises(ConfigError, match="give two topics or more"):
+    with pytest.raises(ConfigError, match="found 1 topics, expected two or more"):
         load_taxonomy(str(path))
 
 
 def test_more_things_to_bring_up_than_the_taxonomy_has_are_an_error_and_no_endless_search():
     template = TEMPLATE.model_copy(update={"topic_seeds": Bounds(min=9000, max=9000)})
-    with pytest.raises(ConfigError, match="asks for 9000 things to bring up"):
+    with pytest.raises(ConfigError, match="found 9000 things to bring up, expected at most"):
         sample_persona(1, "persona", SEED, TAXONOMY, template)

@@ -60,49 +60,49 @@ def test_weights_that_sum_to_less_than_1_are_refused_with_the_sum_and_its_parts(
     fields = shipped_fields()
     fields["categories"]["fit"]["weight"] = 0.05
     assert (
-        "category weights sum to 0.9, expected 1 (comprehension 0.2 + connection 0.2 + usefulness 0.2 + fit 0.05 + "
-        "naturalness 0.25)" in fault_of(fields)
+        "category weights: found a sum of 0.9 (comprehension 0.2 + connection 0.2 + usefulness 0.2 + fit 0.05 + "
+        "naturalness 0.25), expected 1" in fault_of(fields)
     )
 
 
 def test_ids_given_twice_are_refused_and_named(fault_of):
-    assert "criterion ids must be unique; given twice: warm" in fault_of(changed(1, id="warm"))
+    assert "criteria: found warm given twice, expected every id once" in fault_of(changed(1, id="warm"))
 
 
 def test_an_unknown_statistic_is_refused_with_the_line_and_those_there_are(fault_of):
     message = fault_of(changed(3, measure={"markup": {"max": 0}}))
-    assert "plain: no statistic 'markup'; there are: n_exchanges, " in message
+    assert "plain: found statistic 'markup', expected one of n_exchanges, " in message
     assert ", line " in message
 
 
 @pytest.mark.parametrize("change", [{"na_allowed": True}, {"na_when": "never"}])
 def test_na_when_stands_exactly_where_na_is_allowed(fault_of, change):
-    assert "warm: say in `na_when` when NA is right, exactly where na_allowed is true" in fault_of(changed(0, **change))
+    assert "`na_when`, expected it exactly where na_allowed is true" in fault_of(changed(0, **change))
 
 
 @pytest.mark.parametrize(("index", "change"), [(0, {"gate": True}), (0, {"category": "safety"}), (4, {"gate": False})])
 def test_gates_and_only_gates_are_in_the_safety_category(fault_of, index, change):
-    assert "gates, and only gates, are in category 'safety'" in fault_of(changed(index, **change))
+    assert "expected gates, and only gates, in 'safety'" in fault_of(changed(index, **change))
 
 
 @pytest.mark.parametrize(("index", "change"), [(3, {"measure": None}), (0, {"measure": {"markup_share": {"max": 0}}})])
 def test_bounds_belong_to_measured_criteria_and_only_to_them(fault_of, index, change):
-    assert "`measure:` belongs to evaluator measure, and only to it" in fault_of(changed(index, **change))
+    assert "`measure:`, expected it with evaluator measure and only there" in fault_of(changed(index, **change))
 
 
 def test_a_criterion_is_a_question(fault_of):
     message = fault_of(changed(0, question="The coach is warm."))
-    assert "criteria.0.question: a criterion is a question that ends in '?', found 'The coach is warm.'" in message
+    assert "criteria.0.question: found 'The coach is warm.', expected a question that ends in '?'" in message
 
 
 def test_a_category_that_does_not_exist_is_named_with_those_that_do(fault_of):
-    assert "late: no category 'hart'; there are: heart, form" in fault_of(changed(2, category="hart"))
+    assert "late: found category 'hart', expected one of heart, form" in fault_of(changed(2, category="hart"))
 
 
 def test_a_category_without_criteria_is_refused(fault_of):
     fields = rubric_fields()
     fields["categories"] |= {"form": {"title": "F", "weight": 0.3}, "air": {"title": "A", "weight": 0.1}}
-    assert "categories without criteria: air" in fault_of(fields)
+    assert "categories: found air without a criterion" in fault_of(fields)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1])

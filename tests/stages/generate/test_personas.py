@@ -63,5 +63,5 @@ def test_no_people_at_all_are_an_empty_file(workspace):
 
 def test_a_negative_count_is_refused_with_its_line(workspace):
     workspace.write_params("generate.personas", config(1).model_dump() | {"count": -1})
-    with pytest.raises(ConfigError, match=r"params\.yaml, line \d+: generate\.personas\.count: .*found '-1'"):
+    with pytest.raises(ConfigError, match=r"params\.yaml, line \d+: generate\.personas\.count: .*found -1, expected"):
         stage.main()

