@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
 from bench.fake_model_server import Answer
 from tests.conftest import HI, ROOT, ask, in_turn, spec
@@ -89,9 +90,9 @@ def test_a_server_that_is_not_there_fails_the_item(make_client):
 
 
 @pytest.mark.parametrize("address", ["localhost:8000/v1", "http://"])
-def test_an_address_that_is_none_is_a_setup_error(make_client, address):
-    with pytest.raises(ModelSetupError, match="is no address"):
-        ask(make_client(type("Server", (), {"url": address})))
+def test_an_address_that_is_none_is_refused_before_any_call(make_client, address):
+    with pytest.raises(ValidationError, match="expected http://HOST or https://HOST"):
+        make_client(type("Server", (), {"url": address}))
 
 
 def test_reasoning_that_a_server_leaves_in_the_reply_is_taken_out(make_client):

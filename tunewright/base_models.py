@@ -104,7 +104,7 @@ def obtain(model: BaseModelConfig, folder: Path) -> str:
     else:
         pin = _from_folder(model, model.source, folder)
     refuse_without_safetensors(folder, f"{model.source.kind} source of {model.id}")
-    check_shape(model, read_object(folder / "config.json", "train-base"))
+    check_shape(model, read_object(folder / "config.json", "train-base", parse_constant=float))
     settle_template(folder)
     return pin
 

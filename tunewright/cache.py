@@ -24,6 +24,12 @@ CHECKPOINT_PAGES = 8192  # 32 MB: each checkpoint waits for the disk, and every 
 ROOM_BYTES = 16 * 2**20  # for the replies that are in flight: 64 KB for each of 256
 
 
+RESCUE = (  # of a damaged file
+    "Save what is whole with: sqlite3 {path} .recover | sqlite3 {path}.saved, and put that file in its place; or "
+    "delete it (finished calls are then paid again), or set TUNEWRIGHT_CACHE to another folder"
+)
+
+
 class ReplyStore(Protocol):
     """What the client needs of a store of replies."""
 
@@ -78,11 +84,7 @@ class ReplyCache:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise ModelSetupError(
-                f"{self.path}: cannot be read ({error}). Save what is whole with: sqlite3 {self.path} .recover | "
-                f"sqlite3 {self.path}.saved, and put that file in its place; or delete it (finished calls are then "
-                "paid again), or set TUNEWRIGHT_CACHE to another folder"
-            ) from None
+            raise ModelSetupError(f"{self.path}: cannot be read ({error}). {RESCUE.format(path=self.path)}") from None
 
     def ready(self) -> None:
         """Raise ModelSetupError where a reply could not be stored: a file that is only read, a disk that is full."""

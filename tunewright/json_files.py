@@ -14,8 +14,8 @@ from tunewright.json_text import JsonFault, briefly, json_value
 T = TypeVar("T")
 
 
-def read_json(path: Path | str, made_by: str = "") -> Any:
-    """Read one JSON value; raises MissingInputError or RecordError.
+def read_json(path: Path | str, made_by: str = "", **options: Any) -> Any:
+    """Read one JSON value; raises MissingInputError or RecordError. `options` are those of json.loads.
 
     Its objects raise RecordError too when they are asked for a key that they lack: an older version's file, or one that
     was edited.
@@ -25,14 +25,14 @@ def read_json(path: Path | str, made_by: str = "") -> Any:
         hint = f"; make it with: dvc repro {made_by}" if made_by else ""
         raise MissingInputError(f"{path}: no such file{hint}")
     try:
-        return json_value(path.read_bytes(), object_hook=lambda found: Told(found, str(path), again))
+        return json_value(path.read_bytes(), object_hook=lambda found: Told(found, str(path), again), **options)
     except JsonFault as fault:
         raise RecordError(f"{path}: not valid JSON: {fault}; expected one JSON value; {again}") from None
 
 
-def read_object(path: Path | str, made_by: str = "") -> dict[str, Any]:
+def read_object(path: Path | str, made_by: str = "", **options: Any) -> dict[str, Any]:
     """As `read_json`, of a file that holds one object; raises RecordError for any other value."""
-    found = read_json(path, made_by)
+    found = read_json(path, made_by, **options)
     if not isinstance(found, dict):
         raise RecordError(f"{path}: found {briefly(found)}, expected a JSON object; {_again(made_by)}")
     return found

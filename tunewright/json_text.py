@@ -34,8 +34,17 @@ def json_value(raw: bytes | str, **options: Any) -> Any:
 
 
 def said_value(text: str, **options: Any) -> Any:
-    """The value of a JSON text that a model wrote, which may break a character off; raises JsonFault."""
-    return json_value(HALF.sub(lambda found: found[1] or "\\ufffd", text), **options)
+    """The value of a JSON text that a model wrote, which may break a character off; raises JsonFault.
+
+    It speaks in Python's own words where Python has some: a model is told them, and what it is told is in a cache key.
+    """
+    whole = HALF.sub(lambda found: found[1] or "\\ufffd", text)
+    try:
+        return json.loads(whole, **{"parse_constant": no_constant, **options})
+    except json.JSONDecodeError as error:
+        raise JsonFault(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise JsonFault(fault_words(error, whole)) from None
 
 
 def fault_words(error: Exception, text: str) -> str:
@@ -45,7 +54,7 @@ def fault_words(error: Exception, text: str) -> str:
     if not isinstance(error, json.JSONDecodeError):  # NaN, a key twice, an integer of too many digits
         return f"found {str(error).partition(';')[0]}"
     found = briefly(text[error.pos : error.pos + 30]) if error.pos < len(text) else "the end of the text"
-    what = error.msg[:1].lower() + error.msg[1:]
+    what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")  # "Unterminated string starting at"
     return f"{what} at line {error.lineno}, character {error.colno}: found {found}"
 
 

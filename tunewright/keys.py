@@ -14,6 +14,7 @@ from tunewright.errors import ModelSetupError
 NO_KEY = "no-key-needed"  # what a local server is sent: litellm wants some text
 HIDDEN = "(key)"
 KEY_CHARS_MIN = 16  # a shorter one, such as "ollama" for a local server, is a word that a reply may hold
+UNPAIRED = re.compile("[\ud800-\udfff]")  # halves of a character that a model broke off: UTF-8 cannot hold them
 ONE_WORD = re.compile(r"[!-~]+")  # printable ASCII without spaces: what an HTTP header takes
 
 
@@ -28,9 +29,13 @@ def hide(text: str, secrets: Sequence[str]) -> str:
 
 
 def hide_in_reply(text: str, secrets: Sequence[str]) -> str:
-    """A model's words without the key that it was called with: a server behind a wrong address may send back anything,
-    and a reply is stored and shown in many places."""
-    return hide(text, [secret for secret in secrets if len(secret) >= KEY_CHARS_MIN and secret != NO_KEY])
+    """A model's words as they can be stored: without the key that it was called with, since a server behind a wrong
+    address may send back anything, and with U+FFFD for each half of a character, whatever carried them."""
+    text = UNPAIRED.sub("\ufffd", text)
+    for secret in secrets:
+        if len(secret) >= KEY_CHARS_MIN and secret != NO_KEY:
+            text = hide(text, [secret]) if len(secret) >= 2 * KEY_CHARS_MIN else text.replace(secret, HIDDEN)
+    return text
 
 
 class Keys:

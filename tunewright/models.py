@@ -133,7 +133,8 @@ class Connection(Config):
                 "into the environment, under the name that api_key_env gives"
             )
         if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError(f"found {address[:80]!r}, expected http://HOST or https://HOST, with a port and a path")
+            told = repr(address[:80]) if ":" in address else "a word (not shown; a key? make a new one)"
+            raise ValueError(f"found {told}, expected http://HOST or https://HOST, with a port and a path")
         return address
 
     @property

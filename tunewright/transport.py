@@ -24,7 +24,6 @@ from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
 KEEP_ALIVE_S = 4.0  # below uvicorn's 5: else a request now and then meets a connection that is just being closed
-UNPAIRED = re.compile("[\ud800-\udfff]")  # halves of a character that a model broke off: UTF-8 cannot hold them
 THOUGHT = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)  # some servers leave the reasoning in the reply
 _open: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession]]] = {}
 
@@ -74,7 +73,7 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
         choice, usage = value["choices"][0], value.get("usage") or {}
         refuse_role(choice["message"].get("role"), secrets)
         return Reply(
-            text=UNPAIRED.sub("\ufffd", THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets))),
+            text=THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets)),
             finish_reason=choice.get("finish_reason"),
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),

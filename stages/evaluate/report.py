@@ -30,7 +30,7 @@ from tunewright.config import load, load_domain
 from tunewright.document import Answers, Block, Bullets, Contents, Figure, Heading, Verdict, to_markdown
 from tunewright.document_html import to_html
 from tunewright.errors import run_main
-from tunewright.json_files import read_object
+from tunewright.json_files import read_json
 from tunewright.preference_report import people_section, preferred
 from tunewright.records import Persona, Score, Transcript, read_jsonl, write_text
 from tunewright.report_answer import answers, cut_off, unsaid
@@ -200,7 +200,7 @@ def read_inputs() -> tuple[Inputs, dict[str, str]]:
     """All inputs, and the SHA-256 of each file by path."""
     domain = load_domain()
     paths = [path for path, _ in JSON_INPUTS.values()]
-    values = {name: read_object(path, made_by) for name, (path, made_by) in JSON_INPUTS.items()}
+    values = {name: read_json(path, made_by) for name, (path, made_by) in JSON_INPUTS.items()}
     scores, transcripts = {}, {}
     for side in SIDES:
         score_path, talk_path = (f"data/evaluate/{kind}/{side}.jsonl" for kind in ("scores", "transcripts"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tunewright.base_models import BaseModelConfig
+from tunewright.cache import RESCUE
 from tunewright.config import PARAMS, load, read_yaml
 from tunewright.doctor.finding import Finding
 from tunewright.locations import cache_dir
@@ -59,6 +60,6 @@ def replies() -> Iterator[Finding]:
     except sqlite3.Error as error:
         verdict, count = str(error), 0
     if verdict != "ok":
-        yield Finding("cache", "fault", f"{path}: {verdict}", "delete it: finished calls are then paid again")
+        yield Finding("cache", "fault", f"{path}: {verdict}", RESCUE.format(path=path))
     else:
         yield Finding("cache", "ok", f"{count} replies, {path.stat().st_size / 1e6:.0f} MB in {folder}")

@@ -24,7 +24,7 @@ from tunewright.importing.rows import (
     rejected,
     speaker_of,
 )
-from tunewright.json_text import JsonFault, briefly, fault_words, json_value, no_constant, once
+from tunewright.json_text import JsonFault, briefly, fault_words, json_value, once
 
 SPACE = " \t\r\n"
 TEXT_PARTS = ("text", "input_text", "output_text")
@@ -72,7 +72,7 @@ def _lines(text: str) -> Iterator[Value]:
         if not raw:
             continue
         try:
-            yield Value(number, raw, json_value(raw, object_pairs_hook=once))
+            yield Value(number, raw, json_value(raw, object_pairs_hook=once, parse_constant=float))
         except JsonFault as fault:
             yield Value(number, raw, fault=RowFault("not JSON", _of_one_line(str(fault))))
 
@@ -83,7 +83,15 @@ def _of_one_line(fault: str) -> str:
 
 
 def _decoder() -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=once, parse_constant=no_constant)
+    return json.JSONDecoder()  # as lenient as Python's, so that a fault costs its own row
+
+
+def _strict(line: int, text: str, value: Any) -> Value:
+    try:
+        json_value(text, object_pairs_hook=once, parse_constant=float)
+    except JsonFault as fault:
+        return Value(line, text, fault=RowFault("not JSON", _of_one_line(str(fault))))
+    return Value(line, text, value)
 
 
 def _single_object(text: str) -> Value | None:
@@ -95,7 +103,7 @@ def _single_object(text: str) -> Value | None:
         return None
     if "\n" not in text[start:end] or text[end:].strip(SPACE):
         return None
-    return Value(text.count("\n", 0, start) + 1, text[start:end], found)
+    return _strict(text.count("\n", 0, start) + 1, text[start:end], found)
 
 
 def _array(text: str, path: Path) -> Iterator[Value]:
@@ -120,7 +128,7 @@ def _array(text: str, path: Path) -> Iterator[Value]:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             raise _broken(path, line, fault_words(error, text)) from None
-        yield Value(line, text[at:end], value)
+        yield _strict(line, text[at:end], value)
         line += text.count("\n", at, end)
         at, separator = end, True
 

@@ -33,7 +33,7 @@ _KNOWN = {
     "Groq key": r"\bgsk_[A-Za-z0-9]{40,}",
     "PyPI token": r"\bpypi-AgE[\w-]{50,}",
     "private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
-    "JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
+    "JSON web token": r"\beyJ[\w-]{8,2048}\.eyJ[\w-]{8,4096}\.[\w-]{8,}",
     "password in a URL": r"\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]+:[^\s/@]{3,}@[\w.-]+",
 }
 # a key may stand right after a letter or an underscore; then only what looks random is one ("task-" holds "sk-")

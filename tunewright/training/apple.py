@@ -102,7 +102,7 @@ class Mlx(Config):
 
 def _check_dtype(job: Job) -> None:
     """mlx_lm computes in the precision in which the base is stored."""
-    found = read_object(job.base / "config.json")
+    found = read_object(job.base / "config.json", parse_constant=float)
     stored = found.get("dtype") or found.get("torch_dtype")
     if stored != job.settings.dtype:
         raise TrainingError(

@@ -58,7 +58,7 @@ def write_base(base: Path, folder: Path) -> None:
 
     Raises TrainingError for an architecture whose modules mlx_lm may name otherwise than transformers.
     """
-    architectures = read_object(base / "config.json").get("architectures") or []
+    architectures = read_object(base / "config.json", parse_constant=float).get("architectures") or []
     if not set(architectures) & set(ARCHITECTURES):
         raise TrainingError(
             f"{base}: {', '.join(architectures) or 'no architecture stated'}; an mlx adapter is converted for "

@@ -1,6 +1,7 @@
 """The audit on replies whose repetitions are known."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -259,7 +260,7 @@ def test_structure_is_counted_per_reply():
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["domain"]["rubric"] = str(ROOT / params["domain"]["rubric"])
+    shutil.copytree(ROOT / "conf/domain/therapy", "conf/domain/therapy")
     Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     write_reviews()
     write_jsonl("data/generate/fixed.jsonl", [])
