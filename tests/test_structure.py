@@ -178,4 +178,4 @@ def test_the_readme_counts_the_authored_conversations_as_they_are() -> None:
     n_talks, n_people = (
         len((authored / f"{n}.jsonl").read_text("utf-8").splitlines()) for n in ("transcripts", "personas")
     )
-    assert f"{n_talks} expert-written conversations of {n_people} people" in (ROOT / "README.md").read_text("utf-8")
+    assert f"{n_talks} authored conversations of {n_people} people" in (ROOT / "README.md").read_text("utf-8")
