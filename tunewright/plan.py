@@ -204,7 +204,7 @@ def _step(stage: Any, why: tuple[str, ...], shadow: Shadow, guessed: bool, last_
     guessed = guessed or any(one.guessed for one in counts)
     if fault:
         shadow.pretend(outs)
-        return Step(**about, kind="unknown", note=fault)
+        return Step(**about, kind="unknown", note="" if repr(MARK) in fault else fault)  # unknown: that says it
     return Step(**about, kind="estimate" if guessed else "exact")
 
 
