@@ -198,8 +198,9 @@ def test_a_stage_whose_disk_is_full_ends_with_one_message_and_other_errors_show_
 
 
 WRITING = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from tunewright.errors import run_main
 from tunewright.whole_file import whole_file
 def main():
