@@ -93,9 +93,7 @@ def test_a_model_that_says_nothing_is_not_exported_in_silence(project, monkeypat
     assert (facts["asked"], facts["quantization"], facts["told"]) == ("f16", "f16", "")
     assert facts["agreement"]["positions"] == 48 and facts["agreement"]["top1"] > 0.9
     assert facts["modelfile"] == {"file": "base.Modelfile", "instructions": 12, "template_equal": 20}
-    with pytest.raises(
-        TrainingError, match="found another chat template, expected that of .* from character 0"
-    ):
+    with pytest.raises(TrainingError, match="found another chat template, expected that of .* from character 0"):
         check_stored_template(project / "models/gguf/base.gguf", project / "models/base", "x")
     monkeypatch.undo()
     from tunewright import gguf_export
