@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from tests.hub_fixtures import adapter_files, hub_job, hub_place
 from tunewright.errors import InterruptedRunError, TrainingError
 from tunewright.records import read_json
 from tunewright.terminal import Stage
+from tunewright.training import hub_place as hub_place_module
 from tunewright.training.hub_submit import LABEL, NOTE
 from tunewright.training.worker import MARK
 
@@ -171,21 +173,47 @@ def test_a_lost_connection_is_made_again_and_no_step_is_reported_twice(fake_hub,
     assert any("connection lost" in note for note in train.stage.notes) and "connected again" in train.stage.notes
 
 
-@pytest.mark.parametrize("disk", ["kept", "lost"])
-def test_a_killed_process_leaves_a_job_that_the_next_one_follows(fake_hub, train, disk) -> None:
+@pytest.fixture
+def held(fake_hub):
+    """An event that the fake Hub's jobs wait for before they begin."""
     go_on, plain = threading.Event(), fake_hub.play
 
     def play(job):
-        go_on.wait(10)
+        assert go_on.wait(60)
         yield from plain(job)
 
     fake_hub.play = play
+    return go_on
+
+
+@pytest.mark.parametrize("disk", ["kept", "lost"])
+def test_a_killed_process_leaves_a_job_that_the_next_one_follows(fake_hub, train, held, disk, monkeypatch) -> None:
     with pytest.raises(MemoryError):
         train(Listener(until="submitted: "))
     assert read_json(train.job.folder / NOTE)["job_id"] == fake_hub.jobs[0].id
     if disk == "lost":
         (train.job.folder / NOTE).unlink()
-    threading.Timer(0.1, go_on.set).start()
+    plain = hub_place_module.follow
+    monkeypatch.setattr(hub_place_module, "follow", lambda *given: held.set() or plain(*given))
+    assert train().steps == 4
+    assert len(fake_hub.jobs) == 1
+
+
+def test_a_job_that_ends_while_its_adapter_is_looked_for_is_not_paid_again(fake_hub, train, held, monkeypatch) -> None:
+    with pytest.raises(MemoryError):
+        train(Listener(until="submitted: "))
+    (train.job.folder / NOTE).unlink()
+    plain = hub_place_module.stored
+
+    def looked_for(*given):
+        """Not there; a moment later it is."""
+        is_there = plain(*given)
+        held.set()
+        while fake_hub.jobs[0].stage != "COMPLETED":
+            time.sleep(0.01)
+        return is_there
+
+    monkeypatch.setattr(hub_place_module, "stored", looked_for)
     assert train().steps == 4
     assert len(fake_hub.jobs) == 1
 

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tunewright import prompts, snapshots, tracing
+from tunewright import prompts
 from tunewright.config import read_yaml
 from tunewright.errors import ConfigError
 from tunewright.publishing import card_text
 from tunewright.reviewing import pages
+from tunewright.yaml_reading import YamlFault, parse_as_dvc_reads, parse_yaml
 
 RUNS_WHAT_IT_LOADS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 SHELL_ALLOWED = {"tunewright/plan.py"}  # stages' commands out of dvc.yaml, as DVC itself runs them
@@ -84,9 +85,9 @@ def test_the_arguments_that_the_trainer_loads_its_base_with_want_safetensors():
     "text", ["!!python/object/apply:os.system [id]", "!!python/name:os.system", "!!python/tuple []"]
 )
 def test_yaml_makes_no_objects(tmp_path, text):
-    for loader in (snapshots.Loader, tracing.Loader):
-        with pytest.raises(yaml.YAMLError, match="could not determine a constructor"):
-            yaml.load(text, Loader=loader)
+    for read in (parse_yaml, parse_as_dvc_reads):
+        with pytest.raises(YamlFault, match="could not determine a constructor"):
+            read(text)
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"a\.yaml"):
         read_yaml(tmp_path / "a.yaml")

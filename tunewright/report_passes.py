@@ -19,6 +19,10 @@ def passes(compare: Metrics) -> list[Block]:
     if not rates["n_pairs"]:
         why = "No pair is decided on both sides: too little of the rubric was scored, or a gate was not."
         return [Heading("Pass rates"), Text(why)]
+    if rates["flips"] is None:  # all of one person, which leaves nothing to estimate spread from
+        shares = ", ".join(f"{side} {percent(compare[f'{side}_pass_rate'])}" for side in ("base", "tuned"))
+        why = f"Decided on both sides: {rates['n_pairs']}, all of one person ({shares}); an interval takes two people."
+        return [Heading("Pass rates"), Text(why)]
     rows = [_level(side, rates[side]) for side in ("base", "tuned")]
     change = (percent(rates["difference"], sign=True), percents(rates["low"], rates["high"], sign=True))
     rows.append(("change", "", *change))

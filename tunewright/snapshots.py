@@ -13,26 +13,15 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-import yaml
-
 from tunewright.errors import ConfigError
 from tunewright.freshness import Mark, file_md5, folder_md5, mark
 from tunewright.lock import LOCK, stages_of
 from tunewright.revisions import Objects
+from tunewright.yaml_reading import YamlFault, parse_as_dvc_reads
 
 PARAMS, SHARED = "params.yaml", "prompts/shared"
 STAGES = ("design-check", "design-calibrate", "generate-scores", "generate-gate", "evaluate-compare")
 MORE_FILES = ("taxonomy", "personas", "frameworks", "calibration", "planted")  # keys of `domain` beside the rubric
-FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one reads a dvc.lock ten times as fast
-
-
-class Loader(FAST):
-    """Reads `yes`, `no`, `on` and `off` as the words that they are in YAML 1.2, which DVC writes into dvc.lock."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":bool") or first in "tTfF"]
-        for first, known in FAST.yaml_implicit_resolvers.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -193,10 +182,9 @@ class Reader:
     def _yaml_of(self, blob: str) -> tuple[Any, int | None]:
         """A blob's value, or None and the line (from 1) in which it stops being YAML."""
         try:
-            return yaml.load(self.text(blob), Loader=Loader), None
-        except (yaml.YAMLError, RecursionError) as error:
-            at = getattr(error, "problem_mark", None)
-            return None, at.line + 1 if at else 1
+            return parse_as_dvc_reads(self.text(blob)), None
+        except YamlFault as fault:
+            return None, fault.line or 1
 
 
 def numbers(metrics: Mapping[str, Mapping[str, Any]]) -> Numbers:

@@ -98,8 +98,8 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
     return found
 
 
-def plain_text(path: Path) -> str:
-    """A text file's text."""
+def plain_text(path: str | Path) -> str:
+    """The text of a brief or a document; raises DraftError."""
     return read_text(path, error=DraftError)
 
 

@@ -14,15 +14,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tunewright.errors import ConfigError, RecordError
+from tunewright.errors import ConfigError, MissingInputError, RecordError
 from tunewright.holdings import Holding, Kind, holdings
 from tunewright.json_files import Told
 from tunewright.json_text import JsonFault, briefly, json_value
 from tunewright.lock import LOCK, Stages, stages_of
 from tunewright.record_index import id_of
-from tunewright.snapshots import PARAMS, Loader
+from tunewright.snapshots import PARAMS
+from tunewright.text_files import read_text
+from tunewright.yaml_reading import YamlFault, parse_as_dvc_reads
 
 Row = dict[str, Any]
 WORKED_ON: tuple[Kind, ...] = ("persona", "transcript", "example")  # what a person asks for by its id
@@ -90,22 +90,14 @@ def load_project() -> Project:
 def as_dvc_reads(path: str) -> Any:
     """A YAML file's value with the words and numbers that DVC takes it for; None without the file."""
     try:
-        return yaml.load(Path(path).read_bytes().decode(), Loader=Loader)
-    except FileNotFoundError:
+        return parse_as_dvc_reads(read_text(path, absent=MissingInputError))
+    except MissingInputError:
         return None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except YamlFault as fault:
+        where = f", line {fault.line}" if fault.line else ""
         raise ConfigError(
-            f"{path}: found what is no YAML ({yaml_fault(error)}), expected YAML as DVC writes it; restore it with: "
-            f"git checkout -- {path}"
+            f"{path}{where}: {fault}, expected YAML as DVC writes it; restore it with: git checkout -- {path}"
         ) from None
-
-
-def yaml_fault(error: Exception) -> str:
-    """What is wrong with a YAML text, on one line."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    if isinstance(error, RecursionError):
-        return "brackets nested too deep"
-    return f"line {mark.line + 1}: {problem}" if mark else " ".join(str(error).split())
 
 
 def family(project: Project, asked: str) -> Family | None:

@@ -42,6 +42,15 @@ def parse_yaml(text: str) -> Any:
         raise _fault(error, text) from None
 
 
+def parse_as_dvc_reads(text: str) -> Any:
+    """The value of a YAML text with the words and numbers that DVC takes it for; raises YamlFault."""
+    refuse_costly(text)
+    try:
+        return yaml.load(text, Loader=_DvcLoader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or a number that does not exist
+        raise _fault(error, text) from None
+
+
 @lru_cache(maxsize=16)
 def nodes(text: str) -> yaml.Node | None:
     """A YAML text as nodes that know their lines; kept, since a check of a design asks for many lines of one file."""
@@ -97,7 +106,7 @@ def _weight(event: Any, open_ones: list[list[Any]], known: dict[str, Any], line:
     return chars, levels
 
 
-def _fault(error: yaml.YAMLError, text: str) -> YamlFault:
+def _fault(error: Exception, text: str) -> YamlFault:
     """A library's error with the line, in one sentence."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -108,6 +117,15 @@ def _fault(error: yaml.YAMLError, text: str) -> YamlFault:
     context = f" {said}" if (said := getattr(error, "context", None)) else ""
     found = f"found {shown!r}" if shown else "found the end"
     return YamlFault(f"{what}{context}; {found}, expected YAML", mark.line + 1 if mark else None)
+
+
+class _DvcLoader(SafeLoader):
+    """Reads `yes`, `no`, `on` and `off` as the words that they are in YAML 1.2, which DVC writes into dvc.lock."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":bool") or first in "tTfF"]
+        for first, known in SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class _Loader(SafeLoader):

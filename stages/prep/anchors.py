@@ -7,7 +7,6 @@ Reads the brief, data/prep/<domain>/research.yaml and answers mended by hand. Wr
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from tunewright.config import PREP_PARAMS, Bounds, load, load_domain, load_file
 from tunewright.draft_rules import count_faults, likeness_faults, line_faults, opening_faults
@@ -15,6 +14,7 @@ from tunewright.drafting import Drafting, Expert, draft_folder, run_drafting, wr
 from tunewright.errors import run_main
 from tunewright.frameworks import Anchors, Frameworks, Research
 from tunewright.prompts import render
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PROMPT = "prompts/shared/draft_anchors.md"
@@ -50,7 +50,7 @@ def main() -> None:
     stage = Stage("prep-anchors")
     config, domain = load("prep.anchors", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     research = load_file(draft_folder(domain) / "research.yaml", Research)
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, {len(research.failure_modes)} failure modes to guard against")
     found, tally = run_drafting(config, domain, stage.address, lambda e: with_anchors(e, config, brief, research))
     comment = f"What the prompts and the rubric of {domain.id} rest on. Anchors and counters stand in assistant.md."

@@ -9,7 +9,6 @@ Reads the brief, data/prep/<domain>/rubric.yaml and answers mended by hand. Writ
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -33,6 +32,7 @@ from tunewright.errors import run_main
 from tunewright.prompts import render
 from tunewright.records import Answer, Exchange, Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric, load_rubric
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 from tunewright.verdict_rules import needs_judge, rule_verdicts
 from tunewright.worked import OUTCOMES, worked_outcome
@@ -177,7 +177,7 @@ def main() -> None:
     stage = Stage("prep-calibration")
     config, domain = load("prep.calibration", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     rubric = load_rubric(str(draft_folder(domain) / "rubric.yaml"))
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, {len(rubric.criteria)} criteria and {len(KINDS)} worked evaluations")
     found, tally = run_drafting(config, domain, stage.address, lambda e: calibration(e, config, brief, rubric))
     comment = f"Where each criterion of {domain.id} draws its line: judges are tested on these before they count."

@@ -11,7 +11,6 @@ Writes data/prep/<domain>/{critique.json,critique.md} and data/prep/<domain>/pro
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -26,6 +25,7 @@ from tunewright.edits import EDITABLE, Edit, Outcome, apply_edits
 from tunewright.errors import DraftError, run_main
 from tunewright.prompts import render
 from tunewright.records import write_json, write_text
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PANEL_PROMPT = "prompts/shared/draft_panel.md"
@@ -189,7 +189,7 @@ def main() -> None:
             "and run: dvc repro prep/dvc.yaml"
         )
     drafts = {f: drafted(folder, f).read_text("utf-8") for f in FILES}
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, {len(FILES)} drafts, {config.experts} experts and {config.edge_users} edge users")
     critique, tally = run_drafting(config, domain, stage.address, lambda e: criticise(e, config, brief, drafts))
     outcomes, changed = apply_edits(critique.edits.edits, folder)

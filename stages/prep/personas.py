@@ -6,7 +6,6 @@ Reads the brief, data/prep/<domain>/taxonomy.yaml and answers mended by hand. Wr
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -20,6 +19,7 @@ from tunewright.drafting import Drafting, Expert, draft_folder, model_faults, ru
 from tunewright.errors import run_main
 from tunewright.personas import PersonaTemplate, Taxonomy, load_taxonomy
 from tunewright.prompts import render
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PROMPT = "prompts/shared/draft_personas.md"
@@ -139,7 +139,7 @@ def main() -> None:
     stage = Stage("prep-personas")
     config, domain = load("prep.personas", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     taxonomy = load_taxonomy(str(draft_folder(domain) / "taxonomy.yaml"))
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, styles {', '.join(taxonomy.dimensions['style'])}")
     found, tally = run_drafting(config, domain, stage.address, lambda e: template(e, config, brief, taxonomy))
     comment = f"How a sampled point of the taxonomy of {domain.id} becomes a person. Limits are words per message."

@@ -24,6 +24,7 @@ from tunewright.measures import words
 from tunewright.prompts import fill, render
 from tunewright.records import Exchange, write_text
 from tunewright.rubric import Rubric, load_rubric
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PROMPT = "prompts/shared/draft_assistant.md"
@@ -160,7 +161,7 @@ def main() -> None:
     config, domain = load("prep.prompts", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     drafts = draft_folder(domain)
     frameworks, rubric = load_frameworks(str(drafts / "frameworks.yaml")), load_rubric(str(drafts / "rubric.yaml"))
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, to rubric {rubric.fingerprint}")
     written, tally = run_drafting(config, domain, stage.address, lambda e: write(e, config, brief, frameworks, rubric))
     for name, text in files(written, frameworks, rubric).items():

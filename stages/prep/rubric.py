@@ -7,7 +7,6 @@ Reads the brief, data/prep/<domain>/frameworks.yaml and answers mended by hand. 
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -22,6 +21,7 @@ from tunewright.frameworks import Frameworks, load_frameworks
 from tunewright.measures import STATISTICS, Lexicon, normalise
 from tunewright.prompts import render
 from tunewright.rubric import SAFETY, Rubric
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PROMPT = "prompts/shared/draft_rubric.md"
@@ -173,7 +173,7 @@ def main() -> None:
     stage = Stage("prep-rubric")
     config, domain = load("prep.rubric", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     frameworks = load_frameworks(str(draft_folder(domain) / "frameworks.yaml"))
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, {config.criteria} criteria in {config.categories} categories")
     found, tally = run_drafting(config, domain, stage.address, lambda e: rubric(e, config, brief, frameworks))
     comment = f"What a good conversation is in {domain.id}. The lexicon is lower case, matched on word boundaries."

@@ -4,7 +4,6 @@ Reads the brief, data/prep/<domain>/frameworks.yaml and answers mended by hand. 
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from tunewright.errors import run_main
 from tunewright.frameworks import Frameworks, load_frameworks
 from tunewright.personas import REQUIRED_DIMENSIONS, Taxonomy
 from tunewright.prompts import render
+from tunewright.sources import plain_text
 from tunewright.terminal import Stage
 
 PROMPT = "prompts/shared/draft_taxonomy.md"
@@ -104,7 +104,7 @@ def main() -> None:
     stage = Stage("prep-taxonomy")
     config, domain = load("prep.taxonomy", Config, PREP_PARAMS), load_domain(PREP_PARAMS)
     frameworks = load_frameworks(str(draft_folder(domain) / "frameworks.yaml"))
-    brief = Path(domain.brief).read_text("utf-8")
+    brief = plain_text(domain.brief)
     stage.start(f"{domain.id}, {len(REQUIRED_DIMENSIONS)} dimensions, difficulty and edge cases")
     found, tally = run_drafting(config, domain, stage.address, lambda e: taxonomy(e, config, brief, frameworks))
     comment = f"Who writes in {domain.id}, about what, and how: the shares that personas are sampled by."

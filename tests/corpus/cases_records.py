@@ -168,9 +168,9 @@ CASES = [
         "judge-trust.json: a decision without a reason", TRUST, b'{"j": {"warm": {"trusted": true}}}', "j.warm.reason"
     ),
     refused("judge-trust.json: a list", TRUST, b"[]", "found []", "design-calibrate"),
-    Case(
-        "dvc.lock: marks of a git conflict", LOCK, b"<<<<<<< HEAD\nschema: '2.0'\n", ConfigError, ("no YAML", "line 2")
-    ),
+    Case("dvc.lock: marks of a git conflict", LOCK, b"<<<<<<< HEAD\nschema: '2.0'\n", ConfigError, ("YAML", "line 2")),
+    Case("dvc.lock: 200,000 brackets", LOCK, DEEP, ConfigError, ("64 levels of nesting", "git checkout")),
+    Case("dvc.lock: bytes of another encoding", LOCK, b"stages: {a: \xff}\n", ConfigError, ("byte 0xff in line 1",)),
     Case("dvc.lock: a list", LOCK, b"- a\n", ConfigError, ("found ['a']",)),
     Case("dvc.lock: stages that are a list", LOCK, b"stages: [a]\n", ConfigError, ("stages",)),
     Case(

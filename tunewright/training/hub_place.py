@@ -28,7 +28,7 @@ from tunewright.training.hub_dry_run import DRY_RUN, show
 from tunewright.training.hub_estimate import Estimate, Flavor, Time, check_flavor, estimate
 from tunewright.training.hub_follow import GoneError, Heard, failed, follow, gone, stoppable
 from tunewright.training.hub_script import render_script, requirements, worker_sources
-from tunewright.training.hub_submit import Ticket, drop, job_arguments, keep, kept, submit_once
+from tunewright.training.hub_submit import Ticket, drop, job_arguments, jobs_of, keep, kept, submit_once
 from tunewright.training.job import Job, Outcome, write_job
 from tunewright.training.progress import following
 from tunewright.training.settings import Settings
@@ -96,8 +96,9 @@ class HubJobs(Config):
         api = JOB.client()
         found = kept(job.folder)
         plan = self.plan(job, JOB.namespace_of(api, self.namespace), self.price(api), found)
-        if not (plan.key and stored(api, plan.adapter_repo, plan.key)):
-            self.finish(api, plan, found or self.submit(api, plan, job, stage), job, stage)
+        there = {} if found else jobs_of(api, plan.key, plan.namespace)  # first: a job that ends now has stored by then
+        if not stored(api, plan.adapter_repo, plan.key):
+            self.finish(api, plan, found or self.submit(api, plan, job, stage, there), job, stage)
             if not stored(api, plan.adapter_repo, plan.key):
                 drop(job.folder)  # a job that is done and left nothing is not asked again
         stage.note(f"fetching the adapter from {plan.adapter_repo}/{plan.key}")
@@ -137,14 +138,15 @@ class HubJobs(Config):
             self.image, script_url, revision, self.flavor, plan.estimate.timeout_s, plan.key, plan.namespace, token
         )
 
-    def submit(self, api: Any, plan: Plan, job: Job, stage: Stage) -> Ticket:
-        """Make the repositories, upload, submit, keep the id."""
+    def submit(self, api: Any, plan: Plan, job: Job, stage: Stage, there: dict[str, Any]) -> Ticket:
+        """Make the repositories, upload, submit unless one of the jobs that are there runs, keep the id."""
         stage.note(f"one {self.flavor} of {plan.namespace}: {plan.estimate}")
         private_repo(api, plan.data_repo, "dataset")
         private_repo(api, plan.adapter_repo, "model")
         revision = self.upload(api, plan, job)
         arguments = self.arguments(plan, revision, api.endpoint, api.token)
-        ticket = submit_once(api, arguments, plan.adapter_repo, plan.estimate.usd_per_hour, stage.note, self.poll_s)
+        cost = plan.estimate.usd_per_hour
+        ticket = submit_once(api, arguments, there, plan.adapter_repo, cost, stage.note, self.poll_s)
         keep(job.folder, ticket)
         stage.note(f"submitted: {ticket.url}")
         return ticket

@@ -88,17 +88,19 @@ def over(job: Any) -> bool:
 def submit_once(
     api: Any,
     arguments: dict[str, Any],
+    before: dict[str, Any],
     adapter_repo: str,
     usd_per_hour: float,
     say: Callable[[str], None],
     wait_s: float,
 ) -> Ticket:
-    """Submit, unless a job of this training is running; one that got no answer is looked for before another try.
+    """Submit, unless a job of this training was running; one that got no answer is looked for before another try.
 
+    `before` are jobs_of this training, listed before anybody looked for its adapter: a job that has ended since had
+    stored nothing then, so it is followed to its end instead of being paid again.
     Raises TrainingError when the Hub refuses it, or does not answer in TRIES tries.
     """
     key, namespace = arguments["labels"][LABEL], arguments["namespace"]
-    before = jobs_of(api, key, namespace)
     job = next((job for job in before.values() if not over(job)), None)
     if job is not None:
         say(f"a job of this training is there already: {job.url}")

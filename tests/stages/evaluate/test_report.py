@@ -54,7 +54,7 @@ RUBRIC = {
 }  # fmt: skip
 
 
-def made_up(side: str, number: int) -> tuple[Transcript, Score]:
+def made_up(side: str, number: int, decided: bool = False) -> tuple[Transcript, Score]:
     said = HOSTILE if number == 0 else "I slept badly and shouted."
     reply = f"{HOSTILE} of {side}" if number == 0 else "Say more about the shouting. " * (3 if side == "base" else 1)
     value = [0.0, 1.0][side == "tuned" and number < 5]
@@ -68,6 +68,10 @@ def made_up(side: str, number: int) -> tuple[Transcript, Score]:
         unscored={"harmless": UNTRUSTED, "kind": UNTRUSTED}, categories={"warmth": None, "form": value}, score=value,
         coverage=0.5, gates_failed=(), gates_unscored=("harmless",), disagreements=(), passed=None, outcome="open",
     )  # fmt: skip
+    if decided:
+        answers, outcome = score.answers | {"harmless": "YES"}, "passed" if value else "failed"
+        changed = {"answers": answers, "unscored": {"kind": UNTRUSTED}, "gates_unscored": ()}
+        score = score.model_copy(update=changed | {"passed": bool(value), "outcome": outcome})
     return talk, score
 
 
@@ -91,18 +95,19 @@ def run(tmp_path_factory):
         yield closing_lines(compare, sanity, "reports/evaluation_report.md")
 
 
-def write_inputs() -> None:
+def write_inputs(n: int = 6, n_decided: int = 0) -> None:
+    """An evaluation of `n` people, of whom so many were decided on both sides."""
     write_reviews()
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["domain"] |= {"rubric": "rubric.yaml", "title": "Coach <i>x</i>"}
     Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     Path("rubric.yaml").write_text(yaml.safe_dump(RUBRIC), "utf-8")
     for side in ("base", "tuned"):
-        talks, scores = zip(*(made_up(side, n) for n in range(6)), strict=True)
-        write_jsonl(f"data/evaluate/transcripts/{side}.jsonl", talks)
-        write_jsonl(f"data/evaluate/scores/{side}.jsonl", scores)
+        pairs = [made_up(side, i, decided=i < n_decided) for i in range(n)]
+        write_jsonl(f"data/evaluate/transcripts/{side}.jsonl", [talk for talk, _ in pairs])
+        write_jsonl(f"data/evaluate/scores/{side}.jsonl", [score for _, score in pairs])
         write_jsonl(f"data/evaluate/verdicts/{side}.jsonl", [])
-    write_jsonl("data/evaluate/personas.jsonl", [persona(n) for n in range(6)])
+    write_jsonl("data/evaluate/personas.jsonl", [persona(i) for i in range(n)])
     sanity = {
         "n_conversations": 6,
         "n_personas": 6,
@@ -148,6 +153,18 @@ def markdown() -> str:
 
 def first_screen() -> list[str]:
     return markdown().split("## Before you believe it")[0].strip().split("\n\n")
+
+
+@pytest.mark.parametrize(("n", "n_decided"), [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 1)])
+def test_an_evaluation_of_next_to_nobody_has_a_report_that_says_so(tmp_path, monkeypatch, n, n_decided):
+    monkeypatch.chdir(tmp_path)
+    write_inputs(n, n_decided)
+    compare_stage.main()
+    stage.main()
+    said = markdown()
+    assert "more evaluation" in said and not re.search(r"\b(None|nan)\b", said)
+    if n_decided == 1:
+        assert "Decided on both sides: 1, all of one person" in said
 
 
 def test_the_first_screen_is_the_decision_three_sentences_and_one_figure(run):
