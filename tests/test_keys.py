@@ -1,9 +1,14 @@
 """Keys stay out of messages, replies and configuration, whoever repeats them."""
 
 import json
+import re
+import shutil
+import subprocess
 
 import pytest
 
+from tests.conftest import ROOT
+from tunewright.composing import composed_text
 from tunewright.errors import ConfigError, ModelSetupError
 from tunewright.faults import Fault, one_line
 from tunewright.keys import Keys, hide, hide_in_reply
@@ -73,3 +78,24 @@ def test_a_key_in_the_configuration_is_refused_and_not_repeated(tmp_path, wrong,
         Client.from_params(path)
     assert said in str(caught.value)
     assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "${oc.env:MODEL_KEY}", "'${ oc.env : MODEL_KEY, none}'", '"\\x24{oc.env:MODEL_KEY}"',
+        "${oc.${domain.kind}:MODEL_KEY}\nkind: env",
+    ],
+)  # fmt: skip
+def test_no_interpolation_copies_a_key_of_the_environment_into_params(tmp_path, monkeypatch, title):
+    monkeypatch.setenv("MODEL_KEY", KEY)
+    for folder in ("conf", ".dvc"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("cache", "tmp"))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    option = tmp_path / "conf/domain/deep/er/x.yaml"  # deeper than what is read before
+    option.parent.mkdir(parents=True)
+    shipped = (ROOT / "conf/domain/therapy.yaml").read_text("utf-8")
+    option.write_text(re.sub("(?m)^title: .*$", lambda _: f"title: {title}", shipped), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"conf/, domain\.title: found the variable 'MODEL_KEY' of the environment"):
+        composed_text(["domain=deep/er/x"])

@@ -31,7 +31,6 @@ PLAIN = {  # pydantic's words for people
 }  # fmt: skip
 OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
 SEARCHED = re.compile(r"^(?:Config search path:.*|\s*provider=.*)$", re.MULTILINE)  # Hydra's list of folders
-ENVIRONMENT = re.compile(r"\$\{\s*oc\s*\.\s*env\b.{0,40}")
 NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
 
@@ -74,13 +73,24 @@ class Constraints(Config):
 
 
 def _inside(path: str) -> str:
-    """A path below the project's folder: a domain may be somebody else's, and adopting or reviewing it writes there."""
-    if not path or path.startswith(("/", "~")) or ".." in Path(path).parts or not path.isprintable() or "\\" in path:
-        raise ValueError(f"found {brief(path)}, expected a path inside of the project, relative and without '..'")
+    """A path below the project's folder, in nothing hidden: a domain may be somebody else's, and is written to."""
+    hidden = any(part.startswith(".") for part in Path(path).parts)  # ".." too
+    if not path or path.startswith(("/", "~")) or hidden or not path.isprintable() or "\\" in path:
+        raise ValueError(
+            f"found {brief(path)}, expected a path inside of the project, relative, no part of which begins with a dot"
+        )
+    return path
+
+
+def _design(path: str) -> str:
+    """A file that people write a design in, and none that DVC or make runs."""
+    if Path(path).suffix not in (".yaml", ".md") or Path(path).name in ("dvc.yaml", PARAMS.name):
+        raise ValueError(f"found {brief(path)}, expected a file of a design: .yaml or .md, not {PARAMS} or dvc.yaml")
     return path
 
 
 ProjectPath = Annotated[str, AfterValidator(_inside)]
+DesignFile = Annotated[ProjectPath, AfterValidator(_design)]
 
 
 class Domain(Config):
@@ -88,13 +98,13 @@ class Domain(Config):
 
     id: str = Field(pattern=f"^{DOMAIN_NAME.pattern}$")  # folders are named by it
     title: str = Field(min_length=1, max_length=200)
-    brief: ProjectPath
-    frameworks: ProjectPath
-    taxonomy: ProjectPath
-    personas: ProjectPath
-    rubric: ProjectPath
-    calibration: ProjectPath
-    planted: ProjectPath
+    brief: DesignFile
+    frameworks: DesignFile
+    taxonomy: DesignFile
+    personas: DesignFile
+    rubric: DesignFile
+    calibration: DesignFile
+    planted: DesignFile
     prompts: ProjectPath
     authored: ProjectPath
     imported: ProjectPath
@@ -248,16 +258,17 @@ def compose(output: Path, overrides: list[str]) -> None:
     Raises ConfigError for a file of conf/ or an override that cannot be composed, or should not.
     """
     for file in sorted([*CONF.glob("*.yaml"), *CONF.glob("*/*.yaml")]):
-        _refuse_environment(str(file), read_text(file))
         read_yaml(file)  # Hydra's own reading has no bounds
     for override in overrides:
-        _refuse_environment("the override", override)
         if not override.isprintable():
             raise ConfigError(
                 f"the override {brief(override)}: found a control character, expected KEY=VALUE; {OVERRIDES}"
             )
     from dvc.repo import Repo  # slow to import: only this command needs it
     from dvc.utils.hydra import compose_and_dump
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
 
     try:
         with Repo() as repo:
@@ -265,6 +276,8 @@ def compose(output: Path, overrides: list[str]) -> None:
                 output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
             )
     except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
+        if isinstance(own := error.__cause__ or error.__context__, ConfigError):
+            raise own from None
         said = " ".join(SEARCHED.sub("", str(error)).split())[:600] or type(error).__name__
         asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
         raise ConfigError(
@@ -272,14 +285,13 @@ def compose(output: Path, overrides: list[str]) -> None:
         ) from None
 
 
-def _refuse_environment(where: str, text: str) -> None:
-    """Raise ConfigError for an interpolation that would copy the environment, keys and all, into params.yaml."""
-    if found := ENVIRONMENT.search(text):
-        raise ConfigError(
-            f"{where}: found {brief(found[0])}, expected no variable of the environment: its value would be "
-            "written into "
-            f"{PARAMS}, which git keeps; give the value, or name the variable (api_key_env), and run: {COMPOSE[PARAMS]}"
-        )
+def _refuse_environment(variable: Any, *_: Any, _node_: Any) -> None:
+    """What ${oc.env:VARIABLE} is here: an error, since the value, which may be a key, would stand in params.yaml."""
+    raise ConfigError(
+        f"{CONF}/, {_node_._get_full_key(None)}: found the variable {brief(variable)} of the environment (oc.env), "
+        f"expected none: its value would be written into {PARAMS}, which git keeps; give the value, or name the "
+        f"variable (api_key_env), and run: {COMPOSE[PARAMS]}"
+    )
 
 
 def known_keys() -> dict[str, Any]:

@@ -26,15 +26,17 @@ PROMPT_ROLES = {"user_simulator.md": ["system", "user"], "assistant.md": ["syste
 
 
 LINE_ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # whatever a model may read as one
-CLOSING = re.compile(r"([<\uff1c\ufe64])(?=[\u200b-\u200d\u2060\ufeff]*[/\uff0f])")  # of a tag, in wide signs too
+INVISIBLE = r"\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufeff"
+CLOSING = re.compile(rf"([<\uff1c\ufe64])(?=[{INVISIBLE}]*[/\uff0f])")  # of a tag, in wide signs too
 CONTROL = re.compile(  # tokens of known families' chat templates: a local server would end the prompt there
     r"<(?=[|\uff5c]|<SYS>>|(?:s|bos|eos|pad|unk|mask|cls|sep|turn\||(?:start|end)_of_(?:turn|image))>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])",
     re.IGNORECASE,
 )
 LABEL = re.compile(  # what would begin another message of a conversation that is written out
-    rf"(?:^|(?<=[{LINE_ENDS}]))(?=[^\w{LINE_ENDS}]{{0,40}}(?:(?:user|assistant|reply|system)\W{{0,4}}[:\uff1a]"
-    rf"|(?<=\[)exchange\W{{0,2}}\d))",
+    rf"(?:^|(?<=[{LINE_ENDS}]))(?=(?:(?![{LINE_ENDS}])[\W\d_]){{0,40}}"
+    rf"(?:(?:user|assistant|reply|system)[\W\d_]{{0,4}}(?:[(\[][^{LINE_ENDS}]{{0,20}}[)\]]\W{{0,4}})?[:\uff1a]"
+    rf"|exchange[\W_]{{0,3}}\d))",
     re.IGNORECASE,
 )
 
@@ -71,10 +73,14 @@ def variables(path: str | Path) -> set[str]:
 
 
 def _not_a_template(path: str | Path, error: TemplateSyntaxError, lines_before: int) -> ConfigError:
-    found = "" if "found" in str(error.message) else "; found it there"
+    said = str(error.message)
+    expected = "text, {{ values }}, {% if %}, {% for %} and {% set %}"
+    if said.startswith("No filter named"):
+        expected = f"one of {', '.join(sorted(_environment.filters.keys() - {'bounded', 'counted'}))}"
+    found = "" if "found" in said else "; found it there"
     return ConfigError(
-        f"{path}, line {error.lineno + lines_before}: not a valid template: {error.message}{found}, expected text, "
-        "{{ values }}, {% if %}, {% for %} and {% set %}; edit it and run the same command again"
+        f"{path}, line {error.lineno + lines_before}: not a valid template: {said.rstrip('.')}{found}, expected "
+        f"{expected}; edit it and run the same command again"
     )
 
 

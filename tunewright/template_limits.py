@@ -7,19 +7,22 @@ so a template, which may be a model's draft or somebody else's domain, can have 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import unwrap
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_round
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 REPEATS_MAX = 1_000_000  # of all loops of one rendering
 CHARS_MAX = 16_000_000  # of one text; a model with a window of a million tokens takes about 4,000,000
 NUMBER_MAX = 10**15
 OPERANDS_MAX = 20  # that one ~ joins
+DIGITS_MAX = 15  # that a number is rounded to
 REFUSED = {
     nodes.Macro: "macro", nodes.CallBlock: "call", nodes.Include: "include", nodes.Import: "import",
     nodes.FromImport: "import", nodes.Extends: "extends", nodes.Block: "block", nodes.FilterBlock: "filter",
@@ -27,7 +30,7 @@ REFUSED = {
 }  # fmt: skip
 FILTERS = (
     "abs", "capitalize", "count", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max",
-    "min", "reject", "rejectattr", "round", "select", "selectattr", "sort", "string", "title", "trim", "unique",
+    "min", "reject", "rejectattr", "select", "selectattr", "sort", "string", "title", "trim", "unique",
     "upper",
 )  # fmt: skip
 METHODS = ("items", "keys", "values", "get", "strip", "lower", "upper", "startswith", "endswith")
@@ -41,9 +44,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=no_function)
+        super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         self.globals.clear()
-        own = {"counted": counted, "bounded": bounded, "replace": replaced, "join": joined}
+        own = {"counted": counted, "bounded": bounded, "replace": replaced, "join": joined, "round": rounded}
         self.filters = {name: self.filters[name] for name in FILTERS} | own
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -70,17 +73,28 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             raise SecurityError(f"{operator!r} is for numbers")
         return bounded(super().call_binop(context, operator, left, right))
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """An attribute; a method can be called, and not be shown."""
+        return _hidden(super().getattr(obj, attribute))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An item, or the attribute of that name, as `getattr` gives it."""
+        return _hidden(super().getitem(obj, argument))
+
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as jinja2 names them
         """A call of a method that is allowed; raises UndefinedError or SecurityError with its name, not its address."""
         if isinstance(__obj, Undefined):
             __obj._fail_with_undefined_error()
+        name = getattr(unwrap(__obj), "__name__", "a value")
         if not __self.is_safe_callable(__obj):
-            raise SecurityError(f"{getattr(__obj, '__name__', 'a value')}() may not be called like this")
+            raise SecurityError(f"{name}() may not be called like this; what may: {', '.join((*METHODS, 'format'))}")
+        if name == "format":
+            refuse_long_format(unwrap(__obj).__self__, [*args, *kwargs.values()])
         return __context.call(__obj, *args, **kwargs)
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Methods that neither change a value nor make it long."""
-        method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps str.format
+        method = unwrap(obj)  # the sandbox wraps str.format
         owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
         if isinstance(owner, str) and name == "format":
             return PLAIN_FORMAT.fullmatch(owner) is not None
@@ -88,8 +102,10 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
 
 def render_bounded(template: Template, values: dict[str, Any]) -> str:
-    """A template's text. Raises SecurityError where it is too long or its loops repeat too often, and what it "
-    "raises."""
+    """A template's text.
+
+    Raises SecurityError where it is too long or its loops repeat too often, and whatever an expression in it raises.
+    """
     parts, left = [], CHARS_MAX
     with _counting():
         for part in template.generate(values):
@@ -115,11 +131,35 @@ def _through(filter: str, value: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(value, filter, [], [], None, None, lineno=value.lineno)
 
 
-def no_function(value: Any) -> Any:
-    """What a prompt shows; a method that is named and not called would show its address, new in every run."""
-    if callable(value) and not isinstance(value, Undefined):
-        raise SecurityError(f"{getattr(value, '__name__', 'a value')!r} is a function and no value")
-    return value
+class Method:
+    """A method that a template has named: to be called, not shown, since its text is its address, new in every run."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.__wrapped__ = method
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        raise SecurityError(f"{getattr(unwrap(self), '__name__', 'a value')!r} is a function and no value")
+
+
+def _hidden(value: Any) -> Any:
+    return Method(value) if callable(value) and not isinstance(value, Undefined) else value
+
+
+def refuse_long_format(text: str, values: Sequence[Any]) -> None:
+    """Raise SecurityError where the values could make too long a text."""
+    longest = max((len(str(value)) for value in values), default=0)
+    if len(text) + text.count("{") * longest > CHARS_MAX:
+        raise SecurityError(f"'format' makes more than {CHARS_MAX:,} characters")
+
+
+def rounded(value: float, precision: int = 0, method: str = "common") -> float:
+    """`round`, to at most DIGITS_MAX digits: jinja works out 10 to their power."""
+    if abs(precision) > DIGITS_MAX:
+        raise SecurityError(f"'round' takes at most {DIGITS_MAX} digits")
+    return do_round(value, precision, cast(Any, method))
 
 
 def counted(values: Iterable[Any]) -> Iterator[Any]:

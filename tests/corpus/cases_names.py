@@ -87,6 +87,7 @@ KEYS = file_way("params.yaml", lambda: command("params", "--check-keys"), projec
 DRIFT = file_way("params.yaml", lambda: command("params", "--check"), project)
 CONF = file_way("conf/config.yaml", lambda: command("params"), project)
 PRESET = file_way("conf/preset/demo.yaml", lambda: command("params"), project)
+READ = file_way("conf/preset/demo.yaml", lambda: command("params"), project, where="conf/")
 KNOWN = file_way(
     "conf/config.yaml", lambda: command("params", "--check-keys"), lambda: (project(), write("params.yaml", "a: 1"))
 )
@@ -170,9 +171,9 @@ CASES = [
     bad("conf: billion laughs", CONF, lambda: SMALL + laughs(), "aliases that unfold"),
     bad("conf: a key given twice", PRESET, b"a: 1\na: 2\n", "line 2"),
     bad("conf: a number without end", PRESET, b"a: .inf\n", "finite"),
-    bad("conf: a variable of the environment", PRESET, b"a: ${oc.env:OPENAI_API_KEY}\n", "api_key_env"),
+    bad("conf: a variable of the environment", READ, b"a: ${oc.env:OPENAI_API_KEY}\n", "preset.a", "api_key_env"),
     bad("conf: 50 MB", PRESET, lambda: b"a: " + b"x" * (50 * MB), "16,777,216 bytes"),
-    bad("override: a variable of the environment", OVERRIDE, b"seed=${oc.env:OPENAI_API_KEY}", "oc.env"),
+    bad("override: a variable of the environment", COMPOSED, b"seed=${oc.env:OPENAI_API_KEY}", "seed", "oc.env"),
     bad("override: two lines", OVERRIDE, b"seed=1\ninjected: 1", "control character"),
     bad("override: a bracket", COMPOSED, b"seed=[", "seed=["),
     bad("override: nothing", COMPOSED, b"", "cannot be composed"),
