@@ -62,9 +62,8 @@ class Conversation(Config):
         whole = authored[self.transcript].exchanges[: self.until]
         if beyond := [n for n in self.replies if not 1 <= n <= len(whole)]:
             raise ConfigError(
-                f"{where}: found a reply for exchange {beyond[0]}, expected 1 to {len(whole)}, as "
-                f"{self.transcript} has here; "
-                "edit it and run: dvc repro"
+                f"{where}: found a reply for exchange {beyond[0]}, expected 1 to {len(whole)}, as {self.transcript} "
+                "has here; edit it and run: dvc repro"
             )
         return tuple(
             e.model_copy(update={"assistant": tidy(self.replies[n])}) if n in self.replies else e

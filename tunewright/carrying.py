@@ -48,9 +48,8 @@ def carrier_of(params: Path) -> MakeCarrier | None:
     """
     section: Any = read_mapping(params).get("runner") or {"kind": "local"}
     kind = section.get("kind") if isinstance(section, dict) else section
-    if (
-        isinstance(kind, str) and kind in RUNNERS
-    ):  # imported by name, so that it is no dep of any stage: it changes no byte of an output
+    if isinstance(kind, str) and kind in RUNNERS:
+        # imported by name, so that it is no dep of any stage: it changes no byte of an output
         return import_module(RUNNERS[kind]).carrier_of(section, params)
     if kind != "local":
         known = ", ".join(["local", *RUNNERS])

@@ -206,8 +206,7 @@ def refuse_unknown_keys(found: object, known: object) -> None:
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         raise ConfigError(
             f"{PARAMS}, line {line}: unknown key {unknown[0]!r}{more}; no file in conf/ defines it: found there, "
-            "expected only "
-            "keys of conf/. Put values into conf/ and run: make params"
+            "expected only keys of conf/. Put values into conf/ and run: make params"
         )
 
 

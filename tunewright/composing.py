@@ -59,7 +59,6 @@ def remembered() -> list[str]:
         return shlex.split(first.removeprefix(PREP_COMMAND))
     except ValueError as error:  # a quote that nothing closes
         raise ConfigError(
-            f"{PREP_PARAMS}, line 1: found {brief(first)} ({error}), expected overrides; name them all: "
-            "tunewright params "
-            "--prep domain=NAME llm=NAME, after you delete that line"
+            f"{PREP_PARAMS}, line 1: found {brief(first)} ({error}), expected overrides; name them all: tunewright "
+            "params --prep domain=NAME llm=NAME, after you delete that line"
         ) from None

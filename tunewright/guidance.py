@@ -49,9 +49,8 @@ class Guidance(Config):
         """Where things may stand; raises ConfigError for a trajectory that the configuration does not know."""
         if trajectory not in self.situations:
             raise ConfigError(
-                "conf/config.yaml: generate.transcripts.guidance.situations: found "
-                f"{', '.join(self.situations)}, expected "
-                f"{trajectory!r} too, a persona's trajectory; add it and run: make params"
+                f"conf/config.yaml: generate.transcripts.guidance.situations: found {', '.join(self.situations)}, "
+                f"expected {trajectory!r} too, a persona's trajectory; add it and run: make params"
             )
         return self.situations[trajectory][stage]
 

@@ -74,6 +74,6 @@ def refuse_many_failures(failures: Sequence[str], n_items: int, max_failed_share
     if n_items and len(failures) > max_failed_share * n_items:
         raise TooManyFailuresError(
             f"{len(failures)} of {n_items} {what} failed (allowed: {max_failed_share:.0%}); most often: "
-            f"{commonest(failures)}. "
-            "Finished calls are in the cache; mend the cause (the model, the prompt, max_tokens, reasks) and run again"
+            f"{commonest(failures)}. Finished calls are in the cache; mend the cause (the model, the prompt, "
+            "max_tokens, reasks) and run again"
         )

@@ -24,7 +24,7 @@ class JsonFault(ValueError):
 def json_value(raw: bytes | str, **options: Any) -> Any:
     """The value of a JSON text; `options` are those of json.loads. Raises JsonFault.
 
-    A byte order mark at the beginning is passed over. NaN and Infinity, which are no JSON, are refused.
+    A byte order mark before bytes is passed over. NaN and Infinity, which are no JSON, are refused.
     """
     text = raw if isinstance(raw, str) else _decoded(raw)
     try:

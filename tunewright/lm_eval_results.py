@@ -29,8 +29,7 @@ def lm_eval_numbers(folder: Path = FOLDER) -> dict[str, Any] | None:
     if missing := [side for side, path in paths.items() if path is None]:
         raise RecordError(
             f"{folder / missing[0]}: no results_*.json (the other side holds one), expected both; run lm_eval on both "
-            "models, as "
-            "data/lm_eval/README.md says, or remove the other side's folder"
+            "models, as data/lm_eval/README.md says, or remove the other side's folder"
         )
     read = {side: _read(path) for side, path in paths.items() if path}
     return compared(read["base"], read["tuned"], folder)

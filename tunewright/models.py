@@ -104,9 +104,8 @@ class Connection(Config):
     tokens_per_minute: float | None = Field(default=None, gt=0)  # None: no cap
     batch_api: BatchAPI | None = None  # None: every request is answered at once, at the full price
     conversations: int | None = Field(default=None, ge=1)  # most in flight; None: as many as keep all models busy
-    context_tokens_per_slot: int | None = Field(
-        default=None, ge=1
-    )  # embedded models only; None: as much as the model takes
+    # embedded models only; None: as much as the model takes
+    context_tokens_per_slot: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)  # embedded models only; None: one per core
     gpu_layers: int | None = None  # embedded models only, where xllamacpp was built for a GPU; None: none
 

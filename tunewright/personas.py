@@ -95,9 +95,8 @@ class FlawRules(Config):
     def _enough(self) -> FlawRules:
         if self.none_share < 1 and len(self.kinds) < 1 + self.max_secondary:
             raise ValueError(
-                f"kinds: found {len(self.kinds)} kinds of flaws, expected {1 + self.max_secondary} or more: a "
-                "persona may "
-                "have so many (max_secondary + 1)"
+                f"kinds: found {len(self.kinds)} kinds of flaws, expected {1 + self.max_secondary} or more: a persona "
+                "may have so many (max_secondary + 1)"
             )
         return self
 

@@ -86,8 +86,7 @@ def load_probes(folder: Path = PROBES) -> dict[str, Category]:
             if probe.id in seen:
                 raise ConfigError(
                     f"{folder}/{name}.yaml: found probe {probe.id!r}, which is in {seen[probe.id]}.yaml already; "
-                    "expected "
-                    "every id once; edit it and run: dvc repro"
+                    "expected every id once; edit it and run: dvc repro"
                 )
             seen[probe.id] = name
     return found

@@ -83,9 +83,8 @@ def read_sources(folder: Path, limits: SourceLimits) -> list[Source]:
     for path in sorted(p for p in folder.glob("*") if not p.name.startswith(".")):
         if not path.is_file() or path.suffix.lower() not in (*TEXT, PDF):
             raise DraftError(
-                f"{path}: found a file of another kind, expected {', '.join(TEXT)} or {PDF}; convert it or take "
-                "it out, and run: "
-                "dvc repro prep/dvc.yaml"
+                f"{path}: found a file of another kind, expected {', '.join(TEXT)} or {PDF}; convert it or take it "
+                "out, and run: dvc repro prep/dvc.yaml"
             )
         text = tidy(pdf_text(path) if path.suffix.lower() == PDF else plain_text(path))
         if not text:
@@ -138,9 +137,8 @@ def pdf_text(path: Path) -> str:
         ) from None
     if not text.strip():
         raise DraftError(
-            f"{path}: found {len(reader.pages)} pages and no text in them (scanned images?), expected text; run "
-            "text recognition on it, "
-            "or take it away"
+            f"{path}: found {len(reader.pages)} pages and no text in them (scanned images?), expected text; run text "
+            "recognition on it, or take it away"
         )
     return text
 

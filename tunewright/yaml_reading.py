@@ -110,6 +110,8 @@ def _fault(error: Exception, text: str) -> YamlFault:
     """A library's error with the line, in one sentence."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if what.startswith("but ") and getattr(error, "context", None):
+        what = f"{error.context} {what}"  # type: ignore[attr-defined]
     if re.search(r"\bexpected\b.*\bfound\b|\bfound\b.*\bexpected\b", what):
         return YamlFault(what, mark.line + 1 if mark else None)
     lines = text.split("\n")
