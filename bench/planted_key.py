@@ -153,7 +153,12 @@ def configure(run: Run, url: str) -> None:
     user = spec | {"model": "anthropic/claude-fake"}
     sides = {side: spec | {"model": f"hosted_vllm/{side}"} for side in ("base", "tuned")}
     llm = {"user": user, "candidates": sides, "simulator_judge": None, "connections": {"hosted_vllm": server} | others}
-    small = {"max_tokens_per_example": 384, "evaluation_personas": 4, "evaluation_max_exchanges": 3}
+    small = {
+        "max_tokens_per_example": 384,
+        "evaluation_personas": 4,
+        "evaluation_max_exchanges": 2,
+        "capability_probes": 2,
+    }
     run.copy.configure(url, llm, small)
     run.copy.edit("conf/config.yaml", "base_model: smollm2_135m", "base_model: tiny")
     config = folder / "conf/config.yaml"  # random weights: every token is as likely
