@@ -101,7 +101,7 @@ def _frame(x: float, y: float, ink: str) -> str:
 
 
 def _legend(top: float, twice: bool) -> str:
-    said = "A \N{RIGHTWARDS ARROW} B: B reads what A makes, drawn in the colour of A (not drawn: what other arrows imply)"
+    said = "A \N{RIGHTWARDS ARROW} B: B reads what A makes, in the colour of A (left out: what other arrows imply)"
     said += "   dot: may ask a model"
     said += "   double: once for base, once for tuned" * twice
     return f'<text x="12" y="{top + 16:g}" fill="{INK}" font-size="12" xml:space="preserve">{said}</text>'
