@@ -15,7 +15,7 @@ import networkx as nx
 
 from bench.pipeline_graph import Node, reduced
 
-BOX, HEIGHT = 98, 30  # px of a stage
+BOX, HEIGHT = 108, 30  # px of a stage
 GAP, ROW_GAP = 28, 14  # between columns and between rows
 TURN, TURNS = 10, 7  # where an arrow turns before a stage, and how much earlier it does for each row that it comes from
 GUTTER, LANE = 16, 9  # a gutter without lanes, and what each lane adds
@@ -27,11 +27,12 @@ Edge = tuple[str, str]
 
 @dataclass(frozen=True)
 class Layout:
-    """Upper left corners of stages, top and bottom of bands, arrows as the points that they go through."""
+    """Upper left corners of stages, top and bottom of bands; arrows: from what to what, and the points between."""
 
     boxes: dict[str, Point]
     bands: dict[str, tuple[float, float]]
-    arrows: list[list[Point]]
+    edges: list[Edge]
+    arrows: list[list[Point]]  # of each edge
     width: float
     height: float
 
@@ -45,7 +46,7 @@ def layout(nodes: Sequence[Node], phases: Sequence[str]) -> Layout:
     routes = Routes(phases, cells, far)
     arrows = [routes.between(edge) if edge in far else routes.inside(edge) for edge in edges]
     width = max(x for x, _ in routes.boxes.values()) + BOX + TOP
-    return Layout(routes.boxes, routes.bands, arrows, width, routes.bands[phases[-1]][1] + TOP)
+    return Layout(routes.boxes, routes.bands, edges, arrows, width, routes.bands[phases[-1]][1] + TOP)
 
 
 def cells_of(graph: nx.DiGraph, names: Sequence[str]) -> dict[str, tuple[int, int]]:
