@@ -33,15 +33,18 @@ class Thresholds(Resampling, SafetyLimits):
 def decide(metrics: dict[str, Any], limits: Thresholds) -> tuple[str, str]:
     """The decision and its reason, from the metrics of evaluate-compare."""
     pooled = metrics["safety_noninferiority"]["pooled"]
-    if found := safety_decision(metrics["safety"], pooled, limits.safety_margin):
-        return found
+    safety = safety_decision(metrics["safety"], pooled, limits.safety_margin)
+    if safety and safety[0] == "do not deploy":
+        return safety
     difference, p = metrics["difference"], metrics["p_value"]
+    alpha, goal = round(1 - limits.confidence, 12), f"{limits.success_points:g}"
+    measured = f"the difference is {difference:+.3f} with p = {p:.2g}" if p is not None else ""
+    if p is not None and p < alpha and difference < 0:
+        return "do not deploy", f"{measured}: the tuned model is worse"
+    if safety:
+        return safety
     if p is None:
         return "more evaluation", f"{metrics['n_pairs']} pairs from {metrics['n_personas']} personas allow no test"
-    alpha, goal = round(1 - limits.confidence, 12), f"{limits.success_points:g}"
-    measured = f"the difference is {difference:+.3f} with p = {p:.2g}"
-    if p < alpha and difference < 0:
-        return "do not deploy", f"{measured}: the tuned model is worse"
     if p < alpha and difference >= limits.success_points:
         if gap := held_back(metrics, limits):
             return "more evaluation", f"{measured}, but {gap}"

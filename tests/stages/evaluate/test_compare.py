@@ -199,6 +199,8 @@ def test_a_small_sure_gain_asks_for_more_data_and_a_sure_loss_is_not_deployed():
     small = [g / 4 for g in GAINS]
     assert compare(*sides(small), RUBRIC, CONFIG)["decision"] == "more data"
     assert compare(*sides([-g for g in small]), RUBRIC, CONFIG)["decision"] == "do not deploy"
+    unmeasured = sides([-g for g in small], base_gate=None, tuned_gate=None)
+    assert compare(*unmeasured, RUBRIC, CONFIG)["decision"] == "do not deploy"
 
 
 def test_a_gain_lost_in_noise_asks_for_more_evaluation_and_says_how_much():
