@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunewright.config import Bounds, Config, line_of, load, load_file, read_yaml, unknown_keys
+from tunewright.composing import unknown_keys
+from tunewright.config import Bounds, Config, line_of, load, load_file, read_yaml
 from tunewright.errors import ConfigError
 
 

@@ -14,8 +14,8 @@ from rich.prompt import Prompt
 
 from tunewright.adoption import DRAFT, PROPOSED, QUIT, Candidate, adopt_files, domain_named, remaining_faults, taken
 from tunewright.chat_command import chat_command
-from tunewright.composing import composed_text, prep_overrides, prep_text
-from tunewright.config import PARAMS, PREP_PARAMS, known_keys, line_of, load_domain, read_yaml, unknown_keys
+from tunewright.composing import composed_text, known_keys, prep_overrides, prep_text, unknown_keys
+from tunewright.config import PARAMS, PREP_PARAMS, line_of, load_domain, read_yaml
 from tunewright.doctor.command import doctor_command
 from tunewright.durations import last_durations
 from tunewright.errors import ConfigError, TunewrightError, shown

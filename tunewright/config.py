@@ -1,7 +1,7 @@
-"""Configuration: Hydra composes conf/ into params.yaml, and each stage reads its own typed section of that.
+"""Configuration: composing.py makes params.yaml of conf/, and each stage reads its own typed section of that.
 
-The only module that knows Hydra and OmegaConf. Stages call `load("generate.scores", Config)`; Config is a frozen
-pydantic model that refuses unknown keys and has no defaults, so that every value stands in conf/.
+Stages call `load("generate.scores", Config)`; Config is a frozen pydantic model that refuses unknown keys and has no
+defaults, so that every value stands in conf/.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ PLAIN = {  # pydantic's words for people
     "a valid tuple": "a list", "a valid list": "a list", "a valid integer": "a whole number", "a valid string": "text",
     "a valid boolean": "true or false", "a valid number": "a number",
 }  # fmt: skip
-OVERRIDES = "name them as in: tunewright params preset=tight llm=mixed"
-SEARCHED = re.compile(r"^(?:Config search path:.*|\s*provider=.*)$", re.MULTILINE)  # Hydra's list of folders
 NOT_GIVEN = "???"  # OmegaConf's mark for a value that must be given; DVC writes it into params.yaml as it is
 
 
@@ -173,6 +171,14 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigError(f"{where}: not valid YAML: {fault}{_again(path)}") from None
 
 
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """A YAML file that holds keys and values; raises ConfigError for any other."""
+    value = read_yaml(path)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")
+    return value
+
+
 def _again(path: Path) -> str:
     return f"; edit conf/ and run: {COMPOSE[path]}" if path in COMPOSE else "; edit it and run: dvc repro"
 
@@ -250,91 +256,3 @@ def line_of(path: Path, keys: list[str]) -> int | None:
         else:
             break
     return line
-
-
-def compose(output: Path, overrides: list[str]) -> None:
-    """Compose conf/ into `output`, by the function that `dvc exp run` itself uses, so that the bytes agree.
-
-    Raises ConfigError for a file of conf/ or an override that cannot be composed, or should not.
-    """
-    for file in sorted([*CONF.glob("*.yaml"), *CONF.glob("*/*.yaml")]):
-        read_yaml(file)  # Hydra's own reading has no bounds
-    for override in overrides:
-        if not override.isprintable():
-            raise ConfigError(
-                f"the override {brief(override)}: found a control character, expected KEY=VALUE; {OVERRIDES}"
-            )
-    from dvc.repo import Repo  # slow to import: only this command needs it
-    from dvc.utils.hydra import compose_and_dump
-    from omegaconf import OmegaConf
-
-    OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
-
-    try:
-        with Repo() as repo:
-            compose_and_dump(
-                output, str(CONF.resolve()), None, "config", repo.config["hydra"].get("plugins_path"), overrides
-            )
-    except Exception as error:  # Hydra, OmegaConf and DVC each have an error tree of their own
-        if isinstance(own := error.__cause__ or error.__context__, ConfigError):
-            raise own from None
-        said = " ".join(SEARCHED.sub("", str(error)).split())[:600] or type(error).__name__
-        asked = f"found the overrides {brief(' '.join(overrides))}, expected" if overrides else "expected"
-        raise ConfigError(
-            f"{CONF}/: cannot be composed: {said}; {asked} keys and options that {CONF}/ has; {OVERRIDES}"
-        ) from None
-
-
-def _refuse_environment(variable: Any, *_: Any, _node_: Any) -> None:
-    """What ${oc.env:VARIABLE} is here: an error, since the value, which may be a key, would stand in params.yaml."""
-    raise ConfigError(
-        f"{CONF}/, {_node_._get_full_key(None)}: found the variable {brief(variable)} of the environment (oc.env), "
-        f"expected none: its value would be written into {PARAMS}, which git keeps; give the value, or name the "
-        f"variable (api_key_env), and run: {COMPOSE[PARAMS]}"
-    )
-
-
-def known_keys() -> dict[str, Any]:
-    """Every key that conf/ can give to params.yaml, as nested mappings: config.yaml, and all options of each group.
-
-    Read without composing: which option of a group params.yaml was composed with does not matter here.
-    """
-    known = dict(read_mapping(CONF / "config.yaml"))
-    defaults = known.pop("defaults", None)
-    if not isinstance(defaults, list):
-        raise ConfigError(
-            f"{CONF / 'config.yaml'}: defaults: found {brief(defaults)}, expected a list of groups; restore it with: "
-            f"git checkout -- {CONF / 'config.yaml'}"
-        )
-    groups = [str(next(iter(default))) for default in defaults if isinstance(default, dict) and default]
-    for group in groups:
-        for option in sorted((CONF / group).glob("*.yaml")):
-            known[group] = _merged(known.get(group, {}), read_mapping(option))
-    return known
-
-
-def read_mapping(path: Path) -> dict[Any, Any]:
-    """A YAML file that holds keys and values; raises ConfigError for any other."""
-    value = read_yaml(path)
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: found {brief(value)}, expected keys and values{_again(path)}")
-    return value
-
-
-def _merged(left: Any, right: Any) -> Any:
-    if not (isinstance(left, dict) and isinstance(right, dict)):
-        return right if right is not None else left
-    return {key: _merged(left.get(key), right.get(key)) for key in [*left, *(k for k in right if k not in left)]}
-
-
-def unknown_keys(params: Any, known: Any, prefix: str = "") -> list[str]:
-    """Dotted keys that `params` has and `known` does not; a known value that is no mapping may become one."""
-    if not (isinstance(params, dict) and isinstance(known, dict)):
-        return []
-    found: list[str] = []
-    for key, value in params.items():
-        if key not in known:
-            found.append(f"{prefix}{key}")
-        else:
-            found += unknown_keys(value, known[key], f"{prefix}{key}.")
-    return found

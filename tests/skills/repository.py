@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from tunewright.config import known_keys, read_yaml
+from tunewright.composing import known_keys
+from tunewright.config import read_yaml
 from tunewright.structure import dependencies
 
 MADE_BY_COMMANDS = {  # what no stage makes, and what does

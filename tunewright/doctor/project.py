@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tunewright.composing import composed_text
-from tunewright.config import PARAMS, known_keys, read_yaml, unknown_keys
+from tunewright.composing import composed_text, known_keys, unknown_keys
+from tunewright.config import PARAMS, read_yaml
 from tunewright.doctor.finding import Finding
 
 LOCK = Path("requirements.lock")
