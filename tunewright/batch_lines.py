@@ -44,8 +44,8 @@ def read_results(text: str, secrets: Sequence[str]) -> Results:
     for line in filter(str.strip, text.split("\n")):
         try:
             value = json.loads(line)
-            key = value["custom_id"]
-        except (ValueError, KeyError, TypeError):
+            key = str(value["custom_id"])
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # whosoever it is finds no result, and is asked again
         try:
             found[key] = _read(value, secrets)
@@ -56,7 +56,8 @@ def read_results(text: str, secrets: Sequence[str]) -> Results:
 
 def _read(value: dict[str, Any], secrets: Sequence[str]) -> Reply:
     """A line's reply; raises its fault."""
-    response = value.get("response") or {}
+    response = value.get("response")
+    response = response if isinstance(response, dict) else {}
     status = response.get("status_code")
     body = json.dumps(response.get("body"))
     if status == 200:

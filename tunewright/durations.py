@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
+
+from pydantic import FiniteFloat, TypeAdapter
 
 from tunewright.errors import StorageError
 from tunewright.locations import cache_dir
 from tunewright.records import write_json
 
 FILE = "durations.json"
+_KNOWN = TypeAdapter(dict[str, FiniteFloat])
 
 
 def last_durations() -> dict[str, float]:
     """Seconds by stage; a file that cannot be read counts as empty: these are hints."""
     try:
-        return dict(json.loads((cache_dir() / FILE).read_text("utf-8")))
-    except (OSError, ValueError):
+        return _KNOWN.validate_json((cache_dir() / FILE).read_bytes())
+    except (OSError, ValueError, StorageError):
         return {}
 
 
@@ -26,7 +28,7 @@ def note_duration(of: str, seconds: float) -> None:
     if os.environ.get("TUNEWRIGHT_PLAN"):
         return
     known = last_durations() | {of: round(seconds, 3)}
-    with suppress(StorageError):  # a hint that cannot be kept is no reason to fail what was done
+    with suppress(OSError, StorageError):  # a hint that cannot be kept is no reason to fail what was done
         write_json(cache_dir() / FILE, dict(sorted(known.items())))
 
 

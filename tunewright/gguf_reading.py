@@ -95,23 +95,24 @@ class _Header:
             self._skip_string()
         elif kind == ARRAY and depth < DEEPEST:
             of, length = self._number("<I"), self._number("<Q")
-            self._fits(length * SIZES.get(of, SMALLEST.get(of, 1)), f"an array of {length} values")
+            what = f"an array of {length} values"
             if of in SIZES:
-                self._skip(length * SIZES[of])
+                self._skip(length * SIZES[of], what)
             else:
+                self._fits(length * SMALLEST.get(of, 1), what)
                 for _ in range(length):
                     self._skip_value(of, depth + 1)
         elif kind in SIZES:
-            self._skip(SIZES[kind])
+            self._skip(SIZES[kind], f"a value of {SIZES[kind]} bytes")
         else:
             raise _Damage(f"found a value of the type {kind} at byte {self._file.tell()}")
 
     def _skip_string(self) -> None:
         length = self._number("<Q")
-        self._fits(length, f"a text of {length} bytes")
-        self._skip(length)
+        self._skip(length, f"a text of {length} bytes")
 
-    def _skip(self, n_bytes: int) -> None:
+    def _skip(self, n_bytes: int, what: str) -> None:
+        self._fits(n_bytes, what)
         self._file.seek(n_bytes, os.SEEK_CUR)
 
     def _number(self, form: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -62,8 +63,8 @@ def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object without a key that is given twice: as `object_pairs_hook` it makes a fault of one."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {briefly(next(k for k in keys if keys.count(k) > 1))} twice in one object")
+        times = Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {briefly(next(key for key, n in times.items() if n > 1))} twice in one object")
     return found
 
 

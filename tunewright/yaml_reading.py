@@ -22,6 +22,7 @@ NODE_CHARS = 16  # what a value counts for beside its own characters
 INTEGER_MAX = 2**63
 BEGINS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+WRONG_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)  # PyYAML's, for a tag's value
 MERGE, VALUE = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 
 
@@ -47,8 +48,11 @@ def parse_as_dvc_reads(text: str) -> Any:
     refuse_costly(text)
     try:
         return yaml.load(text, Loader=_DvcLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or a number that does not exist
+    except yaml.YAMLError as error:
         raise _fault(error, text) from None
+    except WRONG_VALUE as error:
+        what = f"found a date or a number that does not exist ({str(error)[:80]}), expected YAML"
+        raise YamlFault(what, None) from None
 
 
 @lru_cache(maxsize=16)
@@ -166,7 +170,7 @@ def _checked(
     def checked(loader: Any, node: yaml.Node) -> Any:
         try:
             value = construct(loader, node)
-        except (ValueError, LookupError, AttributeError, TypeError):  # what PyYAML raises for a wrong value of a tag
+        except WRONG_VALUE:
             value = None
         if value is None or not holds(value):
             raise _refused(node, f"found {str(node.value)[:40]!r}, expected {what}")

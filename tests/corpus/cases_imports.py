@@ -74,6 +74,11 @@ def under_name(name: str) -> Case:
     return Case(f"import: the name {name[:20]!r}", way, talk("Hello"), ConfigError, ("cannot name an import",))
 
 
+def many_keys() -> bytes:
+    """A row whose last key stands twice."""
+    return talk("Hello", **{f"k{n}": 1 for n in range(50_000)}).rstrip()[:-1] + b', "k49999": 2}\n'
+
+
 HEAD = b"conversation_id,speaker,text\n"
 LONE = b'{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "x"}]}\n'
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\u202egnp.exe\u200b"
@@ -130,6 +135,7 @@ CASES = [
         json.dumps({ESCAPES: 1}).encode(),
         "shape",
     ),
+    refused("import: 50,000 keys in one row, the last twice", JSONL, many_keys, "'k49999' twice"),
     refused("import: messages twice in one row", JSONL, talk("Hello").replace(b"{", b'{"messages": [], ', 1), "twice"),
     kept(
         "import: template commands",

@@ -180,6 +180,14 @@ CASES = [
         ("stages.a.outs", "paths"),
     ),
     Case("dvc.lock: a stage that is a word", LOCK, b"stages: {a: b}\n", ConfigError, ("stages.a",)),
+    Case(
+        "dvc.lock: deps that are a number", LOCK, b"stages: {a: {deps: 5}}\n", ConfigError, ("stages.a.deps: found 5",)
+    ),
+    Case("dvc.lock: outs that are nothing", LOCK, b"stages: {a: {outs: }}\n", ConfigError, ("stages.a.outs",)),
+    Case(
+        "dvc.lock: a number too large", LOCK, b"a: " + b"1:" * 20_000 + b"1.5", ConfigError, ("number that does not",)
+    ),
+    Case("dvc.lock: a tag with no such value", LOCK, b"a: !!timestamp x\n", ConfigError, ("does not exist",)),
     Case("dvc.lock: no UTF-8", LOCK, b"stages: \xff\n", ConfigError, ("dvc.lock",)),
     Case("dvc.lock: nested 3,000 deep", LOCK, b"[" * 3_000, ConfigError, ("dvc.lock",)),
     Case("dvc.lock: a billion laughs", LOCK, LAUGHS, ConfigError, ("aliases that unfold", "git checkout")),

@@ -141,6 +141,7 @@ CASES = [
     bad("two documents", RUBRIC, b"a: 1\n---\nb: 2\n", "line 2", "another document"),
     bad("a Python object", RUBRIC, b"background: !!python/object/apply:os.system [touch hacked]\n", "python/object"),
     bad("a tag of its own", RUBRIC, b"background: !secret x\n", "'!secret'"),
+    bad("a number to base 60 that no float can hold", RUBRIC, b"a: " + b"1:" * 20_000 + b"1.5", "a finite number"),
     bad("a number of 5,000 digits", RUBRIC, lambda: b"pass_threshold: " + b"9" * 5000, "18 digits"),
     bad("1e999", RUBRIC, b"pass_threshold: 1e999\n", "finite"),
     bad("not a number", RUBRIC, b"pass_threshold: .nan\n", "finite"),

@@ -1,6 +1,7 @@
 """What is found in files that would be published: where, of which kind, and never the value itself."""
 
 import json
+import struct
 from pathlib import Path
 
 import gguf
@@ -140,7 +141,12 @@ def test_metadata_of_a_gguf_are_searched_however_long_its_vocabulary_is(search, 
     assert header_bytes(path) < path.stat().st_size - 32 * 32 * 4 + 32  # the weights are not part of it
 
 
-@pytest.mark.parametrize("broken", [b"", b"\x03\0\0\0" + b"\xff" * 40, b"\x09\0\0\0" + b"\0" * 16])
+NESTED = struct.pack("<QQQcI", 0, 1, 1, b"a", 9) + struct.pack("<IQ", 9, 1) * 3000  # one key: arrays in arrays
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"\x03\0\0\0" + b"\xff" * 40, b"\x09\0\0\0" + b"\0" * 16, b"\x03\0\0\0" + NESTED]
+)
 def test_a_gguf_whose_header_makes_no_sense_is_searched_whole(search, tmp_path, broken):
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF" + broken + b"\0" * 300_000 + f"hf_{RANDOM}aa".encode())

@@ -22,7 +22,7 @@ def header_bytes(path: Path) -> int:
             version, n_tensors, n_values = struct.unpack_from("<IQQ", data, len(MAGIC))
             end = _after_values(data, 24, n_values, size)
             end = _after_tensors(data, end, n_tensors, size)
-        except (struct.error, KeyError, ValueError):
+        except (struct.error, KeyError, ValueError, RecursionError):
             return size
         return min(end, size) if version in (2, 3) else size
 
