@@ -60,6 +60,7 @@ class Shadow:
     def __init__(self, root: Path, folder: Path) -> None:
         self.root, self.folder = root, folder
         self.written: set[str] = set()  # outputs made here
+        self.awaited: set[str] = set()  # outputs that only a real run makes
         for path, folders, files in os.walk(root):
             folders[:] = [name for name in folders if name not in SHADOWED_OUT]
             here = folder / Path(path).relative_to(root)
@@ -79,6 +80,7 @@ class Shadow:
 
     def pretend(self, outs: Sequence[str]) -> None:
         """Put a mark where an output will be that nobody knows yet; numbers that others read stay the last ones."""
+        self.awaited.update(outs)
         for out in outs:
             if out.endswith(".json"):
                 continue
@@ -203,8 +205,9 @@ def _step(stage: Any, why: tuple[str, ...], shadow: Shadow, guessed: bool, last_
     about |= {"calls": tuple(c for one in counts for c in one.calls), "cached": sum(one.cached for one in counts)}
     guessed = guessed or any(one.guessed for one in counts)
     if fault:
+        waits = repr(MARK) in fault or any(path in fault for path in shadow.awaited)  # unknown: that says it
         shadow.pretend(outs)
-        return Step(**about, kind="unknown", note="" if repr(MARK) in fault else fault)  # unknown: that says it
+        return Step(**about, kind="unknown", note="" if waits else fault)
     return Step(**about, kind="estimate" if guessed else "exact")
 
 
