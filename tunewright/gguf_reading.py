@@ -71,14 +71,29 @@ def check_gguf(path: Path) -> None:
         raise _refused(path, str(damage)) from None
 
 
+def header_bytes(path: Path) -> int:
+    """Bytes of a file's header: keys with vocabulary and chat template, and the tensors' descriptions.
+
+    The whole file where that makes no sense.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = _Header(file, size)
+        try:
+            header.skip_tensors(header.check())
+        except _Damage:
+            return size
+        return file.tell()
+
+
 class _Header:
     """A header that is walked through without keeping its values."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
 
-    def check(self) -> None:
-        """Walk to the end of the keys; raises _Damage."""
+    def check(self) -> int:
+        """Walk to the end of the keys; gives the number of tensors, raises _Damage."""
         magic = self._file.read(len(MAGIC))
         if magic != MAGIC:
             raise _Damage(f"found {magic!r} at the beginning")
@@ -89,6 +104,14 @@ class _Header:
         for _ in range(n_keys):
             self._skip_string()
             self._skip_value(self._number("<I"), 0)
+        return n_tensors
+
+    def skip_tensors(self, n: int) -> None:
+        """Walk past the tensors' descriptions: name, dimensions, type, place; raises _Damage."""
+        for _ in range(n):
+            self._skip_string()
+            dimensions = self._number("<I")
+            self._skip(8 * dimensions + 4 + 8, f"a tensor of {dimensions} dimensions")
 
     def _skip_value(self, kind: int, depth: int) -> None:
         if kind == STRING:

@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from tunewright.forgotten import Forgotten
-from tunewright.publishing.gguf_header import header_bytes
+from tunewright.gguf_reading import header_bytes
 from tunewright.publishing.parcel import Upload, part_of
 from tunewright.publishing.scan import Search, scan
 from tunewright.publishing.secret_patterns import Secret, find_secrets, own_secrets

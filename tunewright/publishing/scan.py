@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunewright.forgotten import Forgotten
+from tunewright.gguf_reading import MAGIC, header_bytes
 from tunewright.personal_data import find_personal_data, mask
-from tunewright.publishing.gguf_header import MAGIC, header_bytes
 from tunewright.publishing.parcel import Upload
 from tunewright.publishing.secret_patterns import find_secrets
 
