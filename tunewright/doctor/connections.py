@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from tunewright.config import PARAMS, read_yaml, validate
+from pydantic import BaseModel, ConfigDict
+
+from tunewright.config import PARAMS, load
 from tunewright.doctor.finding import Finding
 from tunewright.errors import ConfigError
 from tunewright.faults import error_words, one_line
@@ -36,6 +38,18 @@ class Use:
         """The key of its connection."""
         return self.model.split("/", 1)[0]
 
+    @property
+    def name(self) -> str:
+        """What its provider calls it."""
+        return self.model.partition("/")[2] or self.model
+
+
+class Section(BaseModel):
+    """The params section `llm`: the connections, and as extras whatever plays a role."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    connections: dict[str, Connection]
+
 
 def uses(section: Mapping[str, Any]) -> list[Use]:
     """Every model of the params section `llm`, in the order in which it is named first."""
@@ -52,17 +66,18 @@ def uses(section: Mapping[str, Any]) -> list[Use]:
 
 def connections() -> Iterator[Finding]:
     """For each provider that is used: its package or its keys, then whether it answers."""
-    section = read_yaml(PARAMS)["llm"]
-    found = uses(section)
-    for provider in dict.fromkeys(one.provider for one in found):
-        models = {one.model.split("/", 1)[1]: one.roles for one in found if one.provider == provider}
-        stated = section["connections"].get(provider)
-        if stated is None:
+    section = load("llm", Section)
+    by_provider: dict[str, list[Use]] = {}
+    for one in uses(section.model_extra or {}):
+        by_provider.setdefault(one.provider, []).append(one)
+    for provider, found in by_provider.items():
+        connection = section.connections.get(provider)
+        if connection is None:
             raise ConfigError(
-                f"{PARAMS}: {provider}/{next(iter(models))} has no connection {provider!r} in llm.connections; "
+                f"{PARAMS}: {found[0].model} has no connection {provider!r} in llm.connections; "
                 "add one in conf/llm/ and run: make params"
             )
-        connection = validate(stated, Connection, PARAMS, f"llm.connections.{provider}")
+        models = {one.name: one.roles for one in found}
         yield from embedded(models) if provider == EMBEDDED else remote(provider, connection, models)
 
 
@@ -136,7 +151,7 @@ def served(who: str, response: Any, models: Mapping[str, tuple[str, ...]]) -> Fi
     try:
         body = response.json()
         ids = [str(one.get("id") or one.get("name")) for one in body.get("data") or body.get("models") or []]
-    except (AttributeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         return Finding("endpoints", "note", f"{who}: answers, but not with a list of models", START)
     known = {name.removeprefix("models/") for name in ids}
     unknown = [name for name in models if known and not any(one == name or one.startswith(f"{name}-") for one in known)]
