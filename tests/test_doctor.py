@@ -107,6 +107,17 @@ def test_a_refused_key_is_a_fault_that_does_not_show_it(project, monkeypatch):
     assert not any(SECRET in one.found + one.do for one in found)
 
 
+@pytest.mark.parametrize("value", [f"{SECRET}\n", f" {SECRET}", f"{SECRET[:9]}\n{SECRET[9:]}", f"{SECRET}\u00e4"])
+def test_a_key_that_no_header_takes_is_a_fault_that_does_not_show_it_and_nobody_is_asked(project, monkeypatch, value):
+    monkeypatch.setenv("SOME_KEY", value)
+    with ListingServer(lambda _: Answer("hello"), api_key=SECRET) as server:
+        write_models({"api_key_env": "SOME_KEY", "api_base": server.url}, "base")
+        [found] = connections()
+    assert (found.subject, found.state) == ("keys", "fault")
+    assert found.found.startswith("hosted_vllm (for judges, user): $SOME_KEY holds a space, a line end or a sign")
+    assert found.do.startswith("export SOME_KEY=") and not any(part in str(found) for part in (SECRET[:9], SECRET[9:]))
+
+
 def test_a_server_that_is_not_there_is_a_fault_and_one_without_a_list_is_only_noted(project):
     write_models({"api_base": "http://127.0.0.1:9/v1"}, "base")
     assert asked(connections) == [("endpoints", "fault")]

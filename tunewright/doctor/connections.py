@@ -14,6 +14,7 @@ from tunewright.config import PARAMS, load
 from tunewright.doctor.finding import Finding
 from tunewright.errors import ConfigError
 from tunewright.faults import error_words, one_line
+from tunewright.keys import ONE_WORD
 from tunewright.models import EMBEDDED, Connection
 from tunewright.providers import DIRECT
 
@@ -98,6 +99,11 @@ def remote(provider: str, connection: Connection, models: Mapping[str, tuple[str
         found = f"{provider} (for {roles}): {', '.join(f'${name}' for name in missing)} not set"
         yield Finding("keys", "fault", found, f"export {missing[0]}=..., or: dvc exp run -S llm=embedded")
         return
+    if broken := [name for name in connection.key_names if not ONE_WORD.fullmatch(os.environ[name])]:
+        names = ", ".join(f"${name}" for name in broken)
+        found = f"{provider} (for {roles}): {names} holds a space, a line end or a sign that no key has (not shown)"
+        yield Finding("keys", "fault", found, f"export {broken[0]}=... again, without quotes inside")
+        return
     if connection.key_names:
         yield Finding("keys", "ok", f"{provider}: {', '.join(f'${name}' for name in connection.key_names)} set")
     if os.environ.get("TUNEWRIGHT_OFFLINE", "") not in ("", "0"):
@@ -119,7 +125,7 @@ def answered(provider: str, connection: Connection, key_name: str, models: Mappi
     with_key = f" with ${key_name}" if key_name else ""
     try:
         response = httpx.get(url, headers={header: form.format(key)} if key else {}, timeout=PATIENCE_S)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         words = one_line(str(error) or type(error).__name__, [key])
         return Finding("endpoints", "fault", f"{provider}: no answer from {url.split('?')[0]} ({words})", START)
     if response.status_code in (401, 403):
