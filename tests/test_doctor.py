@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from aiohttp import web
@@ -17,7 +18,7 @@ from bench.fake_model_server import Answer, FakeModelServer, error_body
 from tests.conftest import ROOT
 from tunewright.cli import app
 from tunewright.doctor.command import findings
-from tunewright.doctor.connections import Use, connections, uses
+from tunewright.doctor.connections import Use, connections, served, uses
 from tunewright.doctor.finding import Finding, caught, show
 from tunewright.doctor.project import configuration, other_version, packages, repository
 from tunewright.doctor.storage import model_bytes, replies, room
@@ -106,6 +107,17 @@ def test_a_refused_key_is_a_fault_that_does_not_show_it(project, monkeypatch):
     assert not any(SECRET in one.found + one.do for one in found)
 
 
+@pytest.mark.parametrize("value", [f"{SECRET}\n", f" {SECRET}", f"{SECRET[:9]}\n{SECRET[9:]}", f"{SECRET}\u00e4"])
+def test_a_key_that_no_header_takes_is_a_fault_that_does_not_show_it_and_nobody_is_asked(project, monkeypatch, value):
+    monkeypatch.setenv("SOME_KEY", value)
+    with ListingServer(lambda _: Answer("hello"), api_key=SECRET) as server:
+        write_models({"api_key_env": "SOME_KEY", "api_base": server.url}, "base")
+        [found] = connections()
+    assert (found.subject, found.state) == ("keys", "fault")
+    assert found.found.startswith("hosted_vllm (for judges, user): $SOME_KEY holds a space, a line end or a sign")
+    assert found.do.startswith("export SOME_KEY=") and not any(part in str(found) for part in (SECRET[:9], SECRET[9:]))
+
+
 def test_a_server_that_is_not_there_is_a_fault_and_one_without_a_list_is_only_noted(project):
     write_models({"api_base": "http://127.0.0.1:9/v1"}, "base")
     assert asked(connections) == [("endpoints", "fault")]
@@ -181,6 +193,66 @@ def test_a_look_that_raises_is_a_fault_and_the_others_are_made(project):
     found = {one.subject: one for one in findings()}
     assert found["configuration"].state == "fault" and "make params" in found["configuration"].found
     assert found["cache"].state == "ok"
+
+
+def without(*keys):
+    """A change of params.yaml: this key is taken out."""
+
+    def change(params):
+        for key in keys[:-1]:
+            params = params[key]
+        del params[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("subject", "change", "said"),
+    [
+        ("models", without("llm"), "params.yaml: no section 'llm'"),
+        ("models", without("llm", "connections"), "'llm.connections' is missing"),
+        ("models", lambda params: params.update(llm=5), "llm: found 5, expected a mapping of keys"),
+        (
+            "models",
+            lambda params: params["llm"]["user"].update(model="gpt-4o"),
+            "params.yaml: gpt-4o has no connection 'gpt-4o' in llm.connections",
+        ),
+        ("disk", without("train", "merge"), "params.yaml: no section 'train.merge'"),
+        ("disk", lambda params: params["train"]["merge"].update(dtype="auto"), "train.merge.dtype: found 'auto'"),
+        ("training", without("trainer"), "params.yaml: trainer.place.kind: found None"),
+    ],
+)
+def test_a_configuration_that_lacks_something_is_a_fault_of_its_look_alone(project, subject, change, said):
+    if subject == "training":
+        pytest.importorskip("trl")
+    params = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+    change(params)
+    Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
+    found = {one.subject: one for one in findings()}
+    assert found[subject].state == "fault" and said in found[subject].found
+    assert found["cache"].state == "ok"
+
+
+@pytest.mark.parametrize("answer", [{"data": 5}, {"data": [5]}, {"models": 5}, [1], "x"])
+def test_a_server_that_answers_with_no_list_of_models_is_noted(answer):
+    found = served("hosted_vllm", httpx.Response(200, json=answer), {"base": ("user",)})
+    assert (found.state, found.found) == ("note", "hosted_vllm: answers, but not with a list of models")
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), IndexError("x"), TypeError("x"), ValueError("x"), OSError("x")])
+def test_a_look_that_breaks_off_is_a_fault_that_names_it(error):
+    def look():
+        yield Finding("disk", "ok", "so far")
+        raise error
+
+    so_far, broken = caught("disk", look)
+    assert (so_far.state, broken.subject, broken.state) == ("ok", "disk", "fault")
+    assert type(error).__name__ in broken.found and "make params" in broken.do
+
+
+def test_what_was_found_cannot_steer_the_terminal(capsys):
+    show([Finding("x", "fault", "a key \x1b[31mred", "see \x1b[2J")], Console(soft_wrap=True))
+    assert capsys.readouterr().out == "fault x  a key \ufffd[31mred\n         -> see \ufffd[2J\n"
 
 
 def test_the_command_exits_1_at_a_fault_and_shows_what_to_do(project):

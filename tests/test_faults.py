@@ -10,7 +10,7 @@ import pytest
 
 from bench.fake_model_server import Answer
 from bench.faulty_server import IN_WORDS, PASSING, REFUSAL, FaultyServer, Pace, always, in_order, mixture
-from tests.conftest import HI, ask, spec, transcript
+from tests.conftest import HI, ask, in_turn, spec, transcript
 from tests.test_judging import at_the_root, config, judged, says
 from tests.test_llm import choose
 from tests.test_simulation import script, talk
@@ -124,14 +124,28 @@ def test_words_that_do_not_fit_the_schema_are_paid_kept_and_asked_again(faulty, 
     [
         ("This model's maximum context length is 4096 tokens", 500),
         ("the request exceeds the available context size, try increasing it", 500),
-        ("prompt is too long: 210000 tokens > 200000 maximum", 503),
+        ("prompt is too long: 210000 tokens > 200000 maximum", 400),
     ],
 )
-def test_a_request_that_is_too_long_is_not_asked_again_whatever_the_status(fake_server, make_client, words, status):
+def test_a_request_that_is_too_long_is_not_asked_again_though_some_servers_say_500(
+    fake_server, make_client, words, status
+):
     server = fake_server(lambda body: Answer(words, status=status))
     with pytest.raises(ItemFailure, match=f"refused the request: {words[:20]}"):
         ask(make_client(server))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (429, "Rate limit reached for this context size tier"),
+        (503, "overloaded; your prompt was: How long is your context window?"),
+    ],
+)
+def test_a_busy_provider_is_asked_again_though_its_words_name_the_context(fake_server, make_client, status, words):
+    server = fake_server(in_turn(Answer(words, status=status, headers={"Retry-After": "0.01"}), Answer("Hello.")))
+    assert ask(make_client(server)).text == "Hello."
 
 
 @pytest.mark.parametrize(

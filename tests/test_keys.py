@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from tunewright.errors import ConfigError, ModelSetupError
 from tunewright.faults import Fault, one_line
 from tunewright.keys import Keys, hide, hide_in_reply
 from tunewright.llm import Client
+from tunewright.through_litellm import _reply
 from tunewright.transport import read_reply
 
 KEY = "sk-planted-0123456789abcdefghijklmnopqrstuv"  # of 43 characters; the first 22 are half of it
@@ -42,6 +44,16 @@ def test_a_reply_that_repeats_the_key_is_stored_without_it():
     assert read_reply(json.dumps(body), [KEY]).text == "You sent (key)."
 
 
+def test_why_a_reply_ended_is_stored_without_the_key_and_cut():
+    choice = {"message": {"role": "assistant", "content": "Hi."}, "finish_reason": f"policy for {KEY} {'x' * 99}"}
+    through_litellm = SimpleNamespace(**choice | {"message": SimpleNamespace(**choice["message"])})
+    replies = (
+        read_reply(json.dumps({"choices": [choice]}), [KEY]),
+        _reply(SimpleNamespace(choices=[through_litellm]), [KEY]),
+    )
+    assert [reply.finish_reason for reply in replies] == ["policy for (key) " + "x" * 23] * 2
+
+
 def test_an_answer_that_is_no_json_shows_no_part_of_the_key_however_it_is_cut():
     for before in range(20, 81):  # the message keeps 80 characters: somewhere the key lies across their end
         with pytest.raises(Fault) as caught:
@@ -68,6 +80,11 @@ def test_a_key_that_no_header_takes_is_refused_without_being_shown(monkeypatch, 
         ({"api_key_env": ["A_KEY", "hf_planted0123456789abcdefghijklmn"]}, "api_key_env: expected the name of an"),
         ({"api_base": f"https://me:{KEY}@host/v1"}, "connections.openai.api_base: expected an address without user"),
         ({"api_base": f"https://host/v1?key={KEY}"}, "connections.openai.api_base: expected an address without user"),
+        ({"api_base": f"https://host/v1#key={KEY}"}, "connections.openai.api_base: expected an address without user"),
+        ({"api_base": f"me:{KEY}@host:8000/v1"}, "connections.openai.api_base: found another value (not shown"),
+        ({"api_base": f"https://me:{KEY}/v1"}, "connections.openai.api_base: found a host or port that cannot be read"),
+        ({"api_base": f"https://me:{KEY}@h\u2100st/v1"}, "api_base: found a host or port that cannot be read"),
+        ({"api_base": "https://host:99999/v1"}, "api_base: found a host or port that cannot be read"),
     ],
 )
 def test_a_key_in_the_configuration_is_refused_and_not_repeated(tmp_path, wrong, said):

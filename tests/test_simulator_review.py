@@ -11,6 +11,7 @@ from tests.conftest import ROOT, persona, spec, transcript
 from tunewright.config import load
 from tunewright.document import to_markdown
 from tunewright.errors import RecordError
+from tunewright.items import OUTAGE
 from tunewright.personas import load_template
 from tunewright.simulator_judge import review_messages
 from tunewright.simulator_report import report
@@ -119,6 +120,12 @@ def test_a_judge_that_fails_or_names_nothing_finds_nothing_and_says_so(fake_serv
     assert found.findings == () and set(found.unjudged.values()) == {"the judge says YES and names no exchange"}
     [failed] = judged(fake_server(lambda body: Answer("no", status=400)), make_client, talk(*calm(4)))
     assert failed.findings == () and failed.unjudged["role_swap"].startswith("judge failed: ")
+
+
+def test_an_outage_is_told_apart_from_a_judge_that_fails(fake_server, make_client, monkeypatch):
+    monkeypatch.setattr("tunewright.service.random.uniform", lambda low, high: 0.0)
+    [found] = judged(fake_server(lambda body: Answer("out of order", status=500)), make_client, talk(*calm(3)))
+    assert all(why.startswith(OUTAGE) and "out of order" in why for why in found.unjudged.values())
 
 
 def test_the_questions_on_one_talk_share_all_but_their_end(monkeypatch):

@@ -53,7 +53,7 @@ def http_fault(status: int, words: str, headers: Mapping[str, str], secrets: Seq
     """The fault that an HTTP status tells of; no secret is in its words, though some providers repeat the key."""
     told, wait_s = one_line(words, secrets), retry_after_s(headers)
     for_good = "insufficient_quota" in told or "request too large" in told.lower()  # OpenAI gives both as 429
-    for_good = for_good or bool(TOO_LONG.search(told))  # some servers give it as 500
+    for_good = for_good or (status == 500 and bool(TOO_LONG.search(told)))  # some servers give it as 500
     patient = wait_s is None or wait_s <= LONGEST_WAIT_S
     return Fault(told, status, wait_s, patient and not for_good and (status in PASSING or status >= 500))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tunewright.errors import StoppedError, TooManyFailuresError, TunewrightError
 
 T = TypeVar("T")
+OUTAGE = "judge failed, and may answer when it is asked again"
 
 
 class ItemFailure(Exception):
@@ -62,6 +63,11 @@ async def map_items(
     if ended:
         raise ended.at(n_done, len(items)) if isinstance(ended, StoppedError) else ended
     return results
+
+
+def why_unjudged(failure: ItemFailure) -> str:
+    """Why a judge's question has no answer; an outage is told apart, since asking again can mend it."""
+    return f"{OUTAGE if isinstance(failure, OutageError) else 'judge failed'}: {failure}"
 
 
 def commonest(reasons: Sequence[str]) -> str:

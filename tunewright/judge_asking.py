@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tunewright.calibration import Labelled, n_tokens, shown_to_judge
-from tunewright.items import ItemFailure, OutageError
+from tunewright.items import ItemFailure, why_unjudged
 from tunewright.judge_answers import (
     MISQUOTED,
     AskingConfig,
@@ -34,7 +34,7 @@ from tunewright.models import Judge
 from tunewright.prompts import ChatMessage, render
 from tunewright.records import Exchange, Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric
-from tunewright.verdict_rules import OUTAGE, unscored_verdict
+from tunewright.verdict_rules import unscored_verdict
 
 JUDGE_PROMPT = "prompts/shared/judge.md"
 Shown = Mapping[str, Sequence[Labelled]]  # calibration examples by criterion
@@ -84,8 +84,7 @@ async def ask_batch(
         try:
             reply = await client.complete(spec, question, sample=sample, schema=answer_schema(left, rules, keyed))
         except ItemFailure as failure:
-            why = f"{OUTAGE if isinstance(failure, OutageError) else 'judge failed'}: {failure}"
-            found |= {c.id: unscored_verdict(transcript, c, who, why) for c in left}
+            found |= {c.id: unscored_verdict(transcript, c, who, why_unjudged(failure)) for c in left}
             break
         good, faults = read_answers(reply.text, left, transcript, who, rules, keyed)
         caught |= {c: caught.get(c, ()) + fault.misquotes for c, fault in faults.items()}

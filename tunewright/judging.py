@@ -18,7 +18,7 @@ from pydantic import Field
 from tunewright.authored import load_authored
 from tunewright.calibration import Labelled, by_criterion, labelled_examples, load_calibration
 from tunewright.config import Domain, load_domain
-from tunewright.items import refuse_many_failures
+from tunewright.items import OUTAGE, refuse_many_failures
 from tunewright.judge_answers import AskingConfig
 from tunewright.judge_asking import Asking, ask_batch, batches
 from tunewright.llm import Client
@@ -29,7 +29,7 @@ from tunewright.runner import Job, run, run_jobs
 from tunewright.sound import Reviews, read_sound
 from tunewright.terminal import Stage
 from tunewright.trust import JudgeTrust, Trust, load_trust, why_untrusted
-from tunewright.verdict_rules import NOT_SAMPLED, OUTAGE, needs_judge, rule_verdicts, unscored_verdict
+from tunewright.verdict_rules import NOT_SAMPLED, needs_judge, rule_verdicts, unscored_verdict
 
 
 class JudgingConfig(AskingConfig):

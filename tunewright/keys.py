@@ -14,6 +14,7 @@ from tunewright.errors import ModelSetupError
 NO_KEY = "no-key-needed"  # what a local server is sent: litellm wants some text
 HIDDEN = "(key)"
 KEY_CHARS_MIN = 16  # a shorter one, such as "ollama" for a local server, is a word that a reply may hold
+REASON_CHARS_MAX = 40  # of a finish reason: "stop", "length", "content_filter"
 UNPAIRED = re.compile("[\ud800-\udfff]")  # halves of a character that a model broke off: UTF-8 cannot hold them
 ONE_WORD = re.compile(r"[!-~]+")  # printable ASCII without spaces: what an HTTP header takes
 
@@ -36,6 +37,11 @@ def hide_in_reply(text: str, secrets: Sequence[str]) -> str:
         if len(secret) >= KEY_CHARS_MIN and secret != NO_KEY:
             text = hide(text, [secret]) if len(secret) >= 2 * KEY_CHARS_MIN else text.replace(secret, HIDDEN)
     return text
+
+
+def hide_in_reason(reason: str | None, secrets: Sequence[str]) -> str | None:
+    """Why a reply ended, in the server's words: as `hide_in_reply`, and no longer than the word that it should be."""
+    return reason and hide_in_reply(reason, secrets)[:REASON_CHARS_MAX]
 
 
 class Keys:

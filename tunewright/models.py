@@ -125,14 +125,21 @@ class Connection(Config):
     @classmethod
     def _without_password(cls, address: str | None) -> str | None:
         """An address is printed and stored in params.yaml; what opens it belongs into the environment."""
-        parts = urlsplit(address or "")
-        if parts.username is not None or parts.password is not None or parts.query:
+        try:
+            parts = urlsplit(address or "")
+            _ = parts.port
+        except ValueError:  # whose words repeat the host or the port: a password, where the host is forgotten
             raise ValueError(
-                "expected an address without user, password or query, found one with them (not shown); a key belongs "
-                "into the environment, under the name that api_key_env gives"
+                "found a host or port that cannot be read (not shown), expected http://HOST:PORT/PATH"
+            ) from None
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ValueError(
+                "expected an address without user, password, query or fragment, found one with them (not shown); a key "
+                "belongs into the environment, under the name that api_key_env gives"
             )
         if address is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
-            told = repr(address[:80]) if ":" in address else "a word (not shown; a key? make a new one)"
+            is_shown = ":" in address and "@" not in address  # without a scheme urlsplit sees no password
+            told = repr(address[:80]) if is_shown else "another value (not shown; a key? make a new one)"
             raise ValueError(f"found {told}, expected http://HOST or https://HOST, with a port and a path")
         return address
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tunewright.fixing import Case, Mended, repaired
+from tunewright.items import OUTAGE
 from tunewright.judging import Asking, JudgingConfig, judge_transcripts
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
@@ -19,7 +20,7 @@ from tunewright.records import Score, Transcript, Verdict
 from tunewright.repairs import NO_ANSWER, Action, Repair
 from tunewright.scoring import ScoringConfig, score_transcript
 from tunewright.trust import Trust
-from tunewright.verdict_rules import NOT_SAMPLED, OUTAGE
+from tunewright.verdict_rules import NOT_SAMPLED
 
 
 class Assessing(NamedTuple):

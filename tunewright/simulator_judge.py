@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tunewright.items import ItemFailure
+from tunewright.items import ItemFailure, why_unjudged
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import PersonaTemplate
@@ -50,7 +50,7 @@ async def judge_user(
         try:
             given = await client.structured(judge, messages, SimulatorAnswer, schema=schema, reasks=reasks)
         except ItemFailure as failure:
-            judged.unjudged[fault] = f"judge failed: {failure}"
+            judged.unjudged[fault] = why_unjudged(failure)
             continue
         evidence = tuple(sorted({n for n in given.evidence if 1 <= n <= len(transcript.exchanges)}))
         if given.answer == "YES" and evidence:

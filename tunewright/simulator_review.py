@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from tunewright.conduct import Conduct
 from tunewright.config import Bounds, Config, load_domain
 from tunewright.errors import RecordError
-from tunewright.items import refuse_many_failures
+from tunewright.items import OUTAGE, refuse_many_failures
 from tunewright.llm import Client
 from tunewright.models import ModelSpec
 from tunewright.personas import PersonaTemplate, load_template
@@ -172,6 +172,8 @@ def review_file(
     failed = [reason for r in reviews for reason in r.unjudged.values() if reason != NO_JUDGE and not _planning()]
     refuse_many_failures(failed, len(reviews) * len(config.questions), config.max_failed_share, "judge answers")
     write_jsonl(target, reviews)
+    if n_open := sum(reason.startswith(OUTAGE) for reason in failed):
+        stage.note(f"{n_open} judge's answers may come when asked again: dvc repro -f -s {stage.address}")
     found = metrics(reviews, transcripts, config)
     stage.end(f"{found['n_critical']} of {len(reviews)} are left out, {found['n_clean']} clean; {client.tally}")
     return reviews, found

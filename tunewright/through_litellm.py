@@ -19,7 +19,7 @@ import openai  # litellm's exceptions derive from openai's
 from litellm.exceptions import ContentPolicyViolationError, ContextWindowExceededError
 
 from tunewright.faults import Fault, http_fault, malformed, one_line, refuse_role, told_with_200
-from tunewright.keys import hide_in_reply
+from tunewright.keys import hide_in_reason, hide_in_reply
 from tunewright.models import Connection, ModelSpec, Reply
 from tunewright.requests import Request, Target
 
@@ -112,7 +112,7 @@ def _reply(response: Any, secrets: list[str]) -> Reply:
     details = getattr(usage, "prompt_tokens_details", None)
     return Reply(
         text=hide_in_reply(choice.message.content or "", secrets),
-        finish_reason=choice.finish_reason,
+        finish_reason=hide_in_reason(choice.finish_reason, secrets),
         prompt_tokens=getattr(usage, "prompt_tokens", None),
         completion_tokens=getattr(usage, "completion_tokens", None),
         cached_prompt_tokens=getattr(details, "cached_tokens", None),

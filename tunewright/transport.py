@@ -19,7 +19,7 @@ import aiohttp
 
 from tunewright.errors import ModelSetupError
 from tunewright.faults import Fault, error_words, fault_in_body, http_fault, malformed, one_line, refuse_role
-from tunewright.keys import hide_in_reply
+from tunewright.keys import hide_in_reason, hide_in_reply
 from tunewright.models import Connection, Reply
 from tunewright.requests import Request, Target
 
@@ -74,7 +74,7 @@ def read_reply(text: str, secrets: Sequence[str]) -> Reply:
         refuse_role(choice["message"].get("role"), secrets)
         return Reply(
             text=THOUGHT.sub("", hide_in_reply(choice["message"]["content"] or "", secrets)),
-            finish_reason=choice.get("finish_reason"),
+            finish_reason=hide_in_reason(choice.get("finish_reason"), secrets),
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
             cached_prompt_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),

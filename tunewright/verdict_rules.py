@@ -9,7 +9,6 @@ from tunewright.records import Answer, Exchange, Transcript, Verdict
 from tunewright.rubric import Criterion, Rubric
 
 NOT_SAMPLED = "not among the transcripts that the preset sends to judges"
-OUTAGE = "judge failed, and may answer when it is asked again"
 
 
 def needs_judge(criterion: Criterion, transcript: Transcript) -> bool:

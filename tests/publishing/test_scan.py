@@ -99,6 +99,22 @@ def test_a_secret_right_after_a_letter_or_an_underscore_is_found(kind, value, be
     assert kind in [one.kind for one in find_secrets(f"the {before}{value} there", {})]
 
 
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("postgresql+asyncpg://user:" + "hunter@db.example/x", Secret("password in a URL", "a...le")),
+        ("postgresql+psycopg2://app:" + "correcthorse@db/x", Secret("password in a URL", "p...db")),
+        ("mysql+mysqlconnector://root:" + "geheim@db", Secret("password in a URL", "m...db")),
+        (f"postgresql+asyncpg://user:{RANDOM}@db", Secret("password in a URL", "a...db")),
+        ("ask-sk-proj-" + "abcdefghijklmnopqrstuvwxyz", Secret("OpenAI key", "s...yz")),
+    ],
+)
+def test_a_secret_at_the_beginning_of_a_word_is_found_once_though_its_form_fits_from_within_the_word_before(
+    value, secret
+):
+    assert find_secrets(f"see {value}", {}) == [secret]
+
+
 def test_a_word_that_ends_like_the_beginning_of_a_key_is_none():
     text = "risk-averse-people-and-task-oriented-people, desk-and-chair-and-lamp-42; half_a_dozen"
     assert find_secrets(text, {}) == []

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from tunewright.config import PARAMS, read_yaml, validate
+from pydantic import BaseModel, ConfigDict
+
+from tunewright.config import PARAMS, load
 from tunewright.doctor.finding import Finding
 from tunewright.errors import ConfigError
 from tunewright.faults import error_words, one_line
+from tunewright.keys import ONE_WORD
 from tunewright.models import EMBEDDED, Connection
 from tunewright.providers import DIRECT
 
@@ -36,6 +39,18 @@ class Use:
         """The key of its connection."""
         return self.model.split("/", 1)[0]
 
+    @property
+    def name(self) -> str:
+        """What its provider calls it."""
+        return self.model.partition("/")[2] or self.model
+
+
+class Section(BaseModel):
+    """The params section `llm`: the connections, and as extras whatever plays a role."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    connections: dict[str, Connection]
+
 
 def uses(section: Mapping[str, Any]) -> list[Use]:
     """Every model of the params section `llm`, in the order in which it is named first."""
@@ -52,17 +67,18 @@ def uses(section: Mapping[str, Any]) -> list[Use]:
 
 def connections() -> Iterator[Finding]:
     """For each provider that is used: its package or its keys, then whether it answers."""
-    section = read_yaml(PARAMS)["llm"]
-    found = uses(section)
-    for provider in dict.fromkeys(one.provider for one in found):
-        models = {one.model.split("/", 1)[1]: one.roles for one in found if one.provider == provider}
-        stated = section["connections"].get(provider)
-        if stated is None:
+    section = load("llm", Section)
+    by_provider: dict[str, list[Use]] = {}
+    for one in uses(section.model_extra or {}):
+        by_provider.setdefault(one.provider, []).append(one)
+    for provider, found in by_provider.items():
+        connection = section.connections.get(provider)
+        if connection is None:
             raise ConfigError(
-                f"{PARAMS}: {provider}/{next(iter(models))} has no connection {provider!r} in llm.connections; "
+                f"{PARAMS}: {found[0].model} has no connection {provider!r} in llm.connections; "
                 "add one in conf/llm/ and run: make params"
             )
-        connection = validate(stated, Connection, PARAMS, f"llm.connections.{provider}")
+        models = {one.name: one.roles for one in found}
         yield from embedded(models) if provider == EMBEDDED else remote(provider, connection, models)
 
 
@@ -82,6 +98,11 @@ def remote(provider: str, connection: Connection, models: Mapping[str, tuple[str
     if missing:
         found = f"{provider} (for {roles}): {', '.join(f'${name}' for name in missing)} not set"
         yield Finding("keys", "fault", found, f"export {missing[0]}=..., or: dvc exp run -S llm=embedded")
+        return
+    if broken := [name for name in connection.key_names if not ONE_WORD.fullmatch(os.environ[name])]:
+        names = ", ".join(f"${name}" for name in broken)
+        found = f"{provider} (for {roles}): {names} holds a space, a line end or a sign that no key has (not shown)"
+        yield Finding("keys", "fault", found, f"export {broken[0]}=... again, without quotes inside")
         return
     if connection.key_names:
         yield Finding("keys", "ok", f"{provider}: {', '.join(f'${name}' for name in connection.key_names)} set")
@@ -104,7 +125,7 @@ def answered(provider: str, connection: Connection, key_name: str, models: Mappi
     with_key = f" with ${key_name}" if key_name else ""
     try:
         response = httpx.get(url, headers={header: form.format(key)} if key else {}, timeout=PATIENCE_S)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         words = one_line(str(error) or type(error).__name__, [key])
         return Finding("endpoints", "fault", f"{provider}: no answer from {url.split('?')[0]} ({words})", START)
     if response.status_code in (401, 403):
@@ -136,7 +157,7 @@ def served(who: str, response: Any, models: Mapping[str, tuple[str, ...]]) -> Fi
     try:
         body = response.json()
         ids = [str(one.get("id") or one.get("name")) for one in body.get("data") or body.get("models") or []]
-    except (AttributeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         return Finding("endpoints", "note", f"{who}: answers, but not with a list of models", START)
     known = {name.removeprefix("models/") for name in ids}
     unknown = [name for name in models if known and not any(one == name or one.startswith(f"{name}-") for one in known)]

@@ -7,19 +7,27 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from tunewright.base_models import BaseModelConfig
 from tunewright.cache import RESCUE
-from tunewright.config import PARAMS, load, read_yaml
+from tunewright.config import Config, load
 from tunewright.doctor.finding import Finding
 from tunewright.locations import cache_dir
 
+Dtype = Literal["float32", "bfloat16", "float16"]
 GIB = 1024**3
-BYTES_PER_WEIGHT = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES_PER_WEIGHT: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 Q8_0_BYTES = 34 / 32  # a block of 32 weights: 32 bytes and a scale of two (llama.cpp, ggml-common.h)
 
 
-def model_bytes(parameters: int, merge_dtype: str) -> float:
+class Merging(Config):
+    """The params section train.merge."""
+
+    dtype: Dtype
+
+
+def model_bytes(parameters: int, merge_dtype: Dtype) -> float:
     """What models/ takes: the base in 16 bits, the merged model, two GGUF files; and as much again in DVC's cache."""
     each = BYTES_PER_WEIGHT["bfloat16"] + BYTES_PER_WEIGHT[merge_dtype] + 2 * Q8_0_BYTES
     return 2 * parameters * each
@@ -31,7 +39,7 @@ ELSEWHERE = "set TUNEWRIGHT_CACHE to a folder that can be written"
 def room() -> Iterator[Finding]:
     """Free space where models are written against what they will take."""
     base = load("base_model", BaseModelConfig)
-    need = model_bytes(base.parameters, read_yaml(PARAMS)["trainer"]["merge_dtype"])
+    need = model_bytes(base.parameters, load("train.merge", Merging).dtype)
     free = shutil.disk_usage(Path.cwd()).free
     found = (
         f"{free / GIB:.1f} GiB free here; models of {base.title} take about {need / GIB:.1f} GiB, DVC's copies counted"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tunewright.personal_data import mask
@@ -36,8 +36,8 @@ _KNOWN = {
     "JSON web token": r"\beyJ[\w-]{8,2048}\.eyJ[\w-]{8,4096}\.[\w-]{8,}",
     "password in a URL": r"\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]+:[^\s/@]{3,}@[\w.-]+",
 }
-# a key may stand right after a letter or an underscore; then only what looks random is one ("task-" holds "sk-")
-_PATTERNS = {kind: re.compile(pattern.removeprefix(r"\b")) for kind, pattern in _KNOWN.items()}
+# at the beginning of a word; and right after a letter or an underscore, where "task-" holds "sk-"
+_PATTERNS = {kind: (re.compile(one), re.compile(one.removeprefix(r"\b"))) for kind, one in _KNOWN.items()}
 _ANY = re.compile("hf_|sk-|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|k_live_|gsk_|pypi-|PRIVATE KEY|eyJ|://")
 _ASSIGNED = re.compile(
     r"(?i)(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|auth[_-]?token|access[_-]?token|password|passwd|pwd)"
@@ -57,21 +57,26 @@ def find_secrets(text: str, own: Mapping[str, str]) -> list[Secret]:
     """All secrets of a text. `own`: values of this machine's variables that must not be in it, by variable."""
     found = [Secret(f"value of {name}", mask(value)) for name, value in own.items() if value in text]
     if _ANY.search(text):
-        found += [
-            Secret(kind, mask(m.group())) for kind, p in _PATTERNS.items() for m in p.finditer(text) if _is_key(m)
-        ]
+        found += [Secret(kind, mask(key)) for kind in _PATTERNS for key in _keys(kind, text)]
     known = {secret.masked for secret in found}
     assigned = (m["value"] for m in _ASSIGNED.finditer(text))
     found += [Secret("assigned secret", mask(v)) for v in assigned if looks_random(v) and mask(v) not in known]
     return list(dict.fromkeys(found))
 
 
-def _is_key(match: re.Match[str]) -> bool:
-    """Whether a match is a key: at the beginning of a word always, within one where it looks random and is no blob."""
+def _keys(kind: str, text: str) -> Iterator[str]:
+    """The keys of one kind: all that begin a word; of what is left, those that begin within one and are no words."""
+    at_word, within = _PATTERNS[kind]
+    if not within.search(text):  # at_word fits nowhere else, and takes five times as long
+        return
+    yield from (match.group() for match in at_word.finditer(text))
+    yield from (match.group() for match in within.finditer(at_word.sub(" ", text)) if _is_random(match))
+
+
+def _is_random(match: re.Match[str]) -> bool:
+    """Whether a match within a word looks random and is no part of a blob."""
     start, end = match.span()
     before, after = match.string[max(0, start - RUN_CHARS_MAX) : start], match.string[end : end + RUN_CHARS_MAX]
-    if not before or not (before[-1].isalnum() or before[-1] == "_"):
-        return True
     n_chars = len(match.group()) + sum(len(run.group()) for side in (before[::-1], after) if (run := RUN.match(side)))
     return looks_random(match.group()) and len(SWITCH.findall(match.group())) >= 2 and n_chars < RUN_CHARS_MAX
 
