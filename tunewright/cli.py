@@ -140,7 +140,10 @@ def ask(one: Candidate) -> str:
     try:
         return keys[Prompt.ask(f"{one.target} ({shown})", choices=[*keys])]
     except EOFError:
-        raise ConfigError("nobody is there to answer; take every draft with: tunewright adopt --yes") from None
+        raise ConfigError(
+            "nobody is there to answer; take every draft with: tunewright adopt --yes, one with: tunewright adopt "
+            "--only FILE --yes (--proposed: the critics' version)"
+        ) from None
 
 
 app.command(name="import")(import_command)
