@@ -7,6 +7,7 @@ before it starts and after it ended. Every check notes that it was made, and wha
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from bench.chaos_models import cache_key
 from bench.faulty_server import Asked
 
+AT_ONCE_S = 2.0  # between a reply and another process's same request, that had looked for it in the cache before
 INVARIANTS = {  # in the order of the table
     "ends": "a process ends with its work done, with one message and no traceback, or by its signal",
     "whole": "an output is there whole, or not at all",
@@ -117,6 +119,20 @@ def asked_again(ledger: Ledger, process: Process, asked: Sequence[Asked]) -> Non
     paid = Counter(cache_key(a) for a in asked if a.delivered)
     twice = sorted(key for key, n in paid.items() if n > 1)
     ledger.hold("asked again", not twice, f"{process.name} paid twice for {len(twice)} requests: {twice[:5]}")
+
+
+def paid_at_once(processes: Sequence[tuple[Process, Sequence[Asked]]]) -> Counter[str]:
+    """How often a call was paid again while another process's reply was out, not stored yet, or lost with it."""
+    out: list[tuple[float, float, str]] = []
+    for process, asked in processes:
+        paid = [(a.at_s, a.ended_s or a.at_s, cache_key(a)) for a in asked if a.delivered]
+        end_s = max((ended_s for _, ended_s, _ in paid), default=0.0) - AT_ONCE_S if process.may_lose else math.inf
+        out += [(at_s, math.inf if ended_s > end_s else ended_s, key) for at_s, ended_s, key in paid]
+    known_s, found = dict[str, float](), Counter[str]()
+    for at_s, ended_s, key in sorted(out):
+        found[key] += key in known_s and at_s - known_s[key] < AT_ONCE_S
+        known_s[key] = min(ended_s, known_s.get(key, math.inf))
+    return +found
 
 
 def paid_once(ledger: Ledger, paid: Counter[str], excused: Counter[str]) -> int:
@@ -228,11 +244,16 @@ RULES_OF = {
 
 
 def unscored_is_not_failed(
-    ledger: Ledger, process: Process, scores: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+    ledger: Ledger,
+    process: Process,
+    scores: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[Mapping[str, Any]],
+    categories: Mapping[str, Sequence[str]],
 ) -> None:
     """Every answer in a score was given by a judge or a measure, and every failed gate by a NO (an NA can count as NO).
 
-    Which judge decides depends on all that it answered: an open verdict can make it another judge's.
+    A category is the share of YES among the YES and NO of its criteria, whose ids `categories` has: what is unscored is
+    in neither. Which judge decides depends on all that it answered: an open verdict can make it another judge's.
     """
     given: dict[tuple[str, str], set[str]] = {}
     for verdict in verdicts:
@@ -242,6 +263,10 @@ def unscored_is_not_failed(
         counted = {c: a for c, a in answers.items() if a} | dict.fromkeys(score["gates_failed"], "NO")
         invented = [c for c, a in counted.items() if not given.get((id, c), set()) & {a, "NA" if a == "NO" else a}]
         ledger.hold("unscored", not invented, f"{process.name}: nobody answered {invented} in the score of {id}")
+        for category, value in score["categories"].items():
+            told = [a for c in categories[category] if (a := answers.get(c)) in ("YES", "NO")]
+            right = not told or (value is not None and math.isclose(value, told.count("YES") / len(told)))
+            ledger.hold("unscored", right, f"{process.name}: {category} is {value} with {told} in the score of {id}")
 
 
 def verdict_counts(ledger: Ledger, process: Process, outputs: Mapping[str, bytes]) -> None:

@@ -87,6 +87,11 @@ class Running:
             popen.kill()
         return True
 
+    def kill(self) -> None:
+        """End it and wait, where something else failed."""
+        self._popen.kill()
+        self._popen.wait()
+
     def _end(self, popen: subprocess.Popen[str]) -> None:
         if popen.poll() is not None:
             return
@@ -104,7 +109,13 @@ def largest(cache: Path) -> int:
 
 def watch(server: ChaosServer, started: Sequence[tuple[Project, Planned, Process]]) -> None:
     """Run processes at once to their ends."""
-    running = [Running(server, *one) for one in started]
-    while running:
-        running = [one for one in running if one.poll()]
-        time.sleep(POLL_S)
+    running: list[Running] = []
+    try:
+        for one in started:
+            running.append(Running(server, *one))
+        while running:
+            running = [one for one in running if one.poll()]
+            time.sleep(POLL_S)
+    finally:
+        for one in running:
+            one.kill()

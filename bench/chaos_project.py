@@ -128,8 +128,8 @@ class Project:
         return sorted(self.folder.rglob("*.tmp"))
 
 
-def scores_of(project: Project) -> list[dict[str, Any]]:
-    """The scores that the verdicts of a folder add up to, by the pipeline's own code."""
+def scores_of(project: Project) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+    """The scores that a folder's verdicts add up to, by the pipeline's own code; each category's criteria."""
     config = ScoringConfig.model_validate(project.params["generate"]["scores"])
     rubric = load_rubric(str(project.folder / "conf/domain/therapy/rubric.yaml"))
     verdicts: dict[str, list[Verdict]] = {}
@@ -137,7 +137,8 @@ def scores_of(project: Project) -> list[dict[str, Any]]:
         verdicts.setdefault(verdict.transcript_id, []).append(verdict)
     talks = [t for t in iter_jsonl(project.folder / "data/generate/transcripts.jsonl", Transcript) if t.id in verdicts]
     found: list[Score] = [score_transcript(t, verdicts[t.id], rubric, config, None) for t in talks]
-    return [score.model_dump() for score in found]
+    categories = {name: [c.id for c in rubric.in_category(name)] for name in rubric.categories}
+    return [score.model_dump() for score in found], categories
 
 
 def replies(cache: Path) -> dict[str, str]:

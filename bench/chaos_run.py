@@ -113,8 +113,7 @@ class Run:
             started.append((project, planned, process))
         watch(server, started)
         after, done = checks.sound(replies(self.cache)), []
-        both = Counter(key for *_, p in started for key in checks.paid_by(server.asked_by(p.number)))
-        self.excused.update({key: n - 1 for key, n in both.items()})  # two processes at once
+        self.excused.update(checks.paid_at_once([(p, server.asked_by(p.number)) for *_, p in started]))
         for project, planned, process in started:
             process.after = after
             if self._check(server, project, planned, process):
@@ -142,7 +141,10 @@ class Run:
         lost = checks.lost_by(process, asked)
         self.excused.update(lost)
         self._count(process, planned, len(lost))
+        if process.may_lose:
+            self.seen.events["temporary files that a kill left"] += len(project.temporary())
         if process.code != 0:
+            checks.records(ledger, process, outputs, self._calm.outputs[process.stage])
             return False
         return self._is_done(project, process, outputs)
 
@@ -153,7 +155,8 @@ class Run:
         self.seen.events["records without an answer, asked for again"] += n_open
         if process.stage == "verdicts":
             verdicts = checks.lines(outputs["data/generate/verdicts.jsonl"])
-            checks.unscored_is_not_failed(ledger, process, scores_of(project), verdicts)
+            scores, categories = scores_of(project)
+            checks.unscored_is_not_failed(ledger, process, scores, verdicts, categories)
             checks.verdict_counts(ledger, process, outputs)
         if not n_open:
             checks.same_bytes(ledger, process.name, outputs, still)
@@ -179,4 +182,4 @@ class Run:
         self.seen.faults.update(a.fault for a in server.log if a.fault)
         self.seen.events["requests"] += len(server.log)
         self.seen.events["runs with two folders on one cache"] += len(self.projects) > 1
-        self.seen.events["temporary files that a kill left"] += sum(len(p.temporary()) for p in self.projects)
+        self.seen.events["temporary files in the end"] += sum(len(p.temporary()) for p in self.projects)

@@ -36,7 +36,7 @@ class EchoServer(FakeModelServer):
         self.requests.append(body)
         self._n += 1
         if self._revoked and self._revoked in key and self._n > 10:
-            return self._error("401", 401, f"Incorrect API key provided: {key}. You sent {dict(request.headers)}")
+            return self._error("401", 401, f"Incorrect API key provided: {key}. You sent {dict(request.headers)}", key)
         asked = json.dumps(body["messages"])
         self._tries[asked] += 1
         kind = KINDS[self._n % len(KINDS)] if self._tries[asked] == 1 else "reply"
@@ -46,23 +46,23 @@ class EchoServer(FakeModelServer):
 
     def _response(self, kind: str, body: dict[str, Any], key: str) -> web.Response:
         if kind == "429":
-            return self._error(kind, 429, f"slow down, {key}", {"Retry-After": "0"})
+            return self._error(kind, 429, f"slow down, {key}", key, {"Retry-After": "0"})
         if kind == "400 of many words":
-            return self._error(kind, 400, "word " * 56 + key)  # the message is cut inside the key
+            return self._error(kind, 400, "word " * 56 + key, key)  # the message is cut inside the key
         if kind == "500 in HTML":
-            self.said[kind] += 1
+            self.said[kind] += bool(key)
             return web.Response(
                 status=500, text=f"<pre>GET / HTTP/1.1\r\nAuthorization: {key}</pre>", content_type="text/html"
             )
         if kind == "no JSON":
-            self.said[kind] += 1
+            self.said[kind] += bool(key)
             return web.Response(text=f"<html><body>{'x' * 25} your request: {key}")
         answer = self.script(body)
         if kind == "no choices":
-            self.said[kind] += 1
+            self.said[kind] += bool(key)
             return web.json_response({"error": {"message": f"no route for {key}"}, "choices": []})
         if kind == "reply":
-            self.said[kind] += 1
+            self.said[kind] += bool(key)
             answer = replace(answer, text=_with(answer.text or "", key))
         return web.json_response(completion(body, answer), headers={"X-Your-Key": key})
 
@@ -71,11 +71,11 @@ class EchoServer(FakeModelServer):
         body, key = await request.json(), request.headers.get("x-api-key", "")
         self._n += 1
         if self._n % 2:
-            return self._error("Anthropic's error", 529, f"overloaded: x-api-key: {key}")
+            return self._error("Anthropic's error", 529, f"overloaded: x-api-key: {key}", key)
         system = body.get("system", "")
         text = system if isinstance(system, str) else "".join(part["text"] for part in system)
         said = self.script({"messages": [{"role": "system", "content": text}, *_plain(body["messages"])]}).text or ""
-        self.said["Anthropic's reply"] += 1
+        self.said["Anthropic's reply"] += bool(key)
         content = [{"type": "text", "text": _with(said, key)}]
         usage = {"input_tokens": 5, "output_tokens": 5}
         return web.json_response(
@@ -85,10 +85,14 @@ class EchoServer(FakeModelServer):
 
     async def _anything(self, request: web.Request) -> web.Response:
         sent = f"{request.method} {request.path_qs} {dict(request.headers)}"
-        return self._error(request.path.split("/")[1] or "/", 418, sent, {"X-Error-Message": sent[:1500]})
+        key = "".join(filter(None, (request.headers.get("Authorization"), request.headers.get("x-goog-api-key"))))
+        kind, headers = request.path.split("/")[1] or "/", {"X-Error-Message": sent[:1500]}
+        return self._error(kind, 418, sent, key or request.query.get("key", ""), headers)
 
-    def _error(self, kind: str, status: int, words: str, headers: dict[str, str] | None = None) -> web.Response:
-        self.said[kind] += 1
+    def _error(
+        self, kind: str, status: int, words: str, key: str, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        self.said[kind] += bool(key)
         return web.json_response({"error": {"message": words, "type": "error"}}, status=status, headers=headers)
 
 

@@ -111,6 +111,8 @@ class FaultyServer(FakeModelServer):
         raw = await request.read()
         key, body = hashlib.sha256(raw).hexdigest(), json.loads(raw)
         asked = Asked(key, self._seen[key], self.plan(key, self._seen[key]), body, time.monotonic())
+        if asked.fault == "wrong_schema" and "response_format" not in body:
+            asked.fault = ""  # no shape was asked for: the reply is the calm one
         self._seen[key] += 1
         self.requests.append(body)
         self.log.append(asked)
@@ -193,7 +195,7 @@ def wire(fault: str, body: dict[str, Any], answer: Answer, pace: Pace) -> Wire:
             return Wire(_bytes({"error": {"message": "The engine is overloaded", "type": "overloaded"}}))
         case "wrong_role":
             return Wire(_bytes(_with(reply, role="user", content=body["messages"][-1]["content"])))
-        case "wrong_schema" if "response_format" in body:
+        case "wrong_schema":
             return Wire(_bytes(_with(reply, content='{"rating": "fine"}')))
         case "empty":
             return Wire(_bytes(_with(reply, content="")))
@@ -207,7 +209,7 @@ def wire(fault: str, body: dict[str, Any], answer: Answer, pace: Pace) -> Wire:
             return _error(400, "This model's maximum context length is 4096 tokens; you requested 5000")
         case "revoked_key" | "refused_key":
             return _error(401, "This key has been revoked")
-        case "" | "wrong_schema":
+        case "":
             return calm if answer.status == 200 else _error(answer.status, answer.text or "", answer.headers)
     raise ValueError(f"no such fault: {fault}")
 

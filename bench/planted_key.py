@@ -13,6 +13,7 @@ Exit code 1 if a key is found.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import os
 import sqlite3
@@ -32,7 +33,7 @@ from bench.copy import Copy
 from bench.echo_server import EchoServer
 from bench.edits import script
 from bench.fake_expert import llm_option
-from bench.planted_search import Needles, Trace, forms, in_git, planted
+from bench.planted_search import Needles, Trace, in_git, planted
 from bench.training_places import tiny_base
 from tunewright.document import md_table
 from tunewright.weights import folder_digest
@@ -81,7 +82,9 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None and not self._thread.is_alive():
+            raise RuntimeError("the watch over the processes broke off: nobody knows what their arguments held")
         self._end.set()
         self._thread.join()
 
@@ -184,6 +187,8 @@ def work(run: Run) -> None:
     run.tunewright("labels", "export", "review.json", "--blind")
     run.tunewright("labels", "export", "review.csv")
     run.tunewright("publish", "--dry-run")
+    run.tunewright("chat", "--once", "Hello")
+    run.tunewright("doctor", ok=False)  # Gemini's model is not there
     run.command("dvc", "exp", "run", "-S", "preset.simulated_personas=3", "generate-transcripts")
 
 
@@ -242,9 +247,11 @@ def searched(run: Run, needles: Needles) -> Found:
 def control(folder: Path, keys: Mapping[str, str], needles: Needles) -> tuple[int, int]:
     """How many planted copies there are, in every form and container, and how many the search finds."""
     name, key = next(iter(keys.items()))
-    texts = dict(forms(key))
-    for number, data in enumerate(texts.values()):
-        (folder / f"{number}.txt").write_bytes(b"before " + data + b" after")
+    said = f"before {key} after"
+    coded = [base64.b64encode(b"x" * n + key.encode() + b" after") for n in range(3)]  # not by `forms`: it is on trial
+    coded += [said.encode(), said.encode("utf-16-le"), said.encode("utf-16-be"), said.encode().hex().encode()]
+    for number, data in enumerate(coded):
+        (folder / f"{number}.txt").write_bytes(data)
     with gzip.open(folder / "a.gz", "wb") as file:
         file.write(key.encode())
     with sqlite3.connect(folder / "a.sqlite") as db:
@@ -252,7 +259,18 @@ def control(folder: Path, keys: Mapping[str, str], needles: Needles) -> tuple[in
         db.execute("INSERT INTO t VALUES (?)", ("x" * 5000 + key,))
     (folder / "long.bin").write_bytes(b"\0" * (needles.block - 5) + key.encode())  # across the border of two blocks
     paths = [p for p in folder.iterdir() if p.is_file()]
-    return len(paths), sum(any(t.name == name for t in needles.in_file(p, p.name)) for p in paths)
+    found = [needles.in_file(p, p.name) for p in paths]
+    for words in (
+        ["init", "-q"],
+        ["add", "0.txt"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    found.append(in_git(folder, needles)[1])
+    with Watch(needles) as watch:
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", key], check=True)
+    found.append(watch.traces)
+    return len(found), sum(any(t.name == name for t in traces) for traces in found)
 
 
 @contextmanager
@@ -277,6 +295,8 @@ def results(_: int = 1) -> str:
         with whole_run(Path(room), keys, needles) as (run, server, watch):
             found = searched(run, needles)
             traces = found.traces | watch.traces
+            if silent := [kind for kind, n in server.said.items() if not n]:
+                raise SystemExit(f"the servers never said a key back by: {', '.join(silent)}")
             text = report(run, server, watch, found, n_controls, len(keys))
     if traces:
         raise SystemExit(f"{text}\n\nFOUND:\n" + "\n".join(sorted(map(str, traces))[:50]))

@@ -32,6 +32,7 @@ NEEDS = re.compile(r"\s{2,}#(?:.*?\bneeds ([^:]+))?.*$")  # a comment stands two
 TIME = "time"  # what only has to be waited for
 WAIT_S = 120  # that a server may take to start and to end
 TAIL = 12  # lines of output that are shown
+HIDDEN = "KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|TUNEWRIGHT|PYTHONPATH|VIRTUAL_ENV"  # variables that no command gets
 READY = re.compile(r"http://\S+")  # what a server prints when it listens
 
 
@@ -167,8 +168,9 @@ def _started(text: str, folder: Path) -> subprocess.Popen[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     """This process's, with the clone's own programs first and without keys, caches and paths of ours."""
-    kept = {k: v for k, v in os.environ.items() if not re.search("KEY|TOKEN|TUNEWRIGHT|PYTHONPATH|VIRTUAL_ENV", k)}
+    kept = {k: v for k, v in os.environ.items() if not re.search(HIDDEN, k)}
     own = folder / ".venv/bin"
+    kept["HF_TOKEN_PATH"] = os.devnull  # else huggingface_hub reads the token of its own store
     return kept | {"PATH": f"{own}{os.pathsep}{kept['PATH']}", "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"}
 
 

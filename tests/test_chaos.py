@@ -86,6 +86,18 @@ def test_a_call_that_is_paid_more_often_than_explained_is_found():
     assert broken_by(checks.paid_once, Counter(a=2, b=3), Counter(b=2)) == ["paid once"]
 
 
+def test_only_calls_that_were_out_at_once_or_died_with_their_process_may_be_paid_by_both():
+    def at(at_s, number=1):
+        return [Asked("sha", 0, "", {"seed": number}, at_s, at_s + 0.01, True, 10)]
+
+    both, killed = process(), process(ended_by="kill", code=-9)
+    assert checks.paid_at_once([(both, at(0.0)), (both, at(0.1))]) == {key(1): 1}
+    assert checks.paid_at_once([(both, at(0.0)), (both, at(9.0))]) == {}  # stored long before
+    assert checks.paid_at_once([(both, at(0.0)), (both, at(0.1, 2))]) == {}
+    assert checks.paid_at_once([(killed, at(0.0)), (both, at(9.0))]) == {key(1): 1}  # lost with the process
+    assert checks.paid_at_once([(killed, at(0.0) + at(5.0, 2)), (both, at(9.0))]) == {}  # in flight long before its end
+
+
 def test_a_stored_reply_that_the_model_did_not_give_is_found():
     stored = {"a": '{"text": "yes"}', "b": '{"text": "no"}', "c": "{"}
     assert broken_by(checks.as_said, stored, {"a": "yes", "gone": "it was never stored"}) == []
@@ -143,9 +155,15 @@ def test_what_is_unscored_and_counts_as_failed_is_found():
         {"transcript_id": "a", "criterion": "n", "answer": "NA"},
     ]
     score = {"transcript_id": "a", "answers": {"c": None, "g": "YES", "n": "NO"}, "gates_failed": []}
-    assert broken_by(checks.unscored_is_not_failed, process(), [score], verdicts) == []
-    for wrong in ({"answers": {"c": "NO"}}, {"answers": {"c": "YES"}}, {"gates_failed": ["g"]}):
-        assert broken_by(checks.unscored_is_not_failed, process(), [score | wrong], verdicts) == ["unscored"]
+    score |= {"categories": {"warmth": 0.5, "form": None}}
+    ids = {"warmth": ["c", "g", "n"], "form": ["c"]}
+    assert broken_by(checks.unscored_is_not_failed, process(), [score], verdicts, ids) == []
+    for wrong in (
+        {"answers": {"c": "NO"}}, {"answers": {"c": "YES"}}, {"gates_failed": ["g"]},
+        {"categories": {"warmth": 1 / 3, "form": None}},
+    ):  # fmt: skip
+        broken = broken_by(checks.unscored_is_not_failed, process(), [score | wrong], verdicts, ids)
+        assert set(broken) == {"unscored"}
 
 
 @pytest.mark.parametrize(("n_no", "broken"), [(0, []), (1, ["unscored"])])

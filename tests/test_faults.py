@@ -24,9 +24,9 @@ from tunewright.runner import Job, run, run_jobs
 __all__ = ["at_the_root"]  # judges' prompts are read from the repository
 
 
-def soon(fault, attempts=2):
-    """Few tries, and a short wait for a server that hangs."""
-    return {"attempts": attempts, "timeout_s": 0.4 if fault == "hang" else 10}
+def soon(fault, attempts=2, hang_s=2):
+    """Few tries, and a short wait for a server that hangs; `hang_s` is also what good replies may take then."""
+    return {"attempts": attempts, "timeout_s": hang_s if fault == "hang" else 10}
 
 
 LASTING = {  # what an item says whose every try met the fault
@@ -83,7 +83,7 @@ def test_a_fault_that_passes_costs_one_more_try_and_leaves_nothing_behind(faulty
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_fault_that_lasts_fails_its_item_with_what_it_was(faulty, make_client, fault):
-    client = make_client(faulty(always(fault)), **soon(fault))
+    client = make_client(faulty(always(fault)), **soon(fault, hang_s=0.4))
     with pytest.raises(ItemFailure, match=f"^hosted_vllm/m {LASTING[fault]}"):
         ask(client)
     n_paid = 3 if fault in IN_WORDS else 0  # a reply without words is one all the same
@@ -199,7 +199,7 @@ JUDGED = [*LASTING, "refusal", "wrong_schema"]
 
 @pytest.mark.parametrize("fault", JUDGED)
 def test_a_judge_that_meets_a_fault_leaves_its_criterion_unscored_and_never_says_no(faulty, make_client, rubric, fault):
-    client = make_client(faulty(always(fault), lambda body: says("YES")), **soon(fault, 1))
+    client = make_client(faulty(always(fault), lambda body: says("YES")), **soon(fault, 1, hang_s=0.4))
     found = judged(client, [transcript()], rubric, settings=config(reasks=0))
     by_judge = [verdict for verdict in found.values() if verdict.judge == "strict"]
     assert {(verdict.criterion, verdict.answer) for verdict in by_judge} == {

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import HI, ask
+from tests.corpus.cases_imports import talk
+from tests.corpus.ways import command, small_project, write
 from tunewright.append_only import appending
 from tunewright.folders import whole_folder
 from tunewright.private import by_umask
@@ -65,3 +67,12 @@ def test_a_cache_folder_that_is_there_keeps_the_mode_that_a_team_gave_it(
     monkeypatch.setenv("TUNEWRIGHT_CACHE", str(shared))
     ask(make_client(fake_server("Hello.")), messages=HI)
     assert mode(shared) == 0o770
+
+
+def test_imported_logs_lie_in_a_folder_that_only_their_owner_can_enter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_project()
+    write("logs.jsonl", talk("Hello"))
+    with umask(0o022):
+        command("import", "logs.jsonl", "--as", "jan", "--yes")
+    assert mode(tmp_path / "imported/jan") == 0o700

@@ -119,12 +119,24 @@ def test_a_cache_folder_that_is_a_file_is_told(tmp_path, monkeypatch):
         cache_dir()
 
 
-def test_two_processes_on_one_new_cache_end_alike_and_a_third_pays_nothing(fake_server, tmp_path):
+@pytest.fixture
+def started():
+    """A factory of processes, which end with the test however it ends."""
+    with contextlib.ExitStack() as ends:
+
+        def start(command):
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = ends.enter_context(subprocess.Popen(command, cwd=ROOT, **pipes))
+            ends.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_two_processes_on_one_new_cache_end_alike_and_a_third_pays_nothing(fake_server, tmp_path, started):
     server = fake_server(lambda body: Answer(f"reply {len(server.requests)}", delay_s=0.01))  # no two replies are alike
     command = [sys.executable, "-m", "tests.stoppable", server.url, str(tmp_path / "c"), "8"]
-    pair = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in "ab"
-    ]
+    pair = [started(command) for _ in "ab"]
     said = [process.communicate(timeout=120) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], said
     assert said[0][0] == said[1][0] and 24 <= len(server.requests) <= 48
@@ -244,13 +256,13 @@ run_main(main)
 """
 
 
-def test_a_signal_outside_model_calls_ends_with_its_code_and_leaves_nothing_half(tmp_path):
+def test_a_signal_outside_model_calls_ends_with_its_code_and_leaves_nothing_half(tmp_path, started):
     signals = {signal.SIGINT: 130, signal.SIGTERM: 143}
     running = {}
     for number in signals:
         folder = tmp_path / number.name
         command = [sys.executable, "-c", WRITING, str(folder / "out.jsonl")]
-        running[number] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        running[number] = started(command)
     for number, process in running.items():
         assert process.stdout.readline() == "writing\n"
         process.send_signal(number)

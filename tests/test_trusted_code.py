@@ -16,12 +16,26 @@ from tunewright.reviewing import pages
 from tunewright.yaml_reading import YamlFault, parse_as_dvc_reads, parse_yaml
 
 RUNS_WHAT_IT_LOADS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
-SHELL_ALLOWED = {"tunewright/plan.py"}  # stages' commands out of dvc.yaml, as DVC itself runs them
+SHELL_ALLOWED = {
+    "tunewright/plan.py",  # stages' commands out of dvc.yaml, as DVC itself runs them
+    "bench/readme_commands.py",  # README's own commands
+}
+SAFE_LOADERS = {"_Loader", "_DvcLoader"}  # of yaml_reading.py, both SafeLoaders
+WORDS = {"eval", "exec", "os.system", "os.popen", "torch.load", "Markup", "runpy.run_path"}
+CALLS = {
+    "create_subprocess_shell",
+    "getoutput",
+    "getstatusoutput",
+    "unsafe_load",
+    "unsafe_load_all",
+    "full_load",
+    "full_load_all",
+}
 SOURCES = sorted(p for folder in ("tunewright", "stages", "bench") for p in (ROOT / folder).rglob("*.py"))
 
 
 TRIGGER = re.compile(
-    r"pickle|dill|joblib|shelve|marshal|jinja2|eval\(|exec\(|os\.|torch|Markup|yaml|shell|trust_remote|from_pre"
+    r"pickle|dill|joblib|shelve|marshal|jinja2|eval\(|exec\(|\bos\b|torch|Markup|yaml|sh\b|shell|output\(|trust_remote|from_pre"
 )
 
 
@@ -37,26 +51,43 @@ def faults_of(node, path):
         modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         yield from (m for m in modules if m.split(".")[0] in RUNS_WHAT_IT_LOADS)
         yield from (f"plain jinja2 {a.name}" for a in node.names if "jinja2" in modules and a.name == "Environment")
+        yield from ("bare jinja2" for a in node.names if a.name == "jinja2")
+        yield from (f"{m}.{a.name}" for m in modules for a in node.names if f"{m}.{a.name}" in WORDS)
     if isinstance(node, ast.Call):
         if not isinstance(node.func, ast.Name | ast.Attribute):
             return
-        wanted = ("shell", "trust_remote_code", "allow_pickle", "gguf_file", "use_safetensors", None)
+        wanted = ("Loader", "shell", "trust_remote_code", "allow_pickle", "gguf_file", "use_safetensors", None)
         given = {k.arg: ast.unparse(k.value) for k in node.keywords if k.arg in wanted}
         called = ast.unparse(node.func)
-        words = {"eval", "exec", "os.system", "os.popen", "torch.load", "Markup", "yaml.unsafe_load", "yaml.full_load"}
-        yield from [called] if called in words else []
+        yield from [called] if called in WORDS or called.rpartition(".")[2] in CALLS else []
+        yield from ["another loader"] if called == "yaml.load" and given.get("Loader") not in SAFE_LOADERS else []
+        first = [e.value for e in node.args[0].elts if isinstance(e, ast.Constant)] if _is_list(node) else []
+        yield from ["a shell"] if {*first[:1]} <= {"sh", "bash"} and "-c" in first and path not in SHELL_ALLOWED else []
         yield from ["a shell"] if given.get("shell", "False") != "False" and path not in SHELL_ALLOWED else []
         yield from ["remote code"] if given.get("trust_remote_code", "False") != "False" else []
         yield from ["np pickles"] if given.get("allow_pickle", "False") != "False" else []
-        if called.startswith("AutoModel") and called.endswith(".from_pretrained") and "gguf_file" not in given:
+        if ".AutoModel" in f".{called}" and called.endswith(".from_pretrained") and "gguf_file" not in given:
             safe = given.get("use_safetensors") == "True" or given.get(None) == "arguments"
             yield from [] if safe else ["weights of any format"]
+
+
+def _is_list(call):
+    return bool(call.args) and isinstance(call.args[0], ast.List | ast.Tuple)
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("import pickle", "pickle"),
+        ("import jinja2", "bare jinja2"),
+        ("from os import system", "os.system"),
+        ("from torch import load", "torch.load"),
+        ("yaml.load(text, yaml.Loader)", "another loader"),
+        ("yaml.load(text, Loader=yaml.UnsafeLoader)", "another loader"),
+        ("subprocess.run(['bash', '-c', words])", "a shell"),
+        ("asyncio.create_subprocess_shell(words)", "asyncio.create_subprocess_shell"),
+        ("subprocess.getoutput(words)", "subprocess.getoutput"),
+        ("transformers.AutoModelForCausalLM.from_pretrained(x)", "weights of any format"),
         ("from joblib import load", "joblib"),
         ("from jinja2 import Environment", "plain jinja2 Environment"),
         ("def f(x):\n    return eval(x)", "eval"),

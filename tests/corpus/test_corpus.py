@@ -10,7 +10,7 @@ from tests.corpus.ways import file_way, write
 from tunewright.errors import RecordError
 
 CASES = all_cases()
-LEAST = 150
+LEAST = 450
 
 
 @pytest.fixture

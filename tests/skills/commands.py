@@ -79,7 +79,11 @@ def _dvc(arguments: list[str], repository: Repository) -> str:
 
 def _is_target(repository: Repository, target: str) -> bool:
     file, _, stage = target.rpartition(":")
-    return target in repository.stages or target in repository.files or (file in repository.files and stage != "")
+    return (
+        target in repository.stages
+        or target in repository.files
+        or (file in repository.files and stage in repository.stages)
+    )
 
 
 def _listed(value: str | list[str] | None) -> list[str]:
