@@ -7,7 +7,7 @@ A command is a line of a block marked sh, or a piece of code in a table's second
 PROGRAMS; one that is there twice runs once. What it needs beyond a clone stands in README's own words: behind "# needs"
 on its line, or in the table's column "needs". What needs time alone runs as it is written, unless --quick. What needs
 more runs in a checking form (dry, composed, started and stopped), and where there is none it is listed with the reason.
-No key of this machine reaches any of them.
+No key of the environment, and no token of huggingface_hub's own store, reaches any of them.
 """
 
 from __future__ import annotations

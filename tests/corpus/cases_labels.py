@@ -29,7 +29,8 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e"
 def take_in(file: str) -> Callable[[], Any]:
     def go() -> int:
         command("labels", "import", file, "--yes")
-        return Path("reviews/labels.jsonl").read_bytes().count(b"\n")
+        kept = Path("reviews/labels.jsonl")  # not there where nothing was to be taken
+        return kept.read_bytes().count(b"\n") if kept.exists() else 0
 
     return go
 

@@ -103,6 +103,16 @@ def bad_results(name: str, data: bytes, *says: str) -> Case:
     return Case(f"lm-eval: {name}", LM_EVAL, data, RecordError, says)
 
 
+def no_task(found: Any) -> bool:
+    """Nothing to compare."""
+    return not found["tasks"]
+
+
+def no_error_bar(found: Any) -> bool:
+    """One task, whose standard error is unknown."""
+    return [row["base_stderr"] for row in found["tasks"]] == [None]
+
+
 def bad_modelfile(name: str, data: bytes, *says: str) -> Case:
     return Case(f"Modelfile: {name}", MODELFILE, data, ConfigError, says)
 
@@ -221,9 +231,14 @@ CASES = [
     bad_results("a list", b"[]", "found []"),
     bad_results("no results", b'{"scores": {}}', "no `results`"),
     bad_results("a task that is a number", results({"t": 5}), "t: found 5"),
-    Case("lm-eval: NaN is no row", LM_EVAL, results({"t": {"acc,none": float("nan")}})),
-    Case("lm-eval: no error bar", LM_EVAL, results({"t": {"acc,none": 1, "acc_stderr,none": float("inf")}})),
-    Case("lm-eval: a number of 400 digits is no row", LM_EVAL, results({"t": {"acc,none": 10**400}})),
+    Case("lm-eval: NaN is no row", LM_EVAL, results({"t": {"acc,none": float("nan")}}), gives=no_task),
+    Case(
+        "lm-eval: no error bar",
+        LM_EVAL,
+        results({"t": {"acc,none": 1, "acc_stderr,none": float("inf")}}),
+        gives=no_error_bar,
+    ),
+    Case("lm-eval: a number of 400 digits is no row", LM_EVAL, results({"t": {"acc,none": 10**400}}), gives=no_task),
     bad_results("other counts", results({"t": {"acc,none": 1}}, **{"n-samples": [5]}), "n-samples"),
     bad_results("nested 200,000 deep", b"[" * 200_000, "nested"),
     bad_results("5 MB of a number", b"9" * (5 * MB), "digits"),
