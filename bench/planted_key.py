@@ -188,7 +188,7 @@ def work(run: Run) -> None:
     run.tunewright("labels", "export", "review.csv")
     run.tunewright("publish", "--dry-run")
     run.tunewright("chat", "--once", "Hello")
-    run.tunewright("doctor", ok=False)  # Gemini's model is not there
+    run.tunewright("doctor")
     run.command("dvc", "exp", "run", "-S", "preset.simulated_personas=3", "generate-transcripts")
 
 
